@@ -1,0 +1,100 @@
+"""Catalogs, what is in them, and the images that items start from."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from core.access import Scope
+from core.ids import uuid7
+from core.names import dns_label
+from tenancy.models import Organization
+
+
+class SourceType(models.TextChoices):
+    LOCAL = "local"
+
+
+class Catalog(models.Model):
+    """A collection of items from one source. Without an organization it is the provider's, seen by all."""
+
+    scope = Scope(organization="organization_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, null=True, blank=True, related_name="catalogs"
+    )
+    name = models.CharField(max_length=63, validators=[dns_label])
+    display_name = models.CharField(max_length=255)
+    description = models.CharField(max_length=1000, blank=True)
+    source_type = models.CharField(max_length=16, choices=SourceType.choices, default=SourceType.LOCAL)
+    source_url = models.CharField(max_length=1024, blank=True)
+    enabled = models.BooleanField(default=True)
+    generation = models.BigIntegerField(default=1)
+    deletion_requested_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "catalog"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name"],
+                nulls_distinct=False,
+                name="catalog_name_in_organization",
+                violation_error_message="There is a catalog of this name already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Image(models.Model):
+    """Bytes a disk can start from: where they are and how large a disk they need."""
+
+    scope = Scope(organization="catalog__organization_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    catalog = models.ForeignKey(Catalog, on_delete=models.CASCADE, related_name="images")
+    name = models.CharField(max_length=63, validators=[dns_label])
+    url = models.CharField(max_length=1024)
+    checksum = models.CharField(max_length=160, blank=True)
+    min_disk_gib = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name = "image"
+        constraints = [models.UniqueConstraint(fields=["catalog", "name"], name="image_name_in_catalog")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ItemType(models.TextChoices):
+    VM_TEMPLATE = "vm-template"
+    APPLICATION_STACK = "application-stack"
+
+
+class CatalogItem(models.Model):
+    """Something to start from: an image with the size it is usually given."""
+
+    scope = Scope(organization="catalog__organization_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    catalog = models.ForeignKey(Catalog, on_delete=models.CASCADE, related_name="items")
+    type = models.CharField(max_length=20, choices=ItemType.choices, default=ItemType.VM_TEMPLATE)
+    name = models.CharField(max_length=63, validators=[dns_label])
+    display_name = models.CharField(max_length=255)
+    description = models.CharField(max_length=1000, blank=True)
+    version = models.CharField(max_length=40, blank=True)
+    os_family = models.CharField(max_length=40, blank=True)
+    tags = models.JSONField(default=list, blank=True)
+    image = models.ForeignKey(Image, on_delete=models.PROTECT, null=True, related_name="items")
+    cpu = models.PositiveIntegerField(default=1)
+    memory_mib = models.PositiveIntegerField(default=1024)
+    disk_gib = models.PositiveIntegerField(default=10)
+    user_data = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name = "catalog item"
+        constraints = [models.UniqueConstraint(fields=["catalog", "name"], name="item_name_in_catalog")]
+
+    def __str__(self) -> str:
+        return self.name

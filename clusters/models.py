@@ -1,0 +1,256 @@
+"""Rows of the reconcile engine: what is to be done, whose object is whose, what the cluster was last seen to hold."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+from core.access import Scope
+from core.ids import uuid7
+
+
+class Installation(models.Model):
+    """The one row that names this OVIM. Every object we write carries its id, so that two OVIMs can share a cluster."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    singleton = models.BooleanField(default=True, unique=True, editable=False)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Cluster(models.Model):
+    """A Kubernetes cluster that OVIM writes to. The credential is encrypted at rest (`clusters.secrets`)."""
+
+    scope = Scope()
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=63, unique=True)
+    display_name = models.CharField(max_length=255)
+    server = models.URLField(max_length=512)
+    ca = models.TextField(blank=True, help_text="PEM; empty: the system's certificates")
+    credential = models.BinaryField(help_text="a bearer token, encrypted")
+    is_default = models.BooleanField(default=False)
+    generation = models.BigIntegerField(default=1)
+    capabilities = models.JSONField(default=dict, blank=True)
+    failing_since = models.DateTimeField(null=True, blank=True)
+    probe_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "cluster"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_default"],
+                condition=models.Q(is_default=True),
+                name="one_default_cluster",
+                violation_error_message="There is a default cluster already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Phase(models.TextChoices):
+    """What a row comes to, in one word. Derived by each app's `observe.py`; screens show nothing else."""
+
+    PENDING = "Pending"
+    PROVISIONING = "Provisioning"
+    STARTING = "Starting"
+    ACTIVE = "Active"
+    RUNNING = "Running"
+    STOPPING = "Stopping"
+    STOPPED = "Stopped"
+    PAUSED = "Paused"
+    FAILED = "Failed"
+    TERMINATING = "Terminating"
+    UNKNOWN = "Unknown"
+
+
+class Reconciled(models.Model):
+    """A row that a reconciler brings into a cluster. Services write intent; `clusters.record` alone writes the rest."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    generation = models.BigIntegerField(default=1)
+    observed_generation = models.BigIntegerField(default=0)
+    phase = models.CharField(max_length=16, choices=Phase.choices, default=Phase.PENDING)
+    conditions = models.JSONField(default=list, blank=True)
+    ready_at = models.DateTimeField(null=True, blank=True, help_text="when its objects were first there; never unset")
+    deletion_requested_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        abstract = True
+
+    def cluster_pk(self) -> uuid.UUID:
+        """The cluster this row's objects live in."""
+        raise NotImplementedError
+
+    def tenant_pk(self) -> uuid.UUID:
+        """The organization whose share of the workers this row's work counts against."""
+        raise NotImplementedError
+
+
+def unsettled(name: str) -> models.Index:
+    """The partial index by which the minute sweep finds rows whose work was lost."""
+    return models.Index(
+        fields=["id"],
+        name=name,
+        condition=~models.Q(generation=models.F("observed_generation")) | models.Q(deletion_requested_at__isnull=False),
+    )
+
+
+class Placement(Reconciled):
+    """An organization or catalog on one cluster: the row that is reconciled for it there."""
+
+    scope = Scope(organization="tenant_id")
+
+    owner_kind = models.CharField(max_length=40)
+    owner_id = models.UUIDField()
+    tenant_id = models.UUIDField()
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="placements")
+
+    class Meta:
+        verbose_name = "placement"
+        constraints = [
+            models.UniqueConstraint(fields=["owner_kind", "owner_id", "cluster"], name="one_placement_per_cluster"),
+        ]
+        indexes = [unsettled("placement_unsettled")]
+
+    def __str__(self) -> str:
+        return f"{self.owner_kind} {self.owner_id} on {self.cluster_id}"
+
+    def cluster_pk(self) -> uuid.UUID:
+        return self.cluster_id
+
+    def tenant_pk(self) -> uuid.UUID:
+        return self.tenant_id
+
+
+class NamespaceAllotment(models.Model):
+    """A namespace name that is ours on a cluster, from before it is made until it is confirmed gone."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="namespaces")
+    name = models.CharField(max_length=63)
+    owner_kind = models.CharField(max_length=40)
+    owner_id = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "name"], name="one_owner_per_namespace"),
+            models.UniqueConstraint(fields=["cluster", "owner_kind", "owner_id"], name="one_namespace_per_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WorkItem(models.Model):
+    """One row that may need work. The queue is this table; a Celery message only says "look"."""
+
+    kind = models.CharField(max_length=40)
+    object_id = models.UUIDField()
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE)
+    tenant = models.UUIDField()
+    priority = models.SmallIntegerField(default=0)
+    requested_seq = models.BigIntegerField(default=1)
+    due_at = models.DateTimeField(null=True, db_default=Now(), help_text="null: parked")
+    attempts = models.IntegerField(default=0)
+    lease_token = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    parked_on_kind = models.CharField(max_length=40, blank=True, default="")
+    parked_on_id = models.UUIDField(null=True)
+    last_error = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "object_id"], name="one_work_item_per_row")]
+        indexes = [
+            models.Index(fields=["cluster", "due_at"], name="work_due"),
+            models.Index(fields=["lease_token"], name="work_by_lease", condition=models.Q(lease_token__isnull=False)),
+            models.Index(
+                fields=["parked_on_kind", "parked_on_id"],
+                name="work_parked",
+                condition=models.Q(parked_on_id__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_id}"
+
+
+class InventoryItem(models.Model):
+    """An object that is ours, known by uid. Committed before the first write; forgotten only when confirmed gone.
+
+    `owner` is the row whose reconciler writes it, `data_of` the row whose deletion alone destroys it.
+    """
+
+    owner_kind = models.CharField(max_length=40)
+    owner_id = models.UUIDField()
+    data_of_kind = models.CharField(max_length=40)
+    data_of_id = models.UUIDField()
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE)
+    group = models.CharField(max_length=253, blank=True)
+    kind = models.CharField(max_length=63)
+    namespace = models.CharField(max_length=63, blank=True)
+    name = models.CharField(max_length=253)
+    claim_token = models.UUIDField(default=uuid.uuid4)
+    past_tokens = ArrayField(models.UUIDField(), default=list)
+    uid = models.UUIDField(null=True)
+    applied_hash = models.CharField(max_length=64, blank=True, default="")
+    owned_hash = models.CharField(max_length=64, blank=True, default="")
+    checked_at = models.DateTimeField(null=True)
+    tombstoned_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster", "group", "kind", "namespace", "name"],
+                condition=models.Q(tombstoned_at__isnull=True),
+                name="one_owner_per_object",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["owner_kind", "owner_id"], name="inventory_by_owner"),
+            models.Index(fields=["data_of_kind", "data_of_id"], name="inventory_by_data"),
+            models.Index(
+                fields=["tombstoned_at"], name="inventory_tombs", condition=models.Q(tombstoned_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+class ObservedObject(models.Model):
+    """An object as the cluster last showed it: a cache, written by the watcher and by the answers of our own applies.
+
+    `body` is trimmed (no managedFields); `owned_hash` is the hash of our entry in them.
+    """
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE)
+    group = models.CharField(max_length=253, blank=True)
+    kind = models.CharField(max_length=63)
+    namespace = models.CharField(max_length=63, blank=True)
+    name = models.CharField(max_length=253)
+    uid = models.UUIDField()
+    resource_version = models.BigIntegerField()
+    controller_uid = models.UUIDField(null=True)
+    epoch = models.BigIntegerField(default=0)
+    body = models.JSONField()
+    owned_hash = models.CharField(max_length=64, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "group", "kind", "namespace", "name"], name="observed_key"),
+        ]
+        indexes = [
+            models.Index(fields=["cluster", "controller_uid"], name="observed_children"),
+            models.Index(fields=["cluster", "uid"], name="observed_by_uid"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"

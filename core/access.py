@@ -1,0 +1,72 @@
+"""The three questions every app asks about access. Loading and authorising are one call: no row without a right.
+
+The decision itself is `settings.OVIM_ACCESS_DECIDER` (tenancy), so that core stands below it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Model, Q, QuerySet
+from django.utils.module_loading import import_string
+
+from core.actor import Actor
+from core.errors import Forbidden, NotFound
+from core.rights import Right
+
+R = TypeVar("R", bound=Model)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a model keeps what access depends on, as lookup paths to ids. None: rows have no such thing."""
+
+    organization: str | None = None
+    vdc: str | None = None
+    owner: str | None = None
+
+
+Decider = Callable[[Actor, Scope, Right], Q | None]
+
+
+@cache
+def _decider() -> Decider:
+    decider: Decider = import_string(settings.OVIM_ACCESS_DECIDER)
+    return decider
+
+
+def visible(actor: Actor, rows: QuerySet[R], right: Right) -> QuerySet[R]:
+    """The rows on which the actor has the right. An empty predicate means all, None means none."""
+    scope: Scope = rows.model.scope  # type: ignore[attr-defined]  # a model without scope fails here, loudly
+    where = _decider()(actor, scope, right)
+    if where is None:
+        return rows.none()
+    return rows.filter(where) if where else rows
+
+
+def get(actor: Actor, rows: QuerySet[R], pk: UUID | str, right: Right) -> R:
+    """The row, or NotFound: for what does not exist and what the actor may not see alike."""
+    row = visible(actor, rows, right).filter(pk=pk).first()
+    if row is None:
+        raise NotFound(f"No such {rows.model._meta.verbose_name}.")
+    return row
+
+
+def allows(actor: Actor, right: Right, row: Model) -> bool:
+    """Whether the actor has the right on this row as it stands in the database."""
+    return visible(actor, type(row)._default_manager.all(), right).filter(pk=row.pk).exists()
+
+
+def require(actor: Actor, right: Right, row: Model) -> None:
+    """Raise Forbidden unless the actor has the right on the row. For verbs on rows that were loaded with `get`."""
+    if not allows(actor, right, row):
+        raise Forbidden(right, f"{row._meta.verbose_name} {row}")
+
+
+def require_system(actor: Actor, right: Right) -> None:
+    """For verbs without a row of their own (make an organization, connect a cluster): only at system level."""
+    if not any(grant.level == "system" for grant in actor.grants_of(right)):
+        raise Forbidden(right, "the system")

@@ -1,0 +1,74 @@
+"""Writing the audit log: in the transaction of the act itself, so that neither exists without the other."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Model
+
+from core.actor import Actor
+from core.models import AuditEntry, Outcome
+
+MASK = "•••"
+_SECRET_WORDS = ("password", "secret", "token", "user_data", "credential", "private_key")
+
+
+def masked(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A copy with every value whose name smells of a secret replaced. None stays None."""
+    if values is None:
+        return None
+    return {
+        key: MASK
+        if value not in (None, "") and any(word in key.lower() for word in _SECRET_WORDS)
+        else masked(value)
+        if isinstance(value, Mapping)
+        else value
+        for key, value in values.items()
+    }
+
+
+def record(
+    actor: Actor,
+    action: str,
+    row: Model,
+    *,
+    organization_id: UUID | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Say that `actor` did `action` to `row`. Call it inside the act's transaction."""
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("audit.record belongs inside the transaction of the act it tells of")
+    AuditEntry.objects.create(
+        **_who(actor),
+        action=action,
+        object_kind=row._meta.model_name or "",
+        object_id=row.pk,
+        object_name=str(row)[:255],
+        organization_id=organization_id or getattr(row, "organization_id", None),
+        before=masked(before),
+        after=masked(after),
+    )
+
+
+def refused(actor: Actor, action: str, reason: str, *, failed: bool = False) -> None:
+    """Record a refusal, in a transaction of its own: the one it belongs to has been rolled back."""
+    organization = next(iter(actor.organizations)) if len(actor.organizations) == 1 else None
+    AuditEntry.objects.create(
+        **_who(actor),
+        action=action[:64],
+        outcome=Outcome.FAILED if failed else Outcome.REFUSED,
+        reason=reason,
+        organization_id=organization,
+    )
+
+
+def _who(actor: Actor) -> dict[str, Any]:
+    return {
+        "actor_id": actor.user_id,
+        "actor_name": actor.name,
+        "session_id": actor.session_id,
+        "address": actor.address,
+        "request_id": actor.request_id,
+    }

@@ -1,0 +1,48 @@
+"""The audit log. Rows point at objects by kind and id, never by foreign key: they outlive what they tell of."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from core.access import Scope
+from core.ids import uuid7
+
+
+class Outcome(models.TextChoices):
+    DONE = "done", "done"
+    REFUSED = "refused", "refused"
+    FAILED = "failed", "failed"
+
+
+class AuditEntry(models.Model):
+    """One act, or one refusal. The application's database role can insert and read these, nothing else."""
+
+    scope = Scope(organization="organization_id", owner="actor_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    at = models.DateTimeField(db_default=Now(), editable=False)
+    actor_id = models.UUIDField(null=True)
+    actor_name = models.CharField(max_length=254)
+    session_id = models.UUIDField(null=True)
+    address = models.CharField(max_length=64, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    action = models.CharField(max_length=64)
+    object_kind = models.CharField(max_length=40, blank=True)
+    object_id = models.UUIDField(null=True)
+    object_name = models.CharField(max_length=255, blank=True)
+    organization_id = models.UUIDField(null=True)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.DONE)
+    reason = models.TextField(blank=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["organization_id", "-id"], name="audit_by_organization"),
+            models.Index(fields=["object_kind", "object_id", "-id"], name="audit_by_object"),
+            models.Index(fields=["actor_id", "-id"], name="audit_by_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name} {self.action} {self.object_kind} {self.object_name}"

@@ -1,0 +1,146 @@
+"""Settings from the environment, typed and checked at start: a wrong value ends the process with one sentence."""
+
+import base64
+import binascii
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import NoReturn
+from urllib.parse import unquote, urlsplit
+
+
+class SettingError(Exception):
+    """A variable is missing or wrong; the message names it."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Every variable OVIM reads, as its typed value. The docstrings of `READERS` go into the operator guide."""
+
+    database_url: str
+    database_owner_url: str
+    redis_url: str
+    secret_key: str
+    jwt_key: str
+    credential_key: bytes
+    public_url: str
+    live_url: str
+    allowed_hosts: tuple[str, ...]
+    worker_slots: int
+    image_hosts: tuple[str, ...]
+    debug: bool
+
+
+def read(environ: Mapping[str, str]) -> Environment:
+    """The checked environment, or SettingError naming the first variable that is wrong."""
+    database, owner = environ.get("OVIM_DATABASE_URL"), environ.get("OVIM_DATABASE_OWNER_URL")
+    if bool(database) != bool(owner):
+        missing = "OVIM_DATABASE_OWNER_URL" if database else "OVIM_DATABASE_URL"
+        raise SettingError(f"{missing} is not set: the two database roles need both addresses, or neither.")
+    public_url = _url(environ, "OVIM_PUBLIC_URL", ("http", "https"))
+    return Environment(
+        database_url=_url(environ, "OVIM_DATABASE_URL", ("postgresql", "postgres")),
+        database_owner_url=_url(environ, "OVIM_DATABASE_OWNER_URL", ("postgresql", "postgres")),
+        redis_url=_url(environ, "OVIM_REDIS_URL", ("redis", "rediss", "unix")),
+        secret_key=_text(environ, "OVIM_SECRET_KEY", at_least=32),
+        jwt_key=_pem(environ, "OVIM_JWT_KEY"),
+        credential_key=_key(environ, "OVIM_CREDENTIAL_KEY"),
+        public_url=public_url,
+        live_url=environ.get("OVIM_LIVE_URL") or public_url,
+        allowed_hosts=_list(environ, "OVIM_ALLOWED_HOSTS") or (urlsplit(public_url).hostname or "",),
+        worker_slots=_whole(environ, "OVIM_WORKER_SLOTS", 2, least=1, most=256),
+        image_hosts=_list(environ, "OVIM_IMAGE_HOSTS"),
+        debug=_flag(environ, "OVIM_DEBUG"),
+    )
+
+
+def read_or_exit() -> Environment:
+    """As `read` from this process's environment; a wrong value stops the process with its sentence."""
+    try:
+        return read(os.environ)
+    except SettingError as error:
+        _stop(str(error))
+
+
+def _stop(sentence: str) -> NoReturn:
+    sys.stderr.write(f"ovim: {sentence}\n")
+    raise SystemExit(78)  # EX_CONFIG of sysexits.h
+
+
+def database(url: str) -> dict[str, object]:
+    """A Django database entry. Query parameters of the address become libpq options."""
+    parts = urlsplit(url)
+    options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    return {
+        "ENGINE": "django_prometheus.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or options.pop("host", "")),
+        "PORT": parts.port or "",
+        "CONN_MAX_AGE": 300,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5, "application_name": "ovim", **options},
+    }
+
+
+def _text(environ: Mapping[str, str], name: str, *, at_least: int = 1) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise SettingError(f"{name} is not set.")
+    if len(value) < at_least:
+        raise SettingError(f"{name} has {len(value)} characters, it needs at least {at_least}.")
+    return value
+
+
+def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:
+    value = _text(environ, name)
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError as error:
+        raise SettingError(f"{name} is no address: {error}.") from None
+    if parts.scheme not in schemes:
+        raise SettingError(f"{name} must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
+    return value.rstrip("/") if parts.scheme in ("http", "https") else value
+
+
+def _pem(environ: Mapping[str, str], name: str) -> str:
+    value = _text(environ, name).replace("\\n", "\n")
+    if "PRIVATE KEY" not in value:
+        raise SettingError(f"{name} must be a PEM private key on the curve P-256 (openssl ecparam -genkey).")
+    return value
+
+
+def _key(environ: Mapping[str, str], name: str) -> bytes:
+    try:
+        key = base64.b64decode(_text(environ, name), validate=True)
+    except binascii.Error:
+        raise SettingError(f"{name} must be base64.") from None
+    if len(key) != 32:
+        raise SettingError(f"{name} must be 32 bytes in base64, it is {len(key)}.")
+    return key
+
+
+def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in environ.get(name, "").split(",") if part.strip())
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:
+    value = environ.get(name)
+    if value is None or value == "":
+        return default
+    if not value.isdigit() or not least <= int(value) <= most:
+        raise SettingError(f"{name} must be a whole number from {least} to {most}, it is {value!r}.")
+    return int(value)
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name, "false").lower()
+    if value not in ("true", "false"):
+        raise SettingError(f"{name} must be true or false, it is {value!r}.")
+    return value == "true"
+
+
+NAMES = tuple(f"OVIM_{field.name.upper()}" for field in fields(Environment))

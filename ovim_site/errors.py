@@ -1,0 +1,229 @@
+"""The one place where a refusal becomes HTTP: RFC 9457 problems for the API, a page for people.
+
+Refusals are audited here, in a transaction of their own, since theirs has rolled back.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from django.core.exceptions import RequestDataTooBig, ValidationError
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from rest_framework import exceptions as drf
+from rest_framework.views import set_rollback
+
+from core import audit
+from core.actor import Actor
+from core.errors import (
+    Busy,
+    Conflict,
+    DomainError,
+    FieldError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    QuotaExceeded,
+    Stale,
+    Unauthenticated,
+    Unavailable,
+)
+
+log = logging.getLogger(__name__)
+
+STATUS: Mapping[type[DomainError], int] = {
+    Invalid: 422,
+    Unauthenticated: 401,
+    NotFound: 404,
+    Forbidden: 403,
+    Conflict: 409,
+    Stale: 412,
+    Busy: 429,
+    QuotaExceeded: 422,
+    Unavailable: 503,
+}
+TYPE = "urn:ovim:problem:"
+AUDITED = (Forbidden, QuotaExceeded, Unauthenticated)
+
+
+def status_of(error: DomainError) -> int:
+    if isinstance(error, Invalid) and any(item.rule in ("json", "type") and not item.field for item in error.errors):
+        return 400
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
+
+
+def problem(error: DomainError, request_id: str) -> dict[str, Any]:
+    """The RFC 9457 body: type, title, status, detail, code, errors[], and quota[] where one refused."""
+    status = status_of(error)
+    body: dict[str, Any] = {
+        "type": TYPE + error.code,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+        "request_id": request_id,
+    }
+    if error.errors:
+        body["errors"] = [{"field": e.field, "rule": e.rule, "message": e.message} for e in error.errors]
+    if isinstance(error, QuotaExceeded):
+        body["errors"] = [{"field": s.resource.split("/")[0], "rule": "quota", "message": error.message}
+                          for s in error.shortages]
+        body["quota"] = [
+            {
+                "resource": s.resource,
+                "level": s.level,
+                "scope": s.scope,
+                "ledger": s.ledger,
+                "limit": s.limit,
+                "used": s.used,
+                "requested": s.requested,
+                "short_by": s.short_by,
+                "fits": s.fits,
+                "who_can_change": error.who_can_change,
+            }
+            for s in error.shortages
+        ]
+    body.update(error.extra)
+    return body
+
+
+def as_domain_error(error: Exception) -> DomainError | None:
+    """A refusal of Django or DRF as ours; None for what is a fault of our own."""
+    if isinstance(error, DomainError):
+        return error
+    if isinstance(error, drf.ValidationError):
+        return _invalid(list(_flatten(error.detail, "")))
+    if isinstance(error, ValidationError):
+        return _invalid(_validation_errors(error))
+    if isinstance(error, Http404):
+        return NotFound("There is nothing at this address.")
+    if isinstance(error, RequestDataTooBig | drf.ParseError):
+        return Invalid.field("", "type", str(error))
+    if isinstance(error, OperationalError | InterfaceError):
+        return _of_database(error)
+    return None
+
+
+def _of_database(error: DatabaseError) -> DomainError:
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state in ("55P03", "57014", "40P01"):  # lock_timeout, statement_timeout, deadlock
+        return Busy("Others are changing this at the moment: nothing was done, try again.")
+    return Unavailable("The database can't be reached; nothing was changed.")
+
+
+def _invalid(errors: list[FieldError]) -> Invalid:
+    first = errors[0] if errors else FieldError("", "invalid", "The input is not valid.")
+    where = f"{first.field}: " if first.field else ""
+    return Invalid(where + first.message, errors=errors)
+
+
+def _flatten(detail: Any, path: str) -> Any:
+    if isinstance(detail, Mapping):
+        for key, value in detail.items():
+            inner = path if key == "non_field_errors" else f"{path}.{key}" if path else str(key)
+            yield from _flatten(value, inner)
+    elif isinstance(detail, list):
+        for index, value in enumerate(detail):
+            yield from _flatten(value, f"{path}[{index}]" if isinstance(value, Mapping) else path)
+    else:
+        yield FieldError(path, getattr(detail, "code", "invalid"), str(detail))
+
+
+def _validation_errors(error: ValidationError) -> list[FieldError]:
+    if hasattr(error, "error_dict"):
+        return [
+            FieldError("" if field == "__all__" else field, str(item.code or "invalid"), message)
+            for field, items in error.error_dict.items()
+            for item in items
+            for message in item.messages
+        ]
+    return [FieldError("", str(item.code or "invalid"), message) for item in error.error_list for message in item]
+
+
+def api_exception(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
+    """DRF's exception hook. What is none of ours goes on to `ErrorEdge`."""
+    set_rollback()
+    request: HttpRequest = context["request"]._request
+    known = as_domain_error(error)
+    if known is None and isinstance(error, drf.APIException):
+        return _api(request, _Passed(error))
+    if known is None:
+        return None
+    _remember(request, known, context["request"].auth)
+    return _api(request, known)
+
+
+class _Passed(DomainError):
+    """An APIException of DRF itself (405, 406, 415) on its way out."""
+
+    def __init__(self, error: drf.APIException) -> None:
+        super().__init__(str(error.detail))
+        self.status = error.status_code
+        self.code = str(error.get_codes())
+
+
+def _api(request: HttpRequest, error: DomainError) -> HttpResponse:
+    body = problem(error, getattr(request, "request_id", ""))
+    if isinstance(error, _Passed):
+        body |= {"status": error.status, "title": HTTPStatus(error.status).phrase}
+    response = HttpResponse(
+        orjson.dumps(body, default=str), status=body["status"], content_type="application/problem+json"
+    )
+    if body["status"] == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    if body["status"] == 429:
+        response["Retry-After"] = "1"
+    return response
+
+
+def _remember(request: HttpRequest, error: DomainError, actor: Actor | None) -> None:
+    if not isinstance(error, AUDITED):
+        return
+    who = actor or getattr(request, "actor", None)
+    if who is None:
+        return  # sign-in audits its own refusals, with the name that was tried
+    match = request.resolver_match
+    audit.refused(who, f"{request.method} {match.view_name if match else request.path}", error.message)
+
+
+class ErrorEdge:
+    """Middleware: every exception of a page, and every fault anywhere, leaves as an answer that explains itself."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        api = request.path.startswith("/api/")
+        if api and response.status_code == 404 and "json" not in response.headers.get("Content-Type", ""):
+            return _api(request, NotFound("There is nothing at this address."))
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        known = as_domain_error(error)
+        if known is None:
+            log.error("unhandled error", exc_info=error, extra={"path": request.path})
+            known = _Fault("Something broke on our side. It is logged under the request id; nothing was changed.")
+        elif not request.path.startswith("/api/"):
+            _remember(request, known, None)
+        if request.path.startswith("/api/"):
+            return _api(request, known) if not isinstance(known, _Fault) else _fault(request, known)
+        status = 500 if isinstance(known, _Fault) else status_of(known)
+        return render(
+            request,
+            "error.html",
+            {"error": known, "status": status, "request_id": getattr(request, "request_id", "")},
+            status=status,
+        )
+
+
+class _Fault(DomainError):
+    code = "internal_error"
+
+
+def _fault(request: HttpRequest, error: _Fault) -> HttpResponse:
+    body = problem(error, getattr(request, "request_id", "")) | {"status": 500, "title": "Internal Server Error"}
+    return HttpResponse(orjson.dumps(body), status=500, content_type="application/problem+json")

@@ -1,0 +1,45 @@
+"""What every request gets: an id that appears in the answer, the log and the audit log, and a Content-Security-Policy."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from core.ids import uuid7
+
+log = logging.getLogger("ovim.request")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class RequestContext:
+    """Takes X-Request-Id if it is sane, makes one otherwise; logs one line a request; sets the security headers."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+            f"connect-src 'self' {settings.OVIM_LIVE_URL}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        )
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid7().hex  # type: ignore[attr-defined]
+        started = time.monotonic()
+        response = self.get_response(request)
+        response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
+        response.headers.setdefault("Content-Security-Policy", self.policy)
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        log.info(
+            "%s %s %s",
+            request.method,
+            request.path,
+            response.status_code,
+            extra={
+                "request_id": request.request_id,  # type: ignore[attr-defined]
+                "milliseconds": round((time.monotonic() - started) * 1000, 1),
+            },
+        )
+        return response

@@ -1,0 +1,145 @@
+"""Django's settings. Every value that differs between installations comes from `environment`."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ovim_site.environment import database, read_or_exit
+
+ENV = read_or_exit()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+SECRET_KEY = ENV.secret_key
+DEBUG = ENV.debug
+ALLOWED_HOSTS = list(ENV.allowed_hosts)
+CSRF_TRUSTED_ORIGINS = [ENV.public_url]
+SECURE = urlsplit(ENV.public_url).scheme == "https"
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.postgres",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "django_htmx",
+    "template_partials",
+    "core",
+    "clusters",
+    "tenancy",
+    "vdcs",
+    "catalogs",
+    "vms",
+    "ovim_site",
+]
+MIDDLEWARE = [
+    "ovim_site.metrics.Before",
+    "ovim_site.middleware.RequestContext",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "ovim_site.errors.ErrorEdge",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "tenancy.middleware.SignedIn",
+    "core.enforce.DefaultDeny",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "ovim_site.urls"
+WSGI_APPLICATION = "ovim_site.wsgi.application"
+APPEND_SLASH = False
+
+# The application's role does the work; the owner's connection exists for migrations (`migrate --database=owner`)
+# and is never used by a request or a task.
+DATABASES = {"default": database(ENV.database_url), "owner": database(ENV.database_owner_url)}
+DATABASES["owner"]["TEST"] = {"MIRROR": "default"}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "tenancy.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "sign-in"
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_SSL_REDIRECT = False
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "ovim_site.context.shell",
+            ],
+        },
+    }
+]
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "var" / "static"
+WHITENOISE_USE_FINDERS = True
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenancy.api.authentication.BearerSession"],
+    "DEFAULT_PERMISSION_CLASSES": [],  # core.api.ApiView refuses by default, before any of these would run
+    "DEFAULT_RENDERER_CLASSES": ["core.api.json.Renderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.json.Parser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "ovim_site.errors.api_exception",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "OVIM",
+    "VERSION": "v1",
+    "OAS_VERSION": "3.1.0",
+    "DESCRIPTION": "Organizations, virtual data centers, catalogs and virtual machines.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {},
+}
+
+OVIM_ACCESS_DECIDER = "tenancy.access.reach"
+OVIM_ACTOR = "tenancy.selectors.actor_of_session"
+# Everything that is reconciled, in one place: nothing below an app imports it (ENGINE §0).
+OVIM_KINDS = [
+    "tenancy.kinds.PLACED_ORGANIZATION",
+    "vdcs.kinds.VDC",
+    "vms.kinds.VIRTUAL_MACHINE",
+]
+OVIM_PUBLIC_URL = ENV.public_url
+OVIM_LIVE_URL = ENV.live_url
+OVIM_REDIS_URL = ENV.redis_url
+OVIM_JWT_KEY = ENV.jwt_key
+OVIM_CREDENTIAL_KEY = ENV.credential_key
+OVIM_WORKER_SLOTS = ENV.worker_slots
+OVIM_IMAGE_HOSTS = ENV.image_hosts
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "ovim_site.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"django.request": {"level": "ERROR"}, "celery": {"level": "INFO"}},
+}

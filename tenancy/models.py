@@ -1,0 +1,126 @@
+"""Organizations, people, their sessions and what they may do where."""
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Now
+
+from core.access import Scope
+from core.ids import uuid7
+from core.names import dns_label
+
+
+class Organization(models.Model):
+    """A tenant. Its objects are written per cluster, by its placements; `generation` is its intent and ETag."""
+
+    scope = Scope(organization="id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=63, unique=True, validators=[dns_label])
+    display_name = models.CharField(max_length=255)
+    description = models.CharField(max_length=1000, blank=True)
+    enabled = models.BooleanField(default=True)
+    generation = models.BigIntegerField(default=1)
+    deletion_requested_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "organization"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(username=username)
+
+
+class User(AbstractBaseUser):
+    """A person. Rights come from role bindings alone; `is_superuser` does not exist."""
+
+    scope = Scope(organization="bindings__organization_id", owner="id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    username = models.CharField(max_length=150, unique=True)
+    email = models.EmailField(blank=True)
+    full_name = models.CharField(max_length=255, blank=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects = UserManager()
+
+    class Meta:
+        verbose_name = "user"
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class Session(models.Model):
+    """One sign-in, of a browser or an API client. Looked up on each request: revoking it ends access at once."""
+
+    scope = Scope(owner="user_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    refresh_id = models.UUIDField(default=uuid7, help_text="jti of the refresh token that is good now")
+    address = models.CharField(max_length=64, blank=True)
+    user_agent = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        verbose_name = "session"
+
+    def __str__(self) -> str:
+        return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class RoleName(models.TextChoices):
+    SYSTEM_ADMIN = "system_admin", "System admin"
+    ORG_ADMIN = "org_admin", "Organization admin"
+    VDC_ADMIN = "vdc_admin", "VDC admin"
+    USER = "user", "User"
+
+
+class RoleBinding(models.Model):
+    """A role given to a person at one place: the system, an organization or a VDC (by id: VDCs stand above)."""
+
+    scope = Scope(organization="organization_id", vdc="vdc_id", owner="user_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="bindings")
+    role = models.CharField(max_length=16, choices=RoleName.choices)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, null=True, blank=True, related_name="bindings"
+    )
+    vdc_id = models.UUIDField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "role binding"
+        constraints = [
+            models.CheckConstraint(
+                name="role_binding_place",
+                condition=models.Q(role=RoleName.SYSTEM_ADMIN, organization__isnull=True, vdc_id__isnull=True)
+                | models.Q(role=RoleName.ORG_ADMIN, organization__isnull=False, vdc_id__isnull=True)
+                | models.Q(role__in=[RoleName.VDC_ADMIN, RoleName.USER], organization__isnull=False),
+                violation_error_message="A system admin is bound to no place, an organization admin to an "
+                "organization, a VDC admin and a user to a VDC of an organization (or to all its VDCs).",
+            ),
+            models.UniqueConstraint(
+                fields=["user", "role", "organization", "vdc_id"],
+                nulls_distinct=False,
+                name="role_bound_once",
+                violation_error_message="This role is bound there already.",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "vdc_id"], name="binding_by_place")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.role}"

@@ -1,0 +1,120 @@
+"""Virtual data centers and the ledger of what is claimed in them."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+
+from clusters.models import Cluster, Reconciled, unsettled
+from core.access import Scope
+from core.ids import uuid7
+from core.names import dns_label
+from tenancy.models import Organization
+
+
+class Enforcement(models.TextChoices):
+    """Which ledger a VDC's CPU and memory limits bind: of all its VMs, or of those powered on. Disks always count."""
+
+    ALLOCATED = "allocated"
+    ACTIVE = "active"
+
+
+class NetworkMode(models.TextChoices):
+    DEFAULT = "default"
+    ISOLATED = "isolated"
+
+
+class Vdc(Reconciled):
+    """A share of a cluster that an organization owns: a namespace with quotas, where VMs live."""
+
+    scope = Scope(organization="organization_id", vdc="id")
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="vdcs")
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="vdcs")
+    name = models.CharField(max_length=63, validators=[dns_label])
+    display_name = models.CharField(max_length=255)
+    description = models.CharField(max_length=1000, blank=True)
+    namespace = models.CharField(max_length=63, editable=False)
+    enforcement = models.CharField(max_length=16, choices=Enforcement.choices, default=Enforcement.ALLOCATED)
+    network_mode = models.CharField(max_length=16, choices=NetworkMode.choices, default=NetworkMode.DEFAULT)
+    min_disk_gib = models.PositiveIntegerField(null=True, blank=True)
+    max_disk_gib = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "VDC"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name"],
+                name="vdc_name_in_organization",
+                violation_error_message="The organization has a VDC of this name already.",
+            ),
+        ]
+        indexes = [unsettled("vdc_unsettled")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def cluster_pk(self) -> uuid.UUID:
+        return self.cluster_id
+
+    def tenant_pk(self) -> uuid.UUID:
+        return self.organization_id
+
+
+class QuotaMode(models.TextChoices):
+    """How an organization's VDCs draw from its quota: by the sum of their limits, or by the sum of their use."""
+
+    RESERVATION = "reservation"
+    ELASTIC = "elastic"
+
+
+class QuotaScope(models.Model):
+    """Limits and totals of one organization or VDC. Whoever claims locks this row first; a trigger keeps the totals.
+
+    `limits`, `allocated` and `active` map a resource (`cpu`, `memory_mib`, `disk_gib`, `disk_gib/<storage class>`,
+    `vms`, `running_vms`) to an integer; a resource without a limit is not limited.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="quota_scopes")
+    vdc = models.OneToOneField(Vdc, on_delete=models.CASCADE, null=True, related_name="quota")
+    mode = models.CharField(max_length=16, choices=QuotaMode.choices, default=QuotaMode.RESERVATION)
+    limits = models.JSONField(default=dict)
+    allocated = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    active = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization"], condition=models.Q(vdc__isnull=True), name="one_quota_per_organization"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"quota of {self.vdc_id or self.organization_id}"
+
+
+class QuotaClaim(models.Model):
+    """What one row holds of one resource: of its VDC's scope, or of the organization's own where it has no VDC."""
+
+    scope = models.ForeignKey(QuotaScope, on_delete=models.PROTECT, related_name="claims")
+    owner_kind = models.CharField(max_length=40)
+    owner_id = models.UUIDField()
+    resource = models.CharField(max_length=40)
+    storage_class = models.CharField(max_length=253, blank=True, default="")
+    allocated = models.BigIntegerField(default=0)
+    active = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner_kind", "owner_id", "resource", "storage_class"], name="one_claim_per_resource"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(allocated__gte=0, active__gte=0), name="claims_are_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner_kind} {self.owner_id} {self.resource}"

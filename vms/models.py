@@ -1,0 +1,119 @@
+"""Virtual machines and their disks."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+
+from catalogs.models import CatalogItem, Image
+from clusters.models import Reconciled, unsettled
+from core.access import Scope
+from core.ids import uuid7
+from core.names import dns_label
+from tenancy.models import Organization, User
+from vdcs.models import Vdc
+
+
+class PowerState(models.TextChoices):
+    ON = "on"
+    OFF = "off"
+
+
+class VirtualMachine(Reconciled):
+    """A VM in a VDC. `power_state` is intent; what the cluster shows is in `phase`, `node`, `ip_addresses`.
+
+    `power_generation` is the generation of the last change of power intent, `power_applied_generation` that of the
+    last apply that carried one (ENGINE §4).
+    """
+
+    scope = Scope(organization="organization_id", vdc="vdc_id", owner="owner_id")
+
+    # The VDC never moves between organizations, so the copy spares every scoped list a join.
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    vdc = models.ForeignKey(Vdc, on_delete=models.PROTECT, related_name="vms")
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="vms")
+    name = models.CharField(max_length=63, validators=[dns_label])
+    display_name = models.CharField(max_length=255, blank=True)
+    description = models.CharField(max_length=1000, blank=True)
+    catalog_item = models.ForeignKey(CatalogItem, on_delete=models.SET_NULL, null=True, related_name="+")
+    cpu = models.PositiveIntegerField()
+    memory_mib = models.PositiveIntegerField()
+    power_state = models.CharField(max_length=3, choices=PowerState.choices, default=PowerState.ON)
+    power_generation = models.BigIntegerField(default=1)
+    power_applied_generation = models.BigIntegerField(default=0)
+    user_data = models.TextField(blank=True)
+    ssh_keys = models.JSONField(default=list, blank=True)
+    ip_addresses = models.JSONField(default=list, blank=True)
+    node = models.CharField(max_length=253, blank=True)
+    guest_os = models.CharField(max_length=255, blank=True)
+    progress = models.CharField(max_length=16, blank=True, help_text="of the disk import, as CDI says it: 42.10%")
+
+    class Meta:
+        verbose_name = "virtual machine"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vdc", "name"],
+                name="vm_name_in_vdc",
+                violation_error_message="The VDC has a virtual machine of this name already.",
+            ),
+            models.CheckConstraint(condition=models.Q(cpu__gte=1, memory_mib__gte=1), name="vm_has_a_size"),
+        ]
+        indexes = [
+            unsettled("vm_unsettled"),
+            models.Index(fields=["organization", "id"], name="vm_by_organization"),
+            models.Index(fields=["vdc", "id"], name="vm_by_vdc"),
+            models.Index(fields=["owner", "id"], name="vm_by_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def cluster_pk(self) -> uuid.UUID:
+        return self.vdc.cluster_id
+
+    def tenant_pk(self) -> uuid.UUID:
+        return self.organization_id
+
+
+class DiskSource(models.TextChoices):
+    IMAGE = "image"
+    BLANK = "blank"
+
+
+class Disk(models.Model):
+    """A disk: a DataVolume and its PVC in the cluster. Destroyed only by its own deletion (ENGINE §3).
+
+    While it is attached, its VM's reconciler writes its objects (`InventoryItem.owner`); `data_of` is always the disk.
+    """
+
+    scope = Scope(organization="vdc__organization_id", vdc="vdc_id", owner="vm__owner_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    vdc = models.ForeignKey(Vdc, on_delete=models.PROTECT, related_name="disks")
+    vm = models.ForeignKey(VirtualMachine, on_delete=models.PROTECT, null=True, related_name="disks")
+    name = models.CharField(max_length=63, validators=[dns_label])
+    position = models.PositiveSmallIntegerField(default=0, help_text="0 is the boot disk")
+    source = models.CharField(max_length=8, choices=DiskSource.choices)
+    image = models.ForeignKey(Image, on_delete=models.SET_NULL, null=True, related_name="+")
+    image_url = models.CharField(max_length=1024, blank=True)
+    size_gib = models.PositiveIntegerField()
+    storage_class = models.CharField(max_length=253, blank=True)
+    deletion_requested_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "disk"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vdc", "name"],
+                name="disk_name_in_vdc",
+                violation_error_message="The VDC has a disk of this name already.",
+            ),
+            models.UniqueConstraint(
+                fields=["vm", "position"], condition=models.Q(vm__isnull=False), name="one_disk_per_position"
+            ),
+            models.CheckConstraint(condition=models.Q(size_gib__gte=1), name="disk_has_a_size"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""Starts OVIM's parts on one machine: embedded services, web, workers, sandbox. No Django in here."""

@@ -29,10 +29,12 @@ import psycopg
 
 from ovim_site.supervisor.process import (
     Account,
+    Launch,
     SupervisorError,
     free_port,
     last_lines,
     open_log,
+    run,
     spawn,
     stop,
     wait_for,
@@ -40,6 +42,7 @@ from ovim_site.supervisor.process import (
 )
 
 OWNER, APP, DATABASE = "ovim_owner", "ovim_app", "ovim"
+PLAIN = {"PATH": os.defpath, "LC_ALL": "C"}  # nothing of the caller's PG* variables
 STOP_SIGNAL = signal.SIGINT  # "fast": ends sessions, writes a checkpoint; SIGTERM would wait for every client
 
 SETTINGS = {
@@ -60,7 +63,7 @@ class Urls:
 
 
 class Postgres:
-    """`with Postgres(folder, durable=False) as pg: pg.urls.app`; or `prepare()` and run `argv` yourself."""
+    """`with Postgres(folder, durable=False) as pg: pg.urls.app`; or run what `prepare()` answers yourself."""
 
     stop_signal = STOP_SIGNAL
 
@@ -103,18 +106,12 @@ class Postgres:
     def data(self) -> Path:
         return self.cluster / "data"
 
-    @property
-    def argv(self) -> list[str | Path]:
-        return [self._bin / "postgres", "-D", self.data, "-p", str(self._port), *self._settings]
-
     def start(self) -> Urls:
         self.prepare()
         for _attempt in range(20):
             self._port = self._fixed_port or free_port()
             began = self.log.stat().st_size if self.log.exists() else 0
-            self._process = spawn(
-                self.argv, log=self.log, cwd=self.data, account=self.account, death_signal=self.stop_signal
-            )
+            self._process = spawn(self._server(), log=self.log, death_signal=self.stop_signal)
             if wait_for(self.is_ready, self._process, seconds=60):
                 return self.urls
             stop(self._process, self.stop_signal)
@@ -140,7 +137,7 @@ class Postgres:
             return False
         return True
 
-    def prepare(self) -> None:
+    def prepare(self) -> Launch:
         """Everything before the server may run: folder, account, binaries, initdb, roles. Right from any state."""
         self._make_folder()
         self._take_lock()
@@ -160,6 +157,7 @@ class Postgres:
         elif mark.read_text() != fingerprint:  # the file of passwords was lost and made anew
             self._as_superuser(*self._set_passwords())
         mark.write_text(fingerprint)
+        return self._server()
 
     # ---- where things are
 
@@ -195,7 +193,7 @@ class Postgres:
             else:
                 link.symlink_to(_reachable_folder())
             link.chmod(0o711)
-            (link / "data").mkdir()
+        (link / "data").mkdir(exist_ok=True)
         os.chown(self.data, self.account.uid, self.account.gid)
         if not self.account.can_enter(self.cluster):
             raise SupervisorError(
@@ -295,22 +293,17 @@ class Postgres:
         return [f"ALTER ROLE {role} PASSWORD '{self._passwords[role]}'" for role in (OWNER, APP)]
 
     def _run(self, program: str, *arguments: str | Path, text: str = "") -> None:
-        result = subprocess.run(
-            [str(word) for word in (self._bin / program, *arguments)],
-            input=text,
-            capture_output=True,
-            text=True,
-            cwd=self.data,
-            env={"PATH": os.defpath, "LC_ALL": "C"},
-            user=self.account.uid if self.account else None,
-            group=self.account.gid if self.account else None,
-            extra_groups=[] if self.account else None,
-            check=False,
-        )
+        status, said = run(self._launch(program, *arguments), text)
         with open_log(self.log) as log:
-            log.write((result.stdout + result.stderr).encode())
-        if result.returncode:
+            log.write(said.encode())
+        if status:
             raise SupervisorError(f"{program} failed in {self.data}; the end of {self.log}:\n{last_lines(self.log)}")
+
+    def _server(self) -> Launch:
+        return self._launch("postgres", "-D", self.data, "-p", str(self._port), *self._settings)
+
+    def _launch(self, program: str, *arguments: str | Path) -> Launch:
+        return Launch((self._bin / program, *arguments), env=PLAIN, cwd=self.data, account=self.account)
 
     def _load_passwords(self) -> None:
         if self._passwords:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,32 +65,57 @@ def _die_with(parent: int, death_signal: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def spawn(
-    argv: Sequence[str | Path],
-    *,
-    log: Path,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    account: Account | None = None,
-    death_signal: int = signal.SIGKILL,
-) -> subprocess.Popen[bytes]:
-    """Start argv in a session of its own. Call it from a thread that lives as long as the program may:
-    Linux sends the death signal when the *thread* that forked ends."""
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a part is run, once everything it needs is in place."""
+
+    argv: Sequence[str | Path]
+    env: Mapping[str, str]
+    cwd: Path
+    account: Account | None = None
+
+
+def spawn(launch: Launch, *, log: Path, death_signal: int = signal.SIGKILL) -> subprocess.Popen[bytes]:
+    """Start it in a session of its own. Call this from a thread that lives as long as the program may: Linux sends
+    the death signal when the *thread* that forked ends."""
+    account = launch.account
     with open_log(log) as out:
         return subprocess.Popen(
-            [str(word) for word in argv],
+            [str(word) for word in launch.argv],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env=None if env is None else dict(env),
-            cwd=cwd,
-            start_new_session=True,
+            env=dict(launch.env),
+            cwd=launch.cwd,
+            start_new_session=True,  # Ctrl-C is for us; and one signal reaches all that it starts
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
             # After setuid and before exec, which is where the kernel keeps the setting.
             preexec_fn=partial(_die_with, os.getpid(), death_signal),  # noqa: PLW1509 - one system call, no locks
         )
+
+
+def run(launch: Launch, text: str = "") -> tuple[int, str]:
+    """Run a short program to its end with this text as its input; its status and everything it said."""
+    account = launch.account
+    result = subprocess.run(
+        [str(word) for word in launch.argv],
+        input=text,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=dict(launch.env),
+        cwd=launch.cwd,
+        start_new_session=True,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+        preexec_fn=partial(_die_with, os.getpid(), signal.SIGKILL),
+        check=False,
+    )
+    return result.returncode, result.stdout
 
 
 def stop(process: subprocess.Popen[bytes], stop_signal: int = signal.SIGTERM, seconds: float = 10) -> int:
@@ -120,10 +145,13 @@ def wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes], *, sec
     return False
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(*, besides: Collection[int] = ()) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in besides:
+            return port
 
 
 def is_free(port: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Self
 import redis
 
 from ovim_site.supervisor.process import (
+    Launch,
     SupervisorError,
     free_port,
     last_lines,
@@ -26,7 +27,7 @@ from ovim_site.supervisor.process import (
 
 
 class Valkey:
-    """`with Valkey(folder) as cache: cache.url`; or `prepare()` and run `argv` yourself."""
+    """`with Valkey(folder) as cache: cache.url`; or run what `prepare()` answers yourself."""
 
     stop_signal = signal.SIGTERM
 
@@ -51,15 +52,10 @@ class Valkey:
     def url(self) -> str:
         return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
 
-    @property
-    def argv(self) -> list[str | Path]:
-        return [_binary(), self.folder / "valkey.conf"]
-
     def start(self) -> str:
         for _attempt in range(3):  # a free port may be taken by another before we have it
             self._port = self._fixed_port or free_port()
-            self.prepare()
-            self._process = spawn(self.argv, log=self.log)
+            self._process = spawn(self.prepare(), log=self.log)
             if wait_for(self.is_ready, self._process, seconds=20):
                 return self.url
             stop(self._process)
@@ -71,7 +67,7 @@ class Valkey:
             stop(self._process)
             self._process = None
 
-    def prepare(self) -> None:
+    def prepare(self) -> Launch:
         """The password goes through a private file: everyone on the machine can read a command line."""
         self.folder.mkdir(parents=True, exist_ok=True)
         here = str(self.folder).replace("\\", "\\\\").replace('"', '\\"')
@@ -85,6 +81,7 @@ class Valkey:
             "daemonize no",
         )
         write_private(self.folder / "valkey.conf", "\n".join(lines) + "\n")
+        return Launch((_binary(), self.folder / "valkey.conf"), env={"PATH": os.defpath}, cwd=self.folder)
 
     def is_ready(self) -> bool:
         try:

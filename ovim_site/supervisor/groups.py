@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ovim_site.supervisor.process import kill_group, write_private
+from ovim_site.supervisor.var import Var
 
 GRACE_SECONDS = 5.0
 
@@ -23,21 +24,11 @@ GRACE_SECONDS = 5.0
 class Groups:
     """The list of groups that run, kept in a file and told to the guard."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, var: Var) -> None:
+        self._file = _list_in(var)
         self._running: dict[int, str] = {}
         self._guard: int | None = None
         self._pipe: int | None = None
-
-    def end_leftovers(self) -> int:
-        """End what an earlier, killed supervisor left; how many groups that were."""
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            left = json.loads(self._file.read_text())
-            if left.get("boot") == _boot():
-                groups = [int(group) for group, born in left["groups"].items() if _is_the_same(int(group), born)]
-                end(groups)
-                return len(groups)
-        return 0
 
     def start_guard(self) -> None:
         reader, self._pipe = os.pipe()
@@ -69,6 +60,18 @@ class Groups:
             with contextlib.suppress(BrokenPipeError):  # the guard was killed: the next start has the list
                 os.write(self._pipe, line.encode())
         write_private(self._file, json.dumps({"boot": _boot(), "groups": self._running}))
+
+
+def end_leftovers(var: Var) -> None:
+    """End what an earlier, killed supervisor left. `var` is ours, so nobody has a use for it."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        left = json.loads(_list_in(var).read_text())
+        if left.get("boot") == _boot():
+            end(int(group) for group, born in left["groups"].items() if _is_the_same(int(group), born))
+
+
+def _list_in(var: Var) -> Path:
+    return var.folder / "running.json"
 
 
 def end(groups: Iterable[int]) -> None:

@@ -94,15 +94,13 @@ class Var:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise SupervisorError(f"{path} can't be read ({error}): mend it, or start anew with `make clean`.") from None
+            raise SupervisorError(f"{path} can't be read ({error}): mend it, or begin anew: `make clean`.") from None
         return dict(found)
 
 
 def _signing_key() -> str:
     key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return pem.decode()
 
 

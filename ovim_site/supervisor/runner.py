@@ -1,0 +1,181 @@
+"""Starts the parts in order, keeps them running, stops them all."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ovim_site.supervisor.groups import Groups
+from ovim_site.supervisor.parts import Part, Stages
+from ovim_site.supervisor.process import SupervisorError, kill_group, last_lines, spawn
+from ovim_site.supervisor.var import Var
+
+TICK = 0.05
+FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
+CALM_SECONDS = 60.0  # a part that ran this long is not in a crash loop
+START_ATTEMPTS = 3
+
+Say = Callable[[str], None]
+
+
+class StopRequested(Exception):  # noqa: N818 - not an error: a person asked for it
+    """Ctrl-C or SIGTERM came."""
+
+
+@dataclass
+class _Running:
+    part: Part
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    ready: bool = False
+    failures: int = 0
+    restart_at: float = 0.0
+
+    @property
+    def done(self) -> bool:
+        return self.ready and self.part.once
+
+    @property
+    def delay(self) -> float:
+        return float(min(FIRST_DELAY * 2.0 ** min(self.failures - 1, 10), LONGEST_DELAY))
+
+
+class Supervisor:
+    """Use from the main thread only: parts end with the thread that started them."""
+
+    def __init__(self, var: Var, stages: Stages, say: Say) -> None:
+        self._var = var
+        self._stages = stages
+        self._say = say
+        self._groups = Groups(var)
+        self._running: list[_Running] = []
+        self._signals = 0
+
+    def start(self) -> None:
+        """Returns when every part is ready; SupervisorError when one can't be, StopRequested on a signal."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        self._groups.start_guard()
+        for stage in self._stages:
+            self._start_stage([_Running(part, self._var.log(part.name)) for part in stage])
+
+    def keep(self, until: Callable[[], bool]) -> None:
+        """Restart what dies, until the condition holds or a signal comes."""
+        while not until():
+            self._check_signals()
+            for running in self._running:
+                self._tend(running, starting=False)
+            time.sleep(TICK)
+
+    def stop(self) -> None:
+        """End everything, last started first; a second signal makes it at once."""
+        patient = self._signals
+        for number in range(len(self._stages), 0, -1):
+            names = {part.name for part in self._stages[number - 1]}
+            self._stop_together([r for r in self._running if r.part.name in names], patient)
+        self._running.clear()
+        self._groups.close()
+
+    def _start_stage(self, stage: Sequence[_Running]) -> None:
+        began = time.monotonic()
+        self._running.extend(stage)
+        while not all(running.ready for running in stage):
+            self._check_signals()
+            for running in self._running:
+                self._tend(running, starting=True)
+                if not running.ready and time.monotonic() - began > running.part.patience:
+                    raise SupervisorError(
+                        self._story(running, f"was not ready after {running.part.patience:.0f} seconds")
+                    )
+            time.sleep(TICK)
+
+    def _tend(self, running: _Running, *, starting: bool) -> None:
+        """One look at one part: start, notice its end, notice that it is ready."""
+        now = time.monotonic()
+        if running.done:
+            return
+        if running.process is None:
+            if now >= running.restart_at:
+                self._launch(running, starting=starting)
+        elif running.process.poll() is not None:
+            self._ended(running, starting=starting)
+        elif not running.ready:
+            if not running.part.once and running.part.ready():
+                self._is_ready(running)
+        elif running.failures and now - running.began > CALM_SECONDS:
+            running.failures = 0
+
+    def _launch(self, running: _Running, *, starting: bool) -> None:
+        running.began = time.monotonic()
+        try:
+            launch = running.part.prepare()
+        except SupervisorError as error:
+            if starting:
+                raise
+            self._again(running, f"{running.part.name} can't be restarted: {error}")
+            return
+        running.process = spawn(launch, log=running.log, death_signal=running.part.death_signal)
+        self._groups.add(running.process.pid)
+
+    def _is_ready(self, running: _Running) -> None:
+        running.ready = True
+        took = time.monotonic() - running.began
+        if running.failures:
+            self._say(f"{running.part.name} is back after {took:.1f} s")
+        else:
+            self._say(f"{'✓ ' + running.part.name:<12} {took:5.1f} s")
+
+    def _ended(self, running: _Running, *, starting: bool) -> None:
+        assert running.process is not None  # noqa: S101 - for the type checker
+        status = running.process.returncode
+        self._forget(running)
+        if running.part.once and status == 0:
+            self._is_ready(running)
+            return
+        what = f"was ended by signal {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        if starting and (running.part.once or running.failures + 1 >= START_ATTEMPTS):
+            raise SupervisorError(self._story(running, what))
+        self._again(running, self._story(running, what))
+
+    def _again(self, running: _Running, story: str) -> None:
+        running.failures += 1
+        running.ready = False
+        running.restart_at = time.monotonic() + running.delay
+        self._say(f"{story}\n  starting {running.part.name} again in {running.delay:g} s")
+
+    def _story(self, running: _Running, what: str) -> str:
+        tail = "".join(f"\n  | {line}" for line in last_lines(running.log).splitlines())
+        return f"{running.part.name} {what}; the end of {running.log}:{tail or ' (empty)'}"
+
+    def _stop_together(self, stage: Sequence[_Running], patient: int) -> None:
+        began = time.monotonic()
+        for running in stage:
+            if running.process is not None and running.process.poll() is None:
+                running.process.send_signal(running.part.stop_signal)
+        for running in stage:
+            while running.process is not None:
+                late = time.monotonic() - began > running.part.stop_seconds
+                if running.process.poll() is not None or late or self._signals > patient:
+                    self._forget(running)
+                else:
+                    time.sleep(TICK)
+
+    def _forget(self, running: _Running) -> None:
+        """The part is over: nothing it started may stay."""
+        assert running.process is not None  # noqa: S101 - for the type checker
+        kill_group(running.process.pid)
+        running.process.wait()
+        self._groups.remove(running.process.pid)
+        running.process = None
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._signals += 1
+
+    def _check_signals(self) -> None:
+        if self._signals:
+            raise StopRequested

@@ -1,0 +1,154 @@
+"""Which parts this installation has: the table. Each embedded service gives way to the variable that replaces it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ovim_site.supervisor.parts import Check, Part, Stages, answers, listens, says
+from ovim_site.supervisor.postgres import APP, OWNER, Postgres
+from ovim_site.supervisor.process import Launch, SupervisorError
+from ovim_site.supervisor.valkey import Valkey
+from ovim_site.supervisor.var import Var
+
+ROOT = Path(__file__).resolve().parents[2]
+LOOPBACK = "127.0.0.1"
+PORTS = ("web", "live", "postgres", "valkey", "sandbox")
+
+CELERY = ("-m", "celery", "-A", "ovim_site.celery")
+WORKER = ("worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO", "--without-gossip")
+GRANIAN = ("--interface", "wsgi", "--workers", "1", "--blocking-threads", "8", "--no-ws")
+
+
+@dataclass(frozen=True)
+class Site:
+    """One installation: its folder, its ports, its embedded services and the environment of its parts."""
+
+    var: Var
+    ports: Mapping[str, int]
+    environment: Mapping[str, str]
+    postgres: Postgres | None
+    valkey: Valkey | None
+    sandbox_token: str | None
+
+    @property
+    def public_url(self) -> str:
+        return self.environment["OVIM_PUBLIC_URL"]
+
+    @property
+    def web_url(self) -> str:
+        """Where the web server listens, whatever the public address in front of it is."""
+        return f"http://{LOOPBACK}:{self.ports['web']}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return Path(self.environment["OVIM_KUBECONFIG"])
+
+    @property
+    def sign_ins(self) -> Path:
+        return self.var.folder / "sign-ins.json"
+
+    def stages(self) -> Stages:
+        return (
+            self._services(),
+            (self._python("migrate", "manage.py", "migrate", "--database=owner", "--no-input", once=True),),
+            (self._python("setup", "manage.py", "setup_demo", "--sign-ins", str(self.sign_ins), once=True),),
+            self._programs(),
+        )
+
+    def _services(self) -> tuple[Part, ...]:
+        parts: list[Part] = []
+        if self.postgres:
+            # SIGINT also when we are killed: the data is closed properly.
+            stop = self.postgres.stop_signal
+            server = self.postgres
+            parts.append(Part("postgres", server.prepare, server.is_ready, stop_signal=stop, death_signal=stop))
+        if self.valkey:
+            parts.append(Part("valkey", self.valkey.prepare, self.valkey.is_ready))
+        if self.sandbox_token:
+            port = self.ports["sandbox"]
+            arguments = ("--port", str(port), "--token", self.sandbox_token)
+            folders = ("--data", str(self.var.folder / "sandbox"), "--kubeconfig", str(self.kubeconfig))
+            serve = ("-m", "clusters.sandbox", "serve", *arguments, *folders)
+            parts.append(self._python("sandbox", *serve, ready=listens(port)))
+        return tuple(parts)
+
+    def _programs(self) -> tuple[Part, ...]:
+        web, live = (("--host", LOOPBACK, "--port", str(self.ports[name])) for name in ("web", "live"))
+        beat = ("beat", "--loglevel", "WARNING", "--schedule", str(self.var.folder / "beat"), "--pidfile=")
+        return (
+            self._python(
+                *("web", "-m", "granian", *GRANIAN, *web, "ovim_site.wsgi:application"),
+                ready=answers(f"{self.web_url}/healthz"),
+            ),
+            self._python("live", "-m", "uvicorn", *live, "ovim_site.live.app:app", ready=listens(self.ports["live"])),
+            self._python("worker", *CELERY, *WORKER, ready=says(self.var.log("worker"), " ready.")),
+            self._python("beat", *CELERY, *beat),
+            self._python("watcher", "manage.py", "watch"),
+        )
+
+    def _python(self, name: str, *arguments: str, ready: Check = lambda: True, once: bool = False) -> Part:
+        launch = Launch((sys.executable, *arguments), env=self.environment, cwd=ROOT)
+        return Part(name, lambda: launch, ready, once=once)
+
+
+def read_site(var: Var, outside: Mapping[str, str]) -> Site:
+    """Decide what is embedded. `var` is open: what is missing in it is made."""
+    database, owner = outside.get("OVIM_DATABASE_URL"), outside.get("OVIM_DATABASE_OWNER_URL")
+    if bool(database) != bool(owner):
+        given, missing = ("OVIM_DATABASE_URL", "OVIM_DATABASE_OWNER_URL")[:: 1 if database else -1]
+        raise SupervisorError(
+            f"{given} is set and {missing} is not: migrations run as the database's owner and everything else as a "
+            "role with fewer rights, so set both, or neither for the embedded PostgreSQL."
+        )
+    kept = var.secrets()
+    ports = var.ports(PORTS)
+    postgres = None
+    if not database:
+        passwords = {OWNER: kept["database_owner"], APP: kept["database_app"]}
+        folder = var.folder / "postgres"
+        postgres = Postgres(folder, port=ports["postgres"], passwords=passwords, log=var.log("postgres"))
+    valkey = None
+    if not outside.get("OVIM_REDIS_URL"):
+        valkey = Valkey(var.folder / "valkey", port=ports["valkey"], password=kept["redis"], log=var.log("valkey"))
+    embedded = {
+        **{name: value for name, value in kept.items() if name.startswith("OVIM_")},
+        **(
+            {"OVIM_DATABASE_URL": postgres.urls.app, "OVIM_DATABASE_OWNER_URL": postgres.urls.owner} if postgres else {}
+        ),
+        **({"OVIM_REDIS_URL": valkey.url} if valkey else {}),
+        "OVIM_KUBECONFIG": str(var.folder / "sandbox" / "kubeconfig"),
+        "OVIM_PUBLIC_URL": f"http://{LOOPBACK}:{ports['web']}",
+        "OVIM_LIVE_URL": f"http://{LOOPBACK}:{ports['live']}",
+    }
+    if postgres:
+        embedded |= {"OVIM_DATABASE_URL": postgres.urls.app, "OVIM_DATABASE_OWNER_URL": postgres.urls.owner}
+    if valkey:
+        embedded["OVIM_REDIS_URL"] = valkey.url
+    return Site(
+        var=var,
+        ports=ports,
+        environment=_environment(outside, embedded),
+        postgres=postgres,
+        valkey=valkey,
+        sandbox_token=None if outside.get("OVIM_KUBECONFIG") else kept["sandbox_token"],
+    )
+
+
+def _environment(outside: Mapping[str, str], embedded: Mapping[str, str]) -> dict[str, str]:
+    """The parts' environment: what was set outside wins, save what would lead them astray."""
+    # PGSSLMODE and its like are meant for other databases; KUBECONFIG may name a production cluster.
+    env = {name: value for name, value in outside.items() if not name.startswith("PG") and name != "KUBECONFIG"}
+    env |= {name: value for name, value in embedded.items() if not env.get(name)}
+    hosts = [*env.get("OVIM_ALLOWED_HOSTS", "").split(","), urlsplit(env["OVIM_PUBLIC_URL"]).hostname or ""]
+    env["OVIM_ALLOWED_HOSTS"] = ",".join(dict.fromkeys(filter(None, (*hosts, LOOPBACK, "localhost"))))
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy in the shell must not stand between our own parts
+        env[name] = ",".join(filter(None, (env.get(name), f"{LOOPBACK},localhost")))
+    env["PYTHONUNBUFFERED"] = "1"
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
+    env.setdefault("DJANGO_SETTINGS_MODULE", "ovim_site.settings")
+    return env

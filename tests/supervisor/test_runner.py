@@ -1,0 +1,203 @@
+"""The supervisor over small shell scripts: real processes, real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DRIVE = Path(__file__).with_name("drive.py")
+# Ready at once, with a child of its own that a careless stop would leave behind.
+STEADY = "echo ready; sleep 1234 & sleep 4321"
+
+
+class Driven:
+    """A running drive.py and what it has printed."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.printed = ""
+
+    def wait_for(self, words: str) -> str:
+        assert self.process.stdout is not None
+        while words not in self.printed:
+            line = self.process.stdout.readline()
+            assert line, f"ended without {words!r} after:\n{self.printed}"
+            self.printed += line
+        return self.printed
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        self.printed += self.process.communicate(timeout=20)[0]
+        return self.process.returncode
+
+
+@contextmanager
+def driven(var: Path, *stages: str) -> Iterator[Driven]:
+    process = subprocess.Popen(
+        [sys.executable, str(DRIVE), str(var), *stages],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        yield Driven(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def alive(var: Path) -> list[int]:
+    """Processes that work in the folder of this start, as all its parts and their children do."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cwd").readlink() == var and "State:\tZ" not in (entry / "status").read_text():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def soon(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Path:
+    return tmp_path / "var"
+
+
+def test_starts_in_order_and_a_one_shot_ends_before_what_follows(var: Path) -> None:
+    stages = ("db=echo ready >> order; " + STEADY, "migrate!=cat order; echo done >> order", "web=cat order; " + STEADY)
+    with driven(var, *stages) as run:
+        run.wait_for("all ready")
+        assert (var / "log/web.log").read_text().startswith("ready\ndone\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_and_leaves_nothing_behind(var: Path, number: int) -> None:
+    with driven(var, "db=" + STEADY, "web=" + STEADY) as run:
+        run.wait_for("all ready")
+        assert len(alive(var)) == 6
+        assert run.end(number) == 0
+        assert alive(var) == []
+
+
+def test_a_signal_while_parts_start_stops_those_that_do(var: Path) -> None:
+    with driven(var, "db=" + STEADY, "web=sleep 4321") as run:
+        run.wait_for("db")
+        assert run.end() == 0
+        assert alive(var) == []
+
+
+def test_a_part_that_ignores_the_signal_is_killed(var: Path) -> None:
+    with driven(var, "deaf=trap '' TERM; " + STEADY) as run:
+        run.wait_for("all ready")
+        assert run.end() == 0
+        assert alive(var) == []
+
+
+def test_a_second_signal_does_not_wait(var: Path) -> None:
+    with driven(var, *(f"deaf{n}=trap '' TERM; {STEADY}" for n in range(8))) as run:
+        run.wait_for("all ready")
+        run.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        began = time.monotonic()
+        run.end()
+        assert time.monotonic() - began < 8  # eight stages of two seconds each otherwise
+        assert alive(var) == []
+
+
+def test_killing_the_supervisor_leaves_nothing_behind(var: Path) -> None:
+    with driven(var, "db=" + STEADY, "web=" + STEADY) as run:
+        run.wait_for("all ready")
+        run.process.kill()
+        assert soon(lambda: alive(var) == [])
+
+
+def test_a_start_ends_what_a_killed_supervisor_and_a_killed_guard_left(var: Path) -> None:
+    with driven(var, "web=" + STEADY) as run:
+        run.wait_for("all ready")
+        children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
+        guard = next(int(child) for child in children if b"drive.py" in Path(f"/proc/{child}/cmdline").read_bytes())
+        os.kill(guard, signal.SIGKILL)
+        run.process.kill()
+        run.process.wait()
+    left = alive(var)
+    assert left, "the grandchildren have lost everybody who could end them"
+    with driven(var, "web=" + STEADY) as again:
+        again.wait_for("all ready")
+        assert not set(left) & set(alive(var))
+        assert again.end() == 0
+
+
+def test_a_part_that_dies_is_named_with_its_last_words_and_started_again(var: Path) -> None:
+    with driven(var, "db=" + STEADY, "web=echo out of cheese; " + STEADY) as run:
+        run.wait_for("all ready")
+        victim = next(pid for pid in alive(var) if b"cheese" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        before = set(alive(var))
+        os.kill(victim, signal.SIGKILL)
+        said = run.wait_for("web is back")
+        assert "web was ended by signal SIGKILL" in said
+        assert "| out of cheese" in said
+        assert "starting web again in 0.5 s" in said
+        assert len(alive(var)) == 6, "the dead part's child is gone too"
+        assert len(before & set(alive(var))) == 3, "db was left alone"
+
+
+def test_a_part_that_dies_again_and_again_is_given_longer_pauses(var: Path) -> None:
+    with driven(var, "web=echo ready; sleep 0.3; exit 3") as run:
+        run.wait_for("again in 0.5 s")
+        run.wait_for("again in 1 s")
+        said = run.wait_for("again in 2 s")
+        assert "web ended with status 3" in said
+
+
+def test_a_part_that_can_not_start_ends_the_start_with_its_words(var: Path) -> None:
+    with driven(var, "db=" + STEADY, "web=echo no such table; exit 2") as run:
+        said = run.process.communicate(timeout=20)[0]
+        assert run.process.returncode == 1
+        assert "ovim: web ended with status 2" in said
+        assert "| no such table" in said
+        assert alive(var) == []
+
+
+def test_a_failing_one_shot_is_not_tried_again(var: Path) -> None:
+    with driven(var, "migrate!=echo tried; exit 1") as run:
+        run.process.communicate(timeout=20)
+        assert run.process.returncode == 1
+        assert (var / "log/migrate.log").read_text() == "tried\n"
+
+
+def test_a_second_start_in_the_same_folder_says_who_has_it(var: Path) -> None:
+    with driven(var, "web=" + STEADY) as first, driven(var, "web=" + STEADY) as second:
+        first.wait_for("all ready")
+        said = second.process.communicate(timeout=20)[0]
+        assert second.process.returncode == 1
+        assert f"OVIM already runs in {var} (process {first.process.pid})" in said
+
+
+def test_starts_twice_in_a_row_and_at_once_after_being_killed(var: Path) -> None:
+    for _ in range(2):
+        with driven(var, "web=" + STEADY) as run:
+            run.wait_for("all ready")
+            run.process.kill()
+    with driven(var, "web=" + STEADY) as run:
+        run.wait_for("all ready")
+        assert run.end() == 0
+    assert sorted(path.name for path in (var / "log").iterdir()) == ["web.log", "web.log.1", "web.log.2"]

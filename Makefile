@@ -1,0 +1,66 @@
+# OVIM's everyday commands. `make` alone lists them.
+PYTHON ?= python3
+export PYTHON
+PY := .venv/bin/python
+# Django starts only with a complete environment: this gives a command one, with throw-away services behind it.
+WITH_SERVICES := $(PY) -m ovim_site.supervisor run --
+VAR ?= var
+T ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-run demo dev test check check-django bench schema migrations lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: install-run .venv/.test ## set up everything for development, in .venv and node_modules
+
+install-run: .venv/.run node_modules/.installed ## set up only what running takes
+
+.venv/.run: requirements.txt pyproject.toml
+	@bin/install run
+
+.venv/.test: requirements.txt requirements-test.txt .venv/.run
+	@bin/install test
+
+node_modules/.installed: $(wildcard package.json package-lock.json) | .venv/.run
+	@bin/install assets
+
+demo: install-run ## start everything here and make a virtual machine (EXIT=1: end once it runs; VAR=folder)
+	@$(PY) -m ovim_site.supervisor demo --var "$(VAR)" $(if $(filter-out 0,$(EXIT)),--exit)
+
+dev: install-run ## start everything here, with all logs on the screen
+	@$(PY) -m ovim_site.supervisor dev --var "$(VAR)"
+
+test: install ## all tests (T=path or T="-k words": some of them)
+	$(PY) -m pytest $(T)
+
+check: install ## style, types, layers, migrations, API schema
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	.venv/bin/lint-imports --config importlinter.ini
+	$(PY) -m djlint --quiet --lint templates
+	@$(WITH_SERVICES) $(MAKE) --no-print-directory check-django
+
+# What has to import the settings. Called by `check`, which gives it an environment.
+check-django:
+	$(PY) -m mypy .
+	$(PY) manage.py check --fail-level WARNING
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py spectacular --validate | diff -u schema.yaml - || { echo "schema.yaml is out of date: make schema" >&2; exit 1; }
+
+schema: install ## write schema.yaml anew from the code
+	@$(WITH_SERVICES) $(PY) manage.py spectacular --validate --file schema.yaml
+
+migrations: install ## write migrations for changed models
+	@$(WITH_SERVICES) $(PY) manage.py makemigrations
+
+bench: install ## measure speed and memory; the table also goes to var/bench.json
+	$(PY) -m tests.bench
+
+lock: install ## pin requirements*.in anew
+	$(PY) -m uv pip compile --quiet --universal --no-header --python-version 3.11 requirements.in -o requirements.txt
+	$(PY) -m uv pip compile --quiet --universal --no-header --python-version 3.11 requirements-test.in -o requirements-test.txt
+
+clean: ## remove the data of demo and dev (.venv stays)
+	@if [ -x $(PY) ]; then $(PY) -m ovim_site.supervisor clean --var "$(VAR)"; else rm -rf "$(VAR)"; fi

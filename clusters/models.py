@@ -156,7 +156,6 @@ class WorkItem(models.Model):
     object_id = models.UUIDField()
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE)
     tenant = models.UUIDField()
-    priority = models.SmallIntegerField(default=0)
     requested_seq = models.BigIntegerField(default=1)
     due_at = models.DateTimeField(null=True, db_default=Now(), help_text="null: parked")
     attempts = models.IntegerField(default=0)
@@ -169,7 +168,7 @@ class WorkItem(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kind", "object_id"], name="one_work_item_per_row")]
         indexes = [
-            models.Index(fields=["cluster", "due_at"], name="work_due"),
+            models.Index(fields=["cluster", "tenant", "due_at"], name="work_due"),
             models.Index(fields=["lease_token"], name="work_by_lease", condition=models.Q(lease_token__isnull=False)),
             models.Index(
                 fields=["parked_on_kind", "parked_on_id"],

@@ -123,7 +123,7 @@ OVIM_ACCESS_DECIDER = "tenancy.access.reach"
 OVIM_ACTOR = "tenancy.selectors.actor_of_session"
 # Everything that is reconciled, in one place: nothing below an app imports it (ENGINE §0).
 OVIM_KINDS = [
-    "tenancy.kinds.PLACED_ORGANIZATION",
+    "tenancy.kinds.PLACED_ORGANIZATION",  # name "placed-organization"
     "vdcs.kinds.VDC",
     "vms.kinds.VIRTUAL_MACHINE",
 ]

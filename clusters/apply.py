@@ -1,0 +1,262 @@
+"""Desired state, inventory and the observed cache give a ChangeSet: data, the same for doing and for showing.
+
+Pure: no Django, no I/O. The rules are ENGINE.md §2 and §3.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from clusters.refs import Manifest, Ref, ref_of
+
+MANAGER = "ovim"
+CLAIM = "ovim.io/claim"
+APPLIED = "ovim.io/applied"
+INSTALLATION = "ovim.io/installation"
+RECHECK_SECONDS = 4 * 3600.0  # of what is not watched (Secrets)
+MASK = "•••"
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
+    CHECK = "check"  # not watched: look live whether it is still as we left it
+    DELETE = "delete"
+    REFUSED = "refused"
+    LOST = "lost"  # a disk that held data is gone: never replaced by an empty one
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A row, by kind and id."""
+
+    kind: str
+    id: UUID
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One object of the desired state.
+
+    `data_of`: the row whose deletion alone destroys it (default: the reconciled row).
+    `after`: claimed only once the uids of these are recorded. `before`: created only while this is not in the
+    inventory. Together they keep a disk from being made again after its VM could have written to it (ENGINE §3).
+    """
+
+    manifest: Manifest
+    data_of: Owner | None = None
+    after: tuple[Ref, ...] = ()
+    before: Ref | None = None
+
+    @property
+    def ref(self) -> Ref:
+        return ref_of(self.manifest)
+
+
+@dataclass(frozen=True)
+class Held:
+    """An inventory row as a value. `destroyable`: its `data_of` row is to be deleted, or is gone."""
+
+    pk: int
+    ref: Ref
+    data_of: Owner
+    token: UUID
+    past_tokens: tuple[UUID, ...] = ()
+    uid: UUID | None = None
+    applied_hash: str = ""
+    owned_hash: str = ""
+    checked_seconds_ago: float | None = None
+    destroyable: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An object as the cache has it."""
+
+    uid: UUID
+    resource_version: int
+    body: Mapping[str, Any]
+    owned_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field that an update changes. `old` or `new` None: not there."""
+
+    path: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be done to one object, and why."""
+
+    action: Action
+    ref: Ref
+    wanted: Wanted | None = None
+    held: Held | None = None
+    why: str = ""
+    differences: tuple[Difference, ...] = field(default=())
+
+
+ChangeSet = list[Change]
+
+
+def digest(value: Any) -> str:
+    """A hash that is the same for equal JSON, whatever the order of keys."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def owned_digest(live: Mapping[str, Any]) -> str:
+    """The hash of our own entry in `managedFields`; empty when we own nothing."""
+    entry = _our_entry(live)
+    return digest(entry["fieldsV1"]) if entry else ""
+
+
+def _our_entry(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    for entry in live["metadata"].get("managedFields") or ():
+        if entry["manager"] == MANAGER and entry["operation"] == "Apply" and not entry.get("subresource"):
+            return entry  # type: ignore[no-any-return]
+    return None
+
+
+def token_of(live: Mapping[str, Any]) -> UUID | None:
+    """The claim token of an object that our own apply put there. An annotation that was copied proves nothing."""
+    entry = _our_entry(live)
+    if entry is None:
+        return None
+    owned = entry["fieldsV1"].get("f:metadata", {}).get("f:annotations", {})
+    token = (live["metadata"].get("annotations") or {}).get(CLAIM, "")
+    try:
+        return UUID(token) if f"f:{CLAIM}" in owned else None
+    except ValueError:
+        return None
+
+
+def stamped(wanted: Wanted, held: Held, installation: UUID) -> Manifest:
+    """The body to apply: the manifest with our marks. The uid pins it; without one it is create-only (ENGINE §2)."""
+    metadata = dict(wanted.manifest["metadata"])
+    metadata["labels"] = {
+        **metadata.get("labels", {}),
+        "app.kubernetes.io/managed-by": MANAGER,
+        INSTALLATION: str(installation),
+    }
+    metadata["annotations"] = {
+        **metadata.get("annotations", {}),
+        CLAIM: str(held.token),
+        APPLIED: digest(wanted.manifest),
+    }
+    if held.uid is None:
+        metadata["resourceVersion"] = "1"
+    else:
+        metadata["uid"] = str(held.uid)
+    return {**wanted.manifest, "metadata": metadata}
+
+
+def plan(wanted: Iterable[Wanted], held: Sequence[Held], seen: Mapping[Ref, Seen]) -> ChangeSet:
+    """Creates and updates in kind order, then deletes in reverse. What is unchanged is in it, too: nothing is implied."""
+    by_ref = {item.ref: item for item in held}
+    desired = sorted(wanted, key=lambda item: (item.ref.type.rank, item.ref))
+    changes = [_change(item, by_ref[item.ref], by_ref, seen) for item in desired if item.ref in by_ref]
+    kept = {item.ref for item in desired}
+    dropped = sorted((item for item in held if item.ref not in kept), key=lambda item: (-item.ref.type.rank, item.ref))
+    return changes + [_removal(item) for item in dropped]
+
+
+def _change(wanted: Wanted, held: Held, inventory: Mapping[Ref, Held], seen: Mapping[Ref, Seen]) -> Change:
+    live = seen.get(wanted.ref)
+    if wanted.ref.type.keeps_data:
+        return _disk_change(wanted, held, inventory, seen)
+    if held.uid is None:
+        return Change(Action.CREATE, wanted.ref, wanted, held, "not there yet")
+    if not wanted.ref.type.watched:
+        return _unwatched_change(wanted, held)
+    if live is None or live.uid != held.uid:
+        return Change(Action.UPDATE, wanted.ref, wanted, held, "the cache does not have it")
+    why = _why_apply(wanted, held, live)
+    if not why:
+        return Change(Action.UNCHANGED, wanted.ref, wanted, held)
+    return Change(Action.UPDATE, wanted.ref, wanted, held, why, tuple(differences(wanted.manifest, live.body)))
+
+
+def _why_apply(wanted: Wanted, held: Held, live: Seen) -> str:
+    """Empty iff unchanged: hash of the desired = the live annotation = what we recorded, and we own what we owned.
+
+    The annotation catches a late request of a fenced-off worker, which field ownership alone does not show.
+    """
+    desired = digest(wanted.manifest)
+    annotation = (live.body["metadata"].get("annotations") or {}).get(APPLIED)
+    if desired != held.applied_hash:
+        return "the desired state changed"
+    if annotation != desired:
+        return "someone applied another desired state"
+    if live.owned_hash != held.owned_hash:
+        return "the fields that are ours were changed"
+    return ""
+
+
+def _unwatched_change(wanted: Wanted, held: Held) -> Change:
+    if digest(wanted.manifest) != held.applied_hash:
+        return Change(Action.UPDATE, wanted.ref, wanted, held, "the desired state changed")
+    if held.checked_seconds_ago is None or held.checked_seconds_ago > RECHECK_SECONDS:
+        return Change(Action.CHECK, wanted.ref, wanted, held, "not looked at for hours")
+    return Change(Action.UNCHANGED, wanted.ref, wanted, held)
+
+
+def _disk_change(wanted: Wanted, held: Held, inventory: Mapping[Ref, Held], seen: Mapping[Ref, Seen]) -> Change:
+    """A disk is created once, before its VM is claimed, and never again; its spec is frozen then (ENGINE §3)."""
+    may_hold_data = wanted.before is not None and wanted.before in inventory
+    live = seen.get(wanted.ref)
+    if held.uid is not None and live is not None and live.uid == held.uid:
+        return Change(Action.UNCHANGED, wanted.ref, wanted, held)
+    if not may_hold_data:
+        if held.uid is None:
+            return Change(Action.CREATE, wanted.ref, wanted, held, "not there yet")
+        return Change(Action.UPDATE, wanted.ref, wanted, held, "the cache does not have it")
+    claim = Ref("", "PersistentVolumeClaim", wanted.ref.namespace, wanted.ref.name)
+    if held.uid is not None and claim in seen:
+        return Change(Action.UNCHANGED, wanted.ref, wanted, held, "its volume is there")
+    return Change(Action.LOST, wanted.ref, wanted, held, "it may have held data")
+
+
+def _removal(held: Held) -> Change:
+    if held.ref.type.data and not held.destroyable:
+        return Change(Action.REFUSED, held.ref, None, held, "would destroy data")
+    return Change(Action.DELETE, held.ref, None, held, "no longer wanted")
+
+
+def differences(wanted: Any, live: Any, path: str = "") -> Iterable[Difference]:
+    """Fields of `wanted` that `live` has otherwise. What only `live` has is not ours to compare."""
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        for key, value in wanted.items():
+            yield from differences(value, live.get(key), f"{path}.{key}" if path else key)
+    elif wanted != live:
+        yield Difference(path, live, wanted)
+
+
+def shown(changes: ChangeSet) -> list[dict[str, Any]]:
+    """The ChangeSet as people and the API see it: Secrets and cloud-init masked."""
+    return [
+        {
+            "action": str(change.action),
+            "kind": change.ref.kind,
+            "namespace": change.ref.namespace,
+            "name": change.ref.name,
+            "why": change.why,
+            "differences": [{"path": item.path, **_masked(change.ref, item)} for item in change.differences],
+        }
+        for change in changes
+    ]
+
+
+def _masked(ref: Ref, item: Difference) -> dict[str, Any]:
+    if ref.kind == "Secret" or "cloudInit" in item.path or "userData" in item.path:
+        return {"old": MASK, "new": MASK}
+    return {"old": item.old, "new": item.new}

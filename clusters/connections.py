@@ -1,0 +1,40 @@
+"""Clients of clusters, one per cluster and process, and each cluster's circuit (ENGINE §1, Fairness)."""
+
+import os
+import threading
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from clusters import secrets
+from clusters.client import Client
+from clusters.errors import KubeError
+from clusters.models import Cluster
+
+_clients: dict[tuple[int, UUID, int], Client] = {}
+_lock = threading.Lock()
+
+
+def client_of(cluster_id: UUID) -> Client:
+    """The client for this cluster as it is configured now. Made after a fork, kept while the configuration stands."""
+    cluster = Cluster.objects.only("id", "generation", "server", "ca", "credential").get(pk=cluster_id)
+    key = (os.getpid(), cluster.pk, cluster.generation)
+    with _lock:
+        if key not in _clients:
+            for old in [old for old in _clients if old[1] == cluster.pk]:
+                _clients.pop(old)
+            _clients[key] = Client(cluster.server, secrets.decrypt(bytes(cluster.credential)), ca=cluster.ca)
+        return _clients[key]
+
+
+def failing(cluster_id: UUID, error: KubeError) -> None:
+    """Open the circuit: the cluster's items wait, one probe goes every 10 s."""
+    Cluster.objects.filter(pk=cluster_id, failing_since__isnull=True).update(failing_since=Now(), probe_at=Now())
+    Cluster.objects.filter(pk=cluster_id).update(last_error=str(error)[:1000])
+
+
+def healthy(cluster_id: UUID) -> None:
+    """Close the circuit. One indexed look when it is closed already."""
+    Cluster.objects.filter(pk=cluster_id, failing_since__isnull=False).update(
+        failing_since=None, probe_at=None, last_error=""
+    )

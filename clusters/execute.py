@@ -1,0 +1,265 @@
+"""Doing a ChangeSet: one object at a time, every write fenced, errors collected and not short-circuited (ENGINE §2, §3).
+
+What an answer means for ownership is decided here and nowhere else; the tables in ENGINE.md §2 are `_created` and
+`_pinned_away` below.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from clusters import inventory, observed
+from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, stamped, token_of
+from clusters.client import Client, Object
+from clusters.conditions import Condition
+from clusters.errors import KubeError
+from clusters.inventory import Applied
+from clusters.models import Reconciled
+from clusters.queue import Lease
+from clusters.refs import Ref
+
+
+@dataclass
+class Report:
+    """What came of a ChangeSet. `problems` become conditions; `errors` decide about the next try."""
+
+    problems: dict[Ref, Condition] = field(default_factory=dict)
+    errors: list[KubeError] = field(default_factory=list)
+    waiting: list[Ref] = field(default_factory=list)  # being deleted, or in somebody's hands for the moment
+    acknowledged: set[Ref] = field(default_factory=set)  # applied now, or known to be as wanted
+    again: bool = False  # something changed under us: another pass at once
+
+    @property
+    def clean(self) -> bool:
+        return not (self.problems or self.errors or self.waiting or self.again)
+
+
+# May turn an apply that conflicts on fields into one that is allowed to force: the body to force, or None.
+Overrule = Callable[[Wanted, KubeError, Object], Object | None]
+
+
+@dataclass
+class Executor:
+    """One run for one row under one lease."""
+
+    row: Reconciled
+    lease: Lease
+    client: Client
+    installation: UUID
+    overrule: Overrule | None = None
+    report: Report = field(default_factory=Report)
+    _applied: list[Applied] = field(default_factory=list)
+
+    def run(self, changes: ChangeSet) -> Report:
+        """Do all changes, then record what was applied, in one transaction, and put it into the cache."""
+        for change in changes:
+            with self._collecting(change.ref):
+                self._do(change)
+        self._flush()
+        return self.report
+
+    @contextlib.contextmanager
+    def _collecting(self, ref: Ref) -> Iterator[None]:
+        try:
+            yield
+        except KubeError as error:
+            if error.status == 0 or error.unhealthy:
+                self._flush()
+                raise  # the cluster itself is in trouble: no use in asking it for the next object
+            self.report.errors.append(error)
+            self.report.problems.setdefault(ref, Condition("Applied", "False", error.reason or "Refused", str(error)))
+
+    def _do(self, change: Change) -> None:
+        if change.action is Action.UNCHANGED:
+            self.report.acknowledged.add(change.ref)
+        elif change.action is Action.REFUSED:
+            self._problem(change.ref, "Refused", "WouldDestroyData", f"{change.ref} is kept: {change.why}.")
+        elif change.action is Action.DELETE:
+            assert change.held is not None
+            self._delete(change.held)
+        else:
+            assert change.wanted is not None
+            assert change.held is not None
+            verb = {
+                Action.CREATE: self._create,
+                Action.UPDATE: self._update,
+                Action.CHECK: self._check,
+                Action.LOST: self._lost,
+            }[change.action]
+            verb(change.wanted, change.held)
+
+    def _problem(self, ref: Ref, type_: str, reason: str, message: str) -> None:
+        self.report.problems[ref] = Condition(type_, "True", reason, message)
+
+    def _flush(self) -> None:
+        applied, self._applied = self._applied, []
+        inventory.record(self.row, applied, self.lease)
+        observed.store(self.lease.cluster_id, [item.live for item in applied if item.held.ref.type.watched])
+
+    def _done(self, wanted: Wanted, held: Held, live: Object) -> None:
+        self._applied.append(Applied(held, live, wanted))
+        self.report.acknowledged.add(wanted.ref)
+
+    # --- creating -----------------------------------------------------------------------------------------------
+
+    def _create(self, wanted: Wanted, held: Held) -> None:
+        """Create-only: what exists already is not touched, whoever made it."""
+        try:
+            live = self.client.apply(wanted.ref, stamped(wanted, held, self.installation))
+        except KubeError as error:
+            if error.status != 409:
+                raise
+            self._exists(wanted, held)
+        else:
+            self._done(wanted, held, live)
+
+    def _exists(self, wanted: Wanted, held: Held) -> None:
+        live = self.client.get(wanted.ref)
+        if live is None:
+            self.report.again = True
+        elif token_of(live) == held.token:
+            self._adopt(held, live)
+        elif token_of(live) in held.past_tokens:
+            self._late(held, live)
+        elif "deletionTimestamp" in live["metadata"]:
+            self.report.waiting.append(wanted.ref)
+        elif wanted.ref.type.guard:
+            self._replace_stranger(wanted.ref, live)
+        else:
+            self._problem(wanted.ref, "NameTaken", "NameTaken", f"{wanted.ref} exists and is not ours.")
+
+    def _adopt(self, held: Held, live: Object) -> None:
+        """We made it and died before we could say so: record the uid, and look again with it."""
+        if "deletionTimestamp" in live["metadata"]:
+            self.report.waiting.append(held.ref)
+            return
+        self._applied.append(Applied(held, live, None))
+        self.report.again = True
+
+    def _late(self, held: Held, live: Object) -> None:
+        """A request that we sent for an earlier claim has landed late. Data is left to a person."""
+        if held.ref.type.data:
+            self._problem(held.ref, "Replaced", "LateRequest", f"{held.ref} was made by an earlier request of ours.")
+            return
+        self.client.delete(held.ref, live["metadata"]["uid"])
+        self.report.again = True
+
+    def _replace_stranger(self, ref: Ref, live: Object) -> None:
+        """A guard's name in our own namespace is ours: whatever has it goes, by its own uid."""
+        self.client.delete(ref, live["metadata"]["uid"])
+        self.report.again = True
+
+    # --- changing -----------------------------------------------------------------------------------------------
+
+    def _update(self, wanted: Wanted, held: Held) -> None:
+        body = stamped(wanted, held, self.installation)
+        try:
+            live = self.client.apply(wanted.ref, body, force=wanted.ref.type.forced)
+        except KubeError as error:
+            if error.field_conflict:
+                self._conflicts(wanted, held, error)
+            elif error.status in (409, 422):
+                self._pinned_away(wanted, held, error)
+            else:
+                raise
+        else:
+            self._done(wanted, held, live)
+
+    def _conflicts(self, wanted: Wanted, held: Held, error: KubeError) -> None:
+        live = self.client.get(wanted.ref)
+        if live is None or live["metadata"]["uid"] != str(held.uid):
+            self._pinned_away(wanted, held, error)
+            return
+        forced = self.overrule(wanted, error, live) if self.overrule else None
+        if forced is None:
+            who = "; ".join(sorted({f"{cause.field} by {cause.message}" for cause in error.causes}))
+            self._problem(wanted.ref, "Drifted", "FieldConflict", f"{wanted.ref} was changed by others: {who}.")
+            return
+        body = stamped(wanted, held, self.installation)
+        body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        try:
+            self._done(wanted, held, self.client.apply(wanted.ref, {**body, **forced}, force=True))
+        except KubeError as stale:
+            if stale.status != 409:
+                raise
+            self.report.again = True
+
+    def _pinned_away(self, wanted: Wanted, held: Held, error: KubeError) -> None:
+        """The uid that we pinned is not there: gone, replaced, or a late request of ours under another uid."""
+        live = self.client.get(wanted.ref)
+        if live is None:
+            if wanted.ref.type.keeps_data and wanted.before is None:
+                self._problem(wanted.ref, "DiskLost", "Gone", f"{wanted.ref} is gone and may have held data.")
+                return
+            inventory.reset(self.row, held, self.lease)
+            self.report.again = True
+        elif live["metadata"]["uid"] == str(held.uid):
+            if error.status == 422:
+                raise error  # the object itself is invalid: nothing to do with the pin
+            self.report.again = True  # a plain 409: somebody wrote in between
+        elif token_of(live) == held.token:
+            self._adopt(held, live)
+        elif token_of(live) in held.past_tokens and not wanted.ref.type.data:
+            self._late(held, live)
+        elif wanted.ref.type.guard:
+            self._replace_stranger(wanted.ref, live)
+        else:
+            self._problem(
+                wanted.ref, "Replaced", "Replaced", f"{wanted.ref} was deleted and made anew by somebody else."
+            )
+
+    def _check(self, wanted: Wanted, held: Held) -> None:
+        """Look live whether what is not watched is still as we left it."""
+        live = self.client.get(wanted.ref)
+        if live is None or live["metadata"]["uid"] != str(held.uid) or owned_digest(live) != held.owned_hash:
+            self._update(wanted, held)
+        else:
+            self._done(wanted, held, live)
+
+    def _lost(self, wanted: Wanted, held: Held) -> None:
+        """A disk that is not in the cache although its VM exists: only a live look can tell (ENGINE §3)."""
+        live = self.client.get(wanted.ref)
+        if live is not None and (live["metadata"]["uid"] == str(held.uid) or token_of(live) == held.token):
+            self._done(wanted, held, live)
+            return
+        volume = self.client.get(Ref("", "PersistentVolumeClaim", wanted.ref.namespace, wanted.ref.name))
+        if volume is not None and held.uid is not None and live is None:
+            observed.store(self.lease.cluster_id, [volume])
+            self.report.acknowledged.add(wanted.ref)
+            return
+        self._problem(
+            wanted.ref,
+            "DiskLost",
+            "Gone",
+            f"{wanted.ref} is gone. It may have held data, so it is not made again by itself; the VM is held.",
+        )
+
+    # --- deleting -----------------------------------------------------------------------------------------------
+
+    def _delete(self, held: Held) -> None:
+        """Delete by recorded uid; forget only when a live GET says gone."""
+        uid = str(held.uid) if held.uid else None
+        live: Any = None
+        if uid is not None:
+            try:
+                self.client.delete(held.ref, uid)
+            except KubeError as error:
+                if error.status != 409:
+                    raise
+        live = self.client.get(held.ref)
+        if live is not None and self._is_ours(held, live):
+            if uid is None:
+                self.client.delete(held.ref, live["metadata"]["uid"])
+                live = self.client.get(held.ref)
+            if live is not None and self._is_ours(held, live):
+                observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
+                self.report.waiting.append(held.ref)
+                return
+        inventory.forget(self.row, held, self.lease)
+        if held.uid is not None:
+            observed.drop(self.lease.cluster_id, [(held.ref, held.uid)])
+
+    def _is_ours(self, held: Held, live: Object) -> bool:
+        return live["metadata"]["uid"] == str(held.uid) or token_of(live) in (held.token, *held.past_tokens)

@@ -1,0 +1,72 @@
+"""The registry of reconciled kinds: the only way up. Apps register in settings; nothing here imports them (ENGINE §0)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.apps import apps
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from core.actor import Actor
+
+if TYPE_CHECKING:
+    from clusters.models import Reconciled
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One reconciled kind, as its app declares it.
+
+    `model`: "app.Model", a subclass of Reconciled. `recipe`: dotted name of its `clusters.reconcile.Recipe`.
+    `parent`: the row that must be ready first, as (kind name, id), or None.
+    `children`: kind name → lookup on that kind's model that finds the rows below a row of this kind, by its pk.
+    `delete`: the app's own verb that marks one locked row for deletion; used by cascades.
+    """
+
+    name: str
+    model: str
+    recipe: str
+    parent: Callable[[Any], tuple[str, UUID] | None]
+    delete: Callable[[Actor, Any], None]
+    children: Mapping[str, str] = field(default_factory=dict)
+
+    def rows(self) -> "type[Reconciled]":
+        return apps.get_model(self.model)
+
+    def get(self, pk: UUID) -> "Reconciled | None":
+        return self.rows()._default_manager.filter(pk=pk).first()
+
+
+@cache
+def registry() -> dict[str, Kind]:
+    kinds: Iterable[Kind] = (import_string(name) for name in settings.OVIM_KINDS)
+    return {kind.name: kind for kind in kinds}
+
+
+def by_name(name: str) -> Kind:
+    return registry()[name]
+
+
+def of(row: "Reconciled") -> Kind:
+    """The kind of a row. Placements are of the kind that owns them: `placed-<owner kind>`."""
+    owner_kind = getattr(row, "owner_kind", None)
+    if owner_kind is not None:
+        return registry()[f"placed-{owner_kind}"]
+    return _by_model()[row._meta.label]
+
+
+@cache
+def _by_model() -> dict[str, Kind]:
+    return {kind.model: kind for kind in registry().values() if not kind.name.startswith("placed-")}
+
+
+def children(row: "Reconciled") -> list["Reconciled"]:
+    """Every row directly below, of all kinds, whether or not it is being deleted."""
+    return [
+        child
+        for name, lookup in of(row).children.items()
+        for child in by_name(name).rows()._default_manager.filter(**{lookup: row.pk})
+    ]

@@ -1,0 +1,51 @@
+"""Placements: an organization or catalog on a cluster is a row of its own, which is what gets reconciled (ENGINE §5)."""
+
+from uuid import UUID
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from clusters import queue
+from clusters.models import Cluster, Placement
+from core.errors import Unavailable
+
+
+def default_cluster() -> Cluster:
+    """The cluster that new organizations are placed on."""
+    cluster = Cluster.objects.filter(is_default=True).first()
+    if cluster is None:
+        raise Unavailable("No cluster is connected yet: a system admin has to connect one first.")
+    return cluster
+
+
+def place(owner_kind: str, owner_id: UUID, tenant_id: UUID, *, cluster: Cluster | None = None) -> Placement:
+    """The owner's placement on this cluster (default: the default cluster), made if there is none, and requested."""
+    placement, made = Placement.objects.get_or_create(
+        owner_kind=owner_kind,
+        owner_id=owner_id,
+        cluster=cluster or default_cluster(),
+        defaults={"tenant_id": tenant_id},
+    )
+    if made:
+        queue.request(placement)
+    return placement
+
+
+def bump(owner_kind: str, owner_id: UUID) -> int:
+    """The owner's intent has changed: raise the generation of each of its placements and request them all."""
+    rows = Placement.objects.filter(owner_kind=owner_kind, owner_id=owner_id).order_by("id")
+    locked = list(rows.select_for_update())
+    rows.update(generation=F("generation") + 1, updated_at=Now())
+    queue.request_all(locked)
+    return len(locked)
+
+
+def end(owner_kind: str, owner_id: UUID) -> int:
+    """The owner is to go: ask for the deletion of each placement. Returns how many there are."""
+    rows = Placement.objects.filter(owner_kind=owner_kind, owner_id=owner_id).order_by("id")
+    locked = list(rows.select_for_update())
+    rows.filter(deletion_requested_at__isnull=True).update(
+        deletion_requested_at=Now(), generation=F("generation") + 1, updated_at=Now()
+    )
+    queue.request_all(locked)
+    return len(locked)

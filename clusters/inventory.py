@@ -45,11 +45,7 @@ def fenced(row: Reconciled, lease: Lease) -> Iterator[None]:
 
 def of(row: Reconciled, destroyable: Callable[[Owner], bool]) -> list[Held]:
     """Everything this row's reconciler has written and not yet confirmed gone."""
-    age = Func(
-        Func(function="clock_timestamp") - F("checked_at"),
-        function="EXTRACT",
-        template="EXTRACT(EPOCH FROM %(expressions)s)",
-    )
+    age = Func(F("checked_at"), template="EXTRACT(EPOCH FROM clock_timestamp() - %(expressions)s)")
     items = InventoryItem.objects.filter(
         owner_kind=kinds.of(row).name, owner_id=row.pk, tombstoned_at__isnull=True
     ).annotate(age=age)

@@ -1,0 +1,119 @@
+"""Defaults KubeVirt fills in: a few on the stored VM (the mutator), many on the copy that is validated or started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clusters.sandbox.kubevirt.gates import Gates
+from clusters.sandbox.quantity import BadQuantityError, parse
+
+Object = dict[str, Any]
+
+
+def vmi_spec_defaults(spec: Object, gates: Gates) -> None:
+    """Defaults of a VMI spec, in place; the VM validator applies them to a copy, the VM controller to the VMI."""
+    spec.setdefault("architecture", gates.architecture)
+    domain = spec.setdefault("domain", {})
+    machine = domain.setdefault("machine", {})
+    machine["type"] = machine.get("type") or gates.default_machine
+    _cpu_request(domain)
+    _guest_memory(domain)
+    _topology(domain)
+    _pull_policies(spec)
+    if gates.eviction_strategy and "evictionStrategy" not in spec:
+        spec["evictionStrategy"] = gates.eviction_strategy
+    _pod_interface(spec)
+    _volume_disks(spec)
+
+
+def vmi_defaults(spec: Object, gates: Gates) -> None:
+    """What the VMI mutator adds on top: buses, CPU model, room to grow."""
+    vmi_spec_defaults(spec, gates)
+    devices = spec["domain"].setdefault("devices", {})
+    for disk in devices.get("disks", []):
+        for target in ("disk", "cdrom", "lun"):
+            if target in disk and not disk[target].get("bus"):
+                disk[target]["bus"] = "sata"
+    cpu = spec["domain"]["cpu"]
+    cpu.setdefault("model", "host-model")
+    if gates.live_update and not cpu.get("maxSockets"):
+        cpu["maxSockets"] = cpu.get("sockets", 1) * gates.max_hotplug_ratio
+    memory = spec["domain"].setdefault("memory", {})
+    guest = quantity(memory.get("guest"))
+    if gates.live_update and "maxGuest" not in memory and guest >= 1024**3 and not guest % (2 * 1024**2):
+        memory["maxGuest"] = _binary(guest * gates.max_hotplug_ratio)
+
+
+def _binary(number: int) -> str:
+    for suffix, factor in (("Gi", 1024**3), ("Mi", 1024**2), ("Ki", 1024)):
+        if number % factor == 0:
+            return f"{number // factor}{suffix}"
+    return str(number)
+
+
+def quantity(value: Any) -> int:
+    """Bytes (or whole CPUs) of a quantity, 0 when absent or unreadable."""
+    if value in (None, ""):
+        return 0
+    try:
+        return int(parse(value))
+    except BadQuantityError:
+        return 0
+
+
+def _cpu_request(domain: Object) -> None:
+    resources = domain.setdefault("resources", {})
+    limit = (resources.get("limits") or {}).get("cpu")
+    if limit is not None and "cpu" not in (resources.get("requests") or {}):
+        resources.setdefault("requests", {})["cpu"] = limit
+
+
+def _guest_memory(domain: Object) -> None:
+    memory = domain.setdefault("memory", {})
+    if "guest" in memory:
+        return
+    resources = domain["resources"]
+    candidates = (
+        (resources.get("requests") or {}).get("memory"),
+        (resources.get("limits") or {}).get("memory"),
+        memory.get("hugepages", {}).get("pageSize"),
+    )
+    guest = next((value for value in candidates if quantity(value)), None)
+    if guest is not None:
+        memory["guest"] = guest
+
+
+def _topology(domain: Object) -> None:
+    cpu = domain.setdefault("cpu", {})
+    if any(cpu.get(name) for name in ("cores", "sockets", "threads")):
+        return
+    resources = domain["resources"]
+    wanted = (resources.get("limits") or {}).get("cpu") or (resources.get("requests") or {}).get("cpu")
+    whole = -(-parse(wanted) // 1) if wanted else 1  # Value() of a quantity rounds up
+    cpu |= {"sockets": max(1, int(whole)), "cores": 1, "threads": 1}
+
+
+def _pull_policies(spec: Object) -> None:
+    for volume in spec.get("volumes", []):
+        disk = volume.get("containerDisk")
+        if disk is not None and not disk.get("imagePullPolicy"):
+            image = disk.get("image", "")
+            floating = image.endswith(":latest") or not (":" in image or "@" in image)
+            disk["imagePullPolicy"] = "Always" if floating else "IfNotPresent"
+
+
+def _pod_interface(spec: Object) -> None:
+    devices = spec["domain"].setdefault("devices", {})
+    if devices.get("autoattachPodInterface") is False or devices.get("interfaces") or spec.get("networks"):
+        return
+    devices["interfaces"] = [{"name": "default", "masquerade": {}}]
+    spec["networks"] = [{"name": "default", "pod": {}}]
+
+
+def _volume_disks(spec: Object) -> None:
+    """A volume that no disk and no filesystem names gets a plain disk."""
+    devices = spec["domain"].setdefault("devices", {})
+    named = {entry["name"] for key in ("disks", "filesystems") for entry in devices.get(key, [])}
+    for volume in spec.get("volumes", []):
+        if volume.get("name") not in named and "memoryDump" not in volume:
+            devices.setdefault("disks", []).append({"name": volume["name"]})

@@ -1,0 +1,42 @@
+"""KubeVirt's feature gates as recorded: Beta and GA ones on, Alpha ones off (KubeVirt main, 1.9 line)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+BETA = frozenset(
+    {
+        "ImageVolume",
+        "Snapshot",
+        "WorkloadEncryptionSEV",
+        "KubevirtSeccompProfile",
+        "NodeRestriction",
+        "GPUsWithDRA",
+        "HostDevicesWithDRA",
+        "DecentralizedLiveMigration",
+        "DeclarativeHotplugVolumes",
+        "PasstBinding",
+        "RebootPolicy",
+        "Template",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What this cluster's KubeVirt switched on, and the few configuration values the rules look at."""
+
+    enabled: frozenset[str] = BETA
+    machine_types: tuple[str, ...] = ("q35*", "pc-q35*")
+    architecture: str = "amd64"
+    default_machine: str = "q35"
+    live_update: bool = True
+    max_hotplug_ratio: int = 4
+    cpu_allocation_ratio: int = 10
+    eviction_strategy: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def on(self, name: str) -> bool:
+        return name in self.enabled

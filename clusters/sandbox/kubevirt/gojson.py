@@ -1,0 +1,140 @@
+"""What virt-api does with an object before any rule of its own: check it against its OpenAPI, decode it into Go
+structs, and encode it again. The round trip is visible: empty optional values vanish, missing required ones appear,
+quantities come back in canonical spelling (k8s-replay/06, k8s-transcript/20).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from clusters.sandbox.crds import Field, types
+from clusters.sandbox.kubevirt.causes import Cause, denied, undecodable
+from clusters.sandbox.quantity import BadQuantityError, canonical
+
+Object = dict[str, Any]
+# What a decoder accepts for each scalar, by the JSON type names go-openapi prints.
+ACCEPTED = {
+    "string": ("string",),
+    "time": ("string",),
+    "boolean": ("boolean",),
+    "integer": ("integer",),
+    "uint": ("integer",),
+    "number": ("number", "integer"),
+    "quantity": ("string", "integer", "number"),
+    "intorstring": ("string", "integer", "number"),
+}
+ZERO: dict[str, Any] = {"string": "", "time": None, "boolean": False, "integer": 0, "uint": 0, "number": 0}
+QUANTITY_WORDS = re.compile(r"^\s+|\s+$")
+
+
+def json_type(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    if isinstance(value, float):
+        return "integer" if value.is_integer() else "number"
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
+
+
+def check(value: Object, type_name: str, path: str) -> list[str]:
+    """Messages in go-openapi's words; paths carry no list index. Scalars are never "required": they have defaults."""
+    found: list[str] = []
+    fields = types()[type_name].fields
+    for name in sorted(value):
+        if name in fields and value[name] is not None:
+            found.extend(_check_field(value[name], fields[name], f"{path}.{name}"))
+    for field in fields.values():
+        missing = field.name not in value or value[field.name] is None
+        if missing and field.required and field.shape == "one" and field.type not in ZERO:
+            found.append(f"{path}.{field.name} in body is required")
+    return found
+
+
+def _check_field(value: Any, field: Field, path: str) -> list[str]:
+    if field.shape == "list":
+        if not isinstance(value, list):
+            return [_type_message(path, "array", value)]
+        return [message for item in value for message in _check_one(item, field, path)]
+    if field.shape == "map":
+        if not isinstance(value, dict):
+            return [_type_message(path, "object", value)]
+        return [message for key in sorted(value) for message in _check_one(value[key], field, f"{path}.{key}")]
+    return _check_one(value, field, path)
+
+
+def _check_one(value: Any, field: Field, path: str) -> list[str]:
+    if field.scalar:
+        allowed = ACCEPTED.get(field.type)
+        if allowed and json_type(value) not in allowed:
+            return [_type_message(path, field.type.replace("uint", "integer"), value)]
+        if field.virt_api_values and value not in field.virt_api_values and value != "":
+            return [f"{path} in body should be one of [{' '.join(field.virt_api_values)}]"]
+        return []
+    if not isinstance(value, dict):
+        return [_type_message(path, "object", value)]
+    return check(value, field.type, path)
+
+
+def _type_message(path: str, expected: str, value: Any) -> str:
+    return f'{path} in body must be of type {expected}: "{json_type(value)}"'
+
+
+def decode(value: Object, type_name: str, path: str) -> Object:
+    """The object after one trip through the Go struct; raises what the decoder or the schema check says."""
+    messages = check(value, type_name, path)
+    if messages:
+        raise denied([Cause(message, reason="") for message in messages])
+    return encode(value, type_name)
+
+
+def encode(value: Object, type_name: str) -> Object:
+    shape = types()[type_name]
+    result: Object = {}
+    for field in shape.fields.values():
+        kept, encoded = _encode_field(value.get(field.name), field)
+        if kept:
+            result[field.name] = encoded
+    return result
+
+
+def _encode_field(value: Any, field: Field) -> tuple[bool, Any]:
+    if field.shape == "list":
+        items = [_encode_one(item, field) for item in value or []]
+        return bool(items) or field.required, items or (None if value is None else [])
+    if field.shape == "map":
+        entries = {key: _encode_one(item, field) for key, item in (value or {}).items()}
+        return bool(entries) or field.required, entries
+    if value is None:
+        if not (field.required or field.by_value):
+            return False, None
+        return True, _zero(field)
+    encoded = _encode_one(value, field)
+    droppable = field.scalar and not (field.required or field.pointer)
+    return not (droppable and encoded in ("", 0, False)), encoded
+
+
+def _zero(field: Field) -> Any:
+    if field.type == "quantity":
+        return "0"
+    if field.type == "any":
+        return {}
+    return ZERO[field.type] if field.scalar else encode({}, field.type)
+
+
+def _encode_one(value: Any, field: Field) -> Any:
+    if field.type == "quantity":
+        try:
+            return canonical(QUANTITY_WORDS.sub("", str(value)))
+        except BadQuantityError as error:
+            raise undecodable(str(error)) from error
+    if field.type == "uint" and int(value) < 0:
+        raise undecodable(f"json: cannot unmarshal number {value} into Go struct field {field.name} of type uint32")
+    if field.type in {"integer", "uint"}:
+        return int(value)
+    if field.type == "any" and isinstance(value, dict):
+        return {key: item for key, item in value.items() if item is not None}
+    return value if field.scalar else encode(value, field.type)

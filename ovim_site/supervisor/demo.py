@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ import urllib3
 Json = dict[str, Any]
 Say = Callable[[str], None]
 
-VM_NAME = "demo-1"
-RUNNING, FAILED = "running", ("failed", "error")
+NAMES = tuple(f"demo-{number}" for number in range(1, 100))
 POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 180.0
+# A reconciler may fail and mend itself; only a failure that lasts is the demo's.
+FAILURE_SECONDS = 10.0
 
 
 class DemoError(Exception):
@@ -47,39 +48,45 @@ class SignIns:
 # ---- the API's words, all of them in this block
 
 
-def new_vm(vdc: Json, item: Json) -> Json:
-    return {"vdc": vdc["id"], "name": VM_NAME, "catalog_item": item["id"]}
+def new_vm(name: str, vdc: Json, item: Json) -> Json:
+    return {"vdc": vdc["id"], "name": name, "catalog_item": item["id"]}
 
 
 def phase_of(vm: Json) -> str:
-    return str(vm.get("phase", "")).lower()
+    return str(vm["phase"])
+
+
+def runs(vm: Json) -> bool:
+    return phase_of(vm) == "Running" and bool(address_of(vm))
+
+
+def is_taken_for(vm: Json) -> bool:
+    """Whether an earlier demo's machine is one to wait for: neither switched off nor going away."""
+    return str(vm.get("power_state")).lower() != "off" and phase_of(vm) not in ("Terminating", "Stopping", "Stopped")
 
 
 def claim_of(vm: Json) -> str:
-    disks = sum(int(disk.get("size_gib") or 0) for disk in vm.get("disks", ()))
-    return f"{vm.get('cpu')} vCPU, {vm.get('memory_mib')} MiB memory, {disks} GiB disk"
+    disks = sum(int(disk["size_gib"]) for disk in vm.get("disks", ()))
+    return f"{vm['cpu']} vCPU, {vm['memory_mib']} MiB memory, {disks} GiB disk"
 
 
-def progress_of(vm: Json) -> Iterator[str]:
-    for disk in vm.get("disks", ()):
-        percent = disk.get("progress_percent")
-        if percent is not None and percent < 100:
-            yield f"disk {disk.get('name', '')} importing {percent} %"
+def progress_of(vm: Json) -> str:
+    """CDI says "42.10%", and "N/A" while it doesn't know."""
+    number = str(vm.get("progress") or "").rstrip("% ").partition(".")[0]
+    return f"disk importing {number} %" if number.isdigit() and phase_of(vm) == "Provisioning" else ""
 
 
 def address_of(vm: Json) -> str:
-    addresses = [face.get("address") or face.get("ip_address") for face in vm.get("interfaces", ())]
-    return str(vm.get("address") or next(filter(None, addresses), ""))
+    return ", ".join(vm.get("ip_addresses") or ())
 
 
 def failure_of(vm: Json) -> str:
     """Why it failed, or nothing."""
-    causes = [
-        c for c in vm.get("conditions", ()) if c["type"].endswith("Failed") and str(c["status"]).lower() == "true"
-    ]
-    if causes or phase_of(vm) in FAILED:
-        return "; ".join(f"{cause['reason']}: {cause['message']}" for cause in causes) or f"phase {vm['phase']}"
-    return ""
+    held = [condition for condition in vm.get("conditions", ()) if condition["status"] == "True"]
+    causes = [condition for condition in held if condition["type"].endswith("Failed")]
+    if not causes and phase_of(vm) != "Failed":
+        return ""
+    return "; ".join(f"{cause['reason']}: {cause['message']}" for cause in causes) or "its phase is Failed"
 
 
 # ---- the scenario
@@ -121,43 +128,51 @@ def provision(api: Api, sign_ins: SignIns, say: Say) -> Json:
     username = sign_ins.demo_user
     api.sign_in(username, sign_ins.password(username))
     say(f"signed in as {username}")
-    vm = _existing(api) or _create(api, say)
-    return _follow(api, vm, say)
+    name, vm = _pick(api)
+    return _follow(api, vm or _create(api, name, say), say)
 
 
-def _existing(api: Api) -> Json | None:
-    found = [vm for vm in api.results(f"/vms?name={VM_NAME}") if vm["name"] == VM_NAME]
-    return found[0] if found else None
+def _pick(api: Api) -> tuple[str, Json | None]:
+    """The first name that is free or is that of a machine to wait for."""
+    for name in NAMES:
+        found = [vm for vm in api.results(f"/vms?name={name}") if vm["name"] == name]
+        if not found or is_taken_for(found[0]):
+            return name, found[0] if found else None
+    raise DemoError(
+        f"{NAMES[0]} to {NAMES[-1]} exist and are switched off: start one of them, or begin with `make clean`"
+    )
 
 
-def _create(api: Api, say: Say) -> Json:
+def _create(api: Api, name: str, say: Say) -> Json:
     vdcs, items = api.results("/vdcs"), api.results("/catalog-items")
     if not vdcs or not items:
         raise DemoError("the example tenant has no VDC or no catalog item: begin anew with `make clean`")
     began = time.monotonic()
-    vm = api.call("POST", "/vms", new_vm(vdcs[0], items[0]))
+    vm = api.call("POST", "/vms", new_vm(name, vdcs[0], items[0]))
     took = (time.monotonic() - began) * 1000
-    say(f"{VM_NAME} from {items[0]['name']} in {vdcs[0]['name']}: accepted in {took:.0f} ms")
+    say(f"{name} from {items[0]['name']} in {vdcs[0]['name']}: accepted in {took:.0f} ms")
     say(f"quota claimed: {claim_of(vm)}")
     return vm
 
 
 def _follow(api: Api, vm: Json, say: Say) -> Json:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    said: set[str] = set()
-    while time.monotonic() < deadline:
-        for line in (*progress_of(vm), phase_of(vm)):
-            if line and line not in said:
-                said.add(line)
-                say(line)
-        if reason := failure_of(vm):
-            raise DemoError(f"{VM_NAME} failed: {reason}")
-        if phase_of(vm) == RUNNING and address_of(vm):
-            say(f"address {address_of(vm)}")
+    name, said, sound = vm["name"], "", time.monotonic()
+    deadline = sound + PATIENCE_SECONDS
+    while (now := time.monotonic()) < deadline:
+        news = progress_of(vm) or phase_of(vm).lower()
+        if news != said:
+            said = news
+            say(f"{name}: {news}")
+        if runs(vm):
+            say(f"{name}: address {address_of(vm)}")
             return vm
+        reason = failure_of(vm)
+        sound = sound if reason else now
+        if now - sound > FAILURE_SECONDS:
+            raise DemoError(f"{name} failed: {reason}")
         time.sleep(POLL_SECONDS)
         vm = api.call("GET", f"/vms/{vm['id']}")
-    raise DemoError(f"{VM_NAME} does not run after {PATIENCE_SECONDS:.0f} s; its phase is {vm.get('phase')}")
+    raise DemoError(f"{name} does not run after {PATIENCE_SECONDS:.0f} s: it is {phase_of(vm)}. {failure_of(vm)}")
 
 
 class Scenario:

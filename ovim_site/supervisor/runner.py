@@ -22,7 +22,7 @@ START_ATTEMPTS = 3
 Say = Callable[[str], None]
 
 
-class StopRequested(Exception):  # noqa: N818 - not an error: a person asked for it
+class StopRequested(Exception):
     """Ctrl-C or SIGTERM came."""
 
 
@@ -131,7 +131,7 @@ class Supervisor:
             self._say(f"{'✓ ' + running.part.name:<12} {took:5.1f} s")
 
     def _ended(self, running: _Running, *, starting: bool) -> None:
-        assert running.process is not None  # noqa: S101 - for the type checker
+        assert running.process is not None
         status = running.process.returncode
         self._forget(running)
         if running.part.once and status == 0:
@@ -167,7 +167,7 @@ class Supervisor:
 
     def _forget(self, running: _Running) -> None:
         """The part is over: nothing it started may stay."""
-        assert running.process is not None  # noqa: S101 - for the type checker
+        assert running.process is not None
         kill_group(running.process.pid)
         running.process.wait()
         self._groups.remove(running.process.pid)

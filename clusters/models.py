@@ -37,6 +37,7 @@ class Cluster(models.Model):
     failing_since = models.DateTimeField(null=True, blank=True)
     probe_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
+    watched_at = models.DateTimeField(null=True, blank=True, help_text="when its watcher last said that it lives")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -238,7 +239,6 @@ class ObservedObject(models.Model):
     uid = models.UUIDField()
     resource_version = models.BigIntegerField()
     controller_uid = models.UUIDField(null=True)
-    epoch = models.BigIntegerField(default=0)
     body = models.JSONField()
     owned_hash = models.CharField(max_length=64, blank=True, default="")
 

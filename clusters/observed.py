@@ -57,18 +57,18 @@ def controller_of(live: Mapping[str, Any]) -> str | None:
 
 UPSERT = """
 INSERT INTO clusters_observedobject AS o
-  (cluster_id, "group", kind, namespace, name, uid, resource_version, controller_uid, epoch, body, owned_hash)
+  (cluster_id, "group", kind, namespace, name, uid, resource_version, controller_uid, body, owned_hash)
 SELECT %(cluster)s, r.* FROM unnest(%(groups)s::text[], %(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[],
-  %(uids)s::uuid[], %(versions)s::bigint[], %(controllers)s::uuid[], %(epochs)s::bigint[], %(bodies)s::jsonb[],
+  %(uids)s::uuid[], %(versions)s::bigint[], %(controllers)s::uuid[], %(bodies)s::jsonb[],
   %(hashes)s::text[]) AS r
 ON CONFLICT (cluster_id, "group", kind, namespace, name) DO UPDATE SET uid = excluded.uid,
   resource_version = excluded.resource_version, controller_uid = excluded.controller_uid,
-  epoch = greatest(o.epoch, excluded.epoch), body = excluded.body, owned_hash = excluded.owned_hash
+  body = excluded.body, owned_hash = excluded.owned_hash
 WHERE o.uid <> excluded.uid OR o.resource_version < excluded.resource_version
 """
 
 
-def store(cluster_id: UUID, objects: Iterable[Mapping[str, Any]], *, epoch: int = 0) -> None:
+def store(cluster_id: UUID, objects: Iterable[Mapping[str, Any]]) -> None:
     """Upsert objects, sorted by key; an older version of the same uid changes nothing."""
     latest = {ref_of(live): live for live in objects}
     ordered = sorted(latest.items())
@@ -86,7 +86,6 @@ def store(cluster_id: UUID, objects: Iterable[Mapping[str, Any]], *, epoch: int 
                 "uids": [live["metadata"]["uid"] for _, live in ordered],
                 "versions": [int(live["metadata"]["resourceVersion"]) for _, live in ordered],
                 "controllers": [controller_of(live) for _, live in ordered],
-                "epochs": [epoch] * len(ordered),
                 "bodies": [orjson.dumps(trimmed(live)).decode() for _, live in ordered],
                 "hashes": [owned_digest(live) for _, live in ordered],
             },

@@ -15,7 +15,8 @@ from clusters.errors import Fenced
 from clusters.models import Reconciled, WorkItem
 
 LEASE_SECONDS = 60
-BATCH = 20
+BATCH = 8
+# A batch is claimed at once and run one by one: small enough that a second worker finds work, too.
 BATCH_SECONDS = 20.0
 
 

@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
                 ('failing_since', models.DateTimeField(blank=True, null=True)),
                 ('probe_at', models.DateTimeField(blank=True, null=True)),
                 ('last_error', models.TextField(blank=True)),
+                ('watched_at', models.DateTimeField(blank=True, help_text='when its watcher last said that it lives', null=True)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
             ],
             options={
@@ -95,7 +96,6 @@ class Migration(migrations.Migration):
                 ('uid', models.UUIDField()),
                 ('resource_version', models.BigIntegerField()),
                 ('controller_uid', models.UUIDField(null=True)),
-                ('epoch', models.BigIntegerField(default=0)),
                 ('body', models.JSONField()),
                 ('owned_hash', models.CharField(blank=True, default='', max_length=64)),
                 ('cluster', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='clusters.cluster')),

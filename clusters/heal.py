@@ -1,0 +1,83 @@
+"""The minute sweep: a lost request, a missed wake-up of children and a late request of a dead worker heal by themselves."""
+
+import logging
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from clusters import connections, kinds, queue
+from clusters.apply import token_of
+from clusters.errors import KubeError
+from clusters.models import InventoryItem
+from clusters.refs import Ref
+
+log = logging.getLogger(__name__)
+
+TOMBSTONE_DAYS = 1
+AT_ONCE = 500
+
+
+def request_unsettled() -> int:
+    """Rows whose intent is newer than what was observed, or that are to be deleted, and that no work item stands for."""
+    count = 0
+    for kind in kinds.registry().values():
+        rows = kind.rows()._default_manager.raw(_UNSETTLED.format(table=_quoted(kind)), [kind.name, AT_ONCE])
+        found = list(rows)
+        queue.request_all(found)
+        count += len(found)
+    if count:
+        log.warning("the sweep requested %s rows that no work item stood for", count)
+    return count
+
+
+_UNSETTLED = """
+SELECT r.* FROM {table} r
+WHERE (r.generation <> r.observed_generation OR r.deletion_requested_at IS NOT NULL)
+  AND NOT EXISTS (SELECT 1 FROM clusters_workitem w WHERE w.kind = %s AND w.object_id = r.id)
+LIMIT %s
+"""
+
+
+def _quoted(kind: kinds.Kind) -> str:
+    return connection.ops.quote_name(kind.rows()._meta.db_table)
+
+
+def unpark_ready() -> int:
+    """Items that still wait for a parent which is ready, or gone."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT parked_on_kind, parked_on_id FROM clusters_workitem WHERE parked_on_id IS NOT NULL"
+        )
+        parents = cursor.fetchall()
+    woken = 0
+    for name, pk in parents:
+        parent = kinds.by_name(name).get(pk)
+        if parent is None or parent.ready_at is not None:
+            woken += queue.unpark((name, pk))
+    return woken
+
+
+def sweep_tombstones() -> int:
+    """What a dead worker's late request made after we had forgotten it is deleted, by the uid it has (ENGINE §2).
+
+    Read live: Secrets are not in the cache. A tombstone lasts a day, longer than any request can be under way.
+    """
+    InventoryItem.objects.filter(tombstoned_at__lt=timezone.now() - timedelta(days=TOMBSTONE_DAYS)).delete()
+    deleted = 0
+    for item in InventoryItem.objects.filter(tombstoned_at__isnull=False).order_by("tombstoned_at")[:AT_ONCE]:
+        try:
+            deleted += _sweep(item)
+        except KubeError as error:
+            log.info("the tombstone of %s could not be looked at: %s", item, error)
+    return deleted
+
+
+def _sweep(item: InventoryItem) -> int:
+    ref = Ref(item.group, item.kind, item.namespace, item.name)
+    client = connections.client_of(item.cluster_id)
+    live = client.get(ref)
+    if live is None or token_of(live) not in (item.claim_token, *item.past_tokens):
+        return 0
+    log.warning("%s was made by a late request of ours after it was forgotten: deleting it", ref)
+    return int(client.delete(ref, live["metadata"]["uid"]))

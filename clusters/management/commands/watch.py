@@ -1,0 +1,46 @@
+"""`manage.py watch`: keeps the observed cache of every cluster. Several may run; one leads each cluster."""
+
+import signal
+import threading
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand
+from django.db import connection
+
+from clusters.models import Cluster
+from clusters.watch import Watcher
+
+LOOK_SECONDS = 3.0
+
+
+class Command(BaseCommand):
+    help = "Watch every cluster and keep the observed cache."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        running: dict[UUID, tuple[threading.Thread, Watcher, int]] = {}
+        while not stop.is_set():
+            self._start_and_stop(running)
+            stop.wait(LOOK_SECONDS)
+        for _, watcher, _ in running.values():
+            watcher.stopping.set()
+        for thread, _, _ in running.values():
+            thread.join(timeout=2)
+
+    def _start_and_stop(self, running: dict[UUID, tuple[threading.Thread, Watcher, int]]) -> None:
+        """One watcher per cluster; a changed address or credential gets a new one, a thread that ended, too."""
+        current = dict(Cluster.objects.values_list("id", "generation"))
+        connection.close()  # this thread looks seldom: no connection is held for it
+        for pk, (thread, watcher, generation) in list(running.items()):
+            if current.get(pk) != generation or not thread.is_alive():
+                watcher.stopping.set()
+                del running[pk]
+        for pk, generation in current.items():
+            if pk not in running:
+                watcher = Watcher(pk)
+                thread = threading.Thread(target=watcher.run, name=f"watcher {pk}", daemon=True)
+                thread.start()
+                running[pk] = (thread, watcher, generation)

@@ -1,0 +1,86 @@
+"""The Celery application: workers that drain the queue, and a beat that wakes them.
+
+Celery retries a lost broker with pauses of up to 30 s that no setting reaches; work must catch up within ten seconds
+of Redis' return (Promise 3), so both connection steps are subclassed to pause for two seconds at most.
+"""
+
+import logging
+import os
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.beat import Scheduler
+from celery.worker.consumer import Consumer
+from celery.worker.consumer.tasks import Tasks
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ovim_site.settings")
+
+CONTROL_QUEUE = "ovim"
+RETRY = {"interval_start": 0.2, "interval_step": 0.4, "interval_max": 2.0}
+log = logging.getLogger(__name__)
+
+
+class QuickConsumer(Consumer):
+    """A worker's consumer that looks for its broker again every two seconds at least."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        def lost(error: Exception, pause: float) -> None:
+            log.warning("the broker can't be reached (%s); trying again in %.1f s", error, pause)
+
+        return conn.ensure_connection(lost, None, callback=self.maybe_shutdown, **RETRY)
+
+
+class QuickScheduler(Scheduler):
+    """Beat's scheduler: the schedule is static, so nothing is kept in a file."""
+
+    def _ensure_connected(self) -> Any:
+        def lost(error: Exception, pause: float) -> None:
+            log.warning("beat: the broker can't be reached (%s); trying again in %.1f s", error, pause)
+
+        return self.connection.ensure_connection(lost, None, **RETRY)
+
+
+class ClusterQueues(bootsteps.StartStopStep):
+    """Consume the queue of every cluster there is; `wake` announces those that come later."""
+
+    requires = (Tasks,)
+
+    def start(self, consumer: Any) -> None:
+        from django.db import connection  # noqa: PLC0415  # the app registry is loaded only now
+
+        from clusters.models import Cluster  # noqa: PLC0415
+        from clusters.wakeup import queue_name  # noqa: PLC0415
+
+        for pk in Cluster.objects.values_list("id", flat=True):
+            consumer.add_task_queue(queue_name(pk))
+        connection.close()  # the pool forks children from this process: they must not inherit a connection
+
+
+app = Celery("ovim", set_as_current=True)
+app.conf.update(
+    broker_url=settings.OVIM_REDIS_URL,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "visibility_timeout": 300,
+    },
+    task_default_queue=CONTROL_QUEUE,
+    task_ignore_result=True,
+    task_store_errors_even_if_ignored=False,
+    worker_prefetch_multiplier=1,
+    worker_consumer="ovim_site.celery:QuickConsumer",
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    beat_scheduler="ovim_site.celery:QuickScheduler",
+    beat_max_loop_interval=1,
+    beat_schedule={
+        "wake": {"task": "clusters.tasks.wake", "schedule": 1.0, "options": {"expires": 2}},
+        "sweep": {"task": "clusters.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
+    },
+    timezone="UTC",
+)
+app.steps["consumer"].add(ClusterQueues)
+app.autodiscover_tasks(["clusters"])

@@ -1,4 +1,6 @@
-"""A supervisor over shell scripts, one stage per argument: drive.py VAR NAME=SCRIPT NAME!=SCRIPT (`!`: one-shot)."""
+"""A supervisor over shell scripts, one stage per argument: drive.py VAR NAME=SCRIPT NAME!=SCRIPT (`!`: one-shot).
+
+`@services` as a stage: the embedded PostgreSQL and Valkey."""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from ovim_site.supervisor.groups import end_leftovers
 from ovim_site.supervisor.parts import Part, says
 from ovim_site.supervisor.process import Launch, SupervisorError
 from ovim_site.supervisor.runner import StopRequested, Supervisor
+from ovim_site.supervisor.site import read_site
 from ovim_site.supervisor.var import Var
 
 
@@ -21,13 +24,19 @@ def part(var: Var, text: str) -> Part:
     return Part(name, lambda: launch, says(var.log(name), "ready"), once=once, patience=10, stop_seconds=2)
 
 
-def main() -> int:
-    var = Var(sys.argv[1])
+def stage(var: Var, text: str) -> tuple[Part, ...]:
+    if text == "@services":
+        return read_site(var, {"OVIM_KUBECONFIG": "/of/another"}).stages()[0]
+    return (part(var, text),)
+
+
+def main(folder: str, *stages: str) -> int:
+    var = Var(folder)
     try:
         var.open()
         end_leftovers(var)
         var.rotate_logs()
-        supervisor = Supervisor(var, tuple((part(var, text),) for text in sys.argv[2:]), say)
+        supervisor = Supervisor(var, tuple(stage(var, text) for text in stages), say)
         try:
             supervisor.start()
             say("all ready")
@@ -43,4 +52,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

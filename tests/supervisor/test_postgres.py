@@ -17,6 +17,7 @@ import pytest
 from ovim_site.supervisor.postgres import Postgres
 from ovim_site.supervisor.process import Account, SupervisorError
 
+InChild = Callable[[Account, Callable[[], object]], str]
 ROOT = Path(__file__).parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="about what root must do; an ordinary user runs the other tests")
 
@@ -170,7 +171,7 @@ def test_as_root_below_a_private_folder_data_and_binaries_go_where_nobody_can_re
 
 
 @as_root
-def test_runs_as_an_ordinary_user_and_then_as_root_on_the_same_data(open_folder: Path) -> None:
+def test_runs_as_an_ordinary_user_and_then_as_root_on_the_same_data(open_folder: Path, in_child: InChild) -> None:
     nobody = Account.nobody()
     os.chown(open_folder, nobody.uid, nobody.gid)
     assert in_child(nobody, lambda: Postgres(open_folder).__enter__().stop()) == ""
@@ -179,30 +180,10 @@ def test_runs_as_an_ordinary_user_and_then_as_root_on_the_same_data(open_folder:
 
 
 @as_root
-def test_data_of_another_account_is_refused_with_a_sentence(open_folder: Path) -> None:
+def test_data_of_another_account_is_refused_with_a_sentence(open_folder: Path, in_child: InChild) -> None:
     stranger = Account(12345, 12345)
     with Postgres(open_folder):
         pass
     for path in (open_folder, open_folder / "lock"):
         os.chown(path, stranger.uid, stranger.gid)
     assert "belongs to another account" in in_child(stranger, lambda: Postgres(open_folder).start())
-
-
-def in_child(account: Account, act: Callable[[], object]) -> str:
-    """What the act said when it failed, done as that account. By fork, since root's Python may be out of its reach."""
-    reader, writer = os.pipe()
-    if child := os.fork():
-        os.close(writer)
-        with os.fdopen(reader) as answer:
-            said = answer.read()
-        os.waitpid(child, 0)
-        return said
-    try:
-        os.setgroups([])
-        os.setgid(account.gid)
-        os.setuid(account.uid)
-        act()
-    except BaseException as error:
-        os.write(writer, f"{error!r}".encode())
-    finally:
-        os._exit(0)

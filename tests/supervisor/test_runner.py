@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - sockets import it late, when an ordinary user can't reach root's Python
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from ovim_site.supervisor.process import Account
+from tests.supervisor.drive import main as drive
 
 ROOT = Path(__file__).parents[2]
 DRIVE = Path(__file__).with_name("drive.py")
@@ -61,11 +65,19 @@ def alive(var: Path) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if (entry / "cwd").readlink() == var and "State:\tZ" not in (entry / "status").read_text():
+            if (entry / "cwd").readlink().is_relative_to(var) and "State:\tZ" not in (entry / "status").read_text():
                 found.append(int(entry.name))
         except OSError:
             continue
     return found
+
+
+def the_one(program: str, var: Path) -> int:
+    """The process of that command, not one that it forked."""
+    found = [
+        pid for pid in alive(var) if program.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+    ]
+    return next(pid for pid in found if os.getpgid(pid) == pid)
 
 
 def soon(holds: Callable[[], bool]) -> bool:
@@ -185,11 +197,54 @@ def test_a_failing_one_shot_is_not_tried_again(var: Path) -> None:
 
 
 def test_a_second_start_in_the_same_folder_says_who_has_it(var: Path) -> None:
-    with driven(var, "web=" + STEADY) as first, driven(var, "web=" + STEADY) as second:
+    with driven(var, "web=" + STEADY) as first:
         first.wait_for("all ready")
-        said = second.process.communicate(timeout=20)[0]
+        with driven(var, "web=" + STEADY) as second:
+            said = second.process.communicate(timeout=20)[0]
         assert second.process.returncode == 1
         assert f"OVIM already runs in {var} (process {first.process.pid})" in said
+
+
+def test_embedded_services_come_back_after_dying(open_folder: Path) -> None:
+    with driven(open_folder, "@services", "web=" + STEADY) as run:
+        run.wait_for("all ready")
+        for program in ("bin/postgres -D", "valkey-server"):
+            os.kill(the_one(program, open_folder), signal.SIGKILL)
+        run.wait_for("postgres was ended by signal SIGKILL")
+        run.wait_for("valkey was ended by signal SIGKILL")
+        run.wait_for("postgres is back")
+        run.wait_for("valkey is back")
+        assert run.end() == 0
+        assert alive(open_folder) == []
+
+
+def test_embedded_services_start_again_after_everything_was_killed(open_folder: Path) -> None:
+    with driven(open_folder, "@services") as run:
+        run.wait_for("all ready")
+        run.process.kill()
+        for pid in alive(open_folder):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    with driven(open_folder, "@services") as run:
+        run.wait_for("all ready")
+        assert run.end() == 0
+        assert alive(open_folder) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="run by an ordinary user, every other test of this file shows it")
+def test_runs_as_an_ordinary_user(open_folder: Path, in_child: Callable[[Account, Callable[[], object]], str]) -> None:
+    nobody = Account.nobody()
+    os.chown(open_folder, nobody.uid, nobody.gid)
+
+    def act() -> None:
+        folder = open_folder / "var"
+        # Ends by the error of its last part, since nobody sends it a signal.
+        assert drive(str(folder), "@services", "web=" + STEADY, "last!=exit 1") == 1
+        assert "database system is ready" in (folder / "log/postgres.log").read_text()
+        assert "ready" in (folder / "log/web.log").read_text()
+        assert alive(folder) == []
+
+    assert in_child(nobody, act) == ""
 
 
 def test_starts_twice_in_a_row_and_at_once_after_being_killed(var: Path) -> None:

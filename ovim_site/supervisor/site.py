@@ -20,7 +20,9 @@ LOOPBACK = "127.0.0.1"
 PORTS = ("web", "live", "postgres", "valkey", "sandbox")
 
 CELERY = ("-m", "celery", "-A", "ovim_site.celery")
-WORKER = ("worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO", "--without-gossip")
+WORKER = ("worker", "--pool", "prefork", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
+SLOTS = "2"  # reconciles at the same time; beat wakes no more workers than this, so both must agree
+BEAT = ("beat", "--loglevel", "WARNING", "--pidfile=")
 GRANIAN = ("--interface", "wsgi", "--workers", "1", "--blocking-threads", "8", "--no-ws")
 
 
@@ -73,21 +75,22 @@ class Site:
             port = self.ports["sandbox"]
             arguments = ("--port", str(port), "--token", self.sandbox_token)
             folders = ("--data", str(self.var.folder / "sandbox"), "--kubeconfig", str(self.kubeconfig))
+            self.kubeconfig.parent.mkdir(exist_ok=True)
             serve = ("-m", "clusters.sandbox", "serve", *arguments, *folders)
             parts.append(self._python("sandbox", *serve, ready=listens(port)))
         return tuple(parts)
 
     def _programs(self) -> tuple[Part, ...]:
         web, live = (("--host", LOOPBACK, "--port", str(self.ports[name])) for name in ("web", "live"))
-        beat = ("beat", "--loglevel", "WARNING", "--schedule", str(self.var.folder / "beat"), "--pidfile=")
+        slots = ("--concurrency", self.environment["OVIM_WORKER_SLOTS"])
         return (
             self._python(
                 *("web", "-m", "granian", *GRANIAN, *web, "ovim_site.wsgi:application"),
                 ready=answers(f"{self.web_url}/healthz"),
             ),
             self._python("live", "-m", "uvicorn", *live, "ovim_site.live.app:app", ready=listens(self.ports["live"])),
-            self._python("worker", *CELERY, *WORKER, ready=says(self.var.log("worker"), " ready.")),
-            self._python("beat", *CELERY, *beat),
+            self._python("worker", *CELERY, *WORKER, *slots, ready=says(self.var.log("worker"), " ready.")),
+            self._python("beat", *CELERY, *BEAT),
             self._python("watcher", "manage.py", "watch"),
         )
 
@@ -124,6 +127,7 @@ def read_site(var: Var, outside: Mapping[str, str]) -> Site:
         "OVIM_KUBECONFIG": str(var.folder / "sandbox" / "kubeconfig"),
         "OVIM_PUBLIC_URL": f"http://{LOOPBACK}:{ports['web']}",
         "OVIM_LIVE_URL": f"http://{LOOPBACK}:{ports['live']}",
+        "OVIM_WORKER_SLOTS": SLOTS,
     }
     if postgres:
         embedded |= {"OVIM_DATABASE_URL": postgres.urls.app, "OVIM_DATABASE_OWNER_URL": postgres.urls.owner}

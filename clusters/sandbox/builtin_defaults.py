@@ -1,0 +1,205 @@
+"""Defaults of built-in kinds, filled in place of a freshly decoded document (k8s-replay 01, 05)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Object = dict[str, Any]
+
+
+def fill(key: str, obj: Object) -> None:
+    action = DEFAULTS.get(key)
+    if action is not None:
+        action(obj)
+
+
+def _namespace(obj: Object) -> None:
+    labels = obj["metadata"].setdefault("labels", {})
+    name = obj["metadata"].get("name")
+    if name:
+        labels["kubernetes.io/metadata.name"] = name
+
+
+def _secret(obj: Object) -> None:
+    obj.setdefault("type", "Opaque")
+
+
+def _service(obj: Object) -> None:
+    spec = obj["spec"]
+    spec.setdefault("sessionAffinity", "None")
+    kind = spec.setdefault("type", "ClusterIP")
+    for port in spec.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+        if not port.get("targetPort"):
+            port["targetPort"] = port.get("port", 0)
+    if spec["sessionAffinity"] == "ClientIP" and not spec.get("sessionAffinityConfig"):
+        spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": 10800}}
+    if kind in {"NodePort", "LoadBalancer"}:
+        spec.setdefault("externalTrafficPolicy", "Cluster")
+    if kind != "ExternalName":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+    if kind == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+
+
+def _claim(obj: Object) -> None:
+    obj["spec"].setdefault("volumeMode", "Filesystem")
+
+
+def _volume(obj: Object) -> None:
+    obj["spec"].setdefault("persistentVolumeReclaimPolicy", "Retain")
+    obj["spec"].setdefault("volumeMode", "Filesystem")
+
+
+def _limit_range(obj: Object) -> None:
+    """Container limits imply each other: max → default → defaultRequest, min → defaultRequest."""
+    for item in obj["spec"].get("limits") or ():
+        if item.get("type") != "Container":
+            continue
+        default = dict(item.get("default") or {})
+        for name, value in (item.get("max") or {}).items():
+            default.setdefault(name, value)
+        request = dict(item.get("defaultRequest") or {})
+        for name, value in default.items():
+            request.setdefault(name, value)
+        for name, value in (item.get("min") or {}).items():
+            request.setdefault(name, value)
+        if default:
+            item["default"] = default
+        if request:
+            item["defaultRequest"] = request
+
+
+def _bindings(obj: Object) -> None:
+    ref = obj.get("roleRef")
+    if ref is not None and not ref.get("apiGroup"):
+        ref["apiGroup"] = "rbac.authorization.k8s.io"
+    for subject in obj.get("subjects") or ():
+        if subject.get("kind") in {"User", "Group"} and not subject.get("apiGroup"):
+            subject["apiGroup"] = "rbac.authorization.k8s.io"
+
+
+def _network_policy(obj: Object) -> None:
+    spec = obj["spec"]
+    if not spec.get("policyTypes"):
+        spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+    for rule in [*(spec.get("ingress") or ()), *(spec.get("egress") or ())]:
+        for port in rule.get("ports") or ():
+            port.setdefault("protocol", "TCP")
+
+
+def _storage_class(obj: Object) -> None:
+    obj.setdefault("reclaimPolicy", "Delete")
+    obj.setdefault("volumeBindingMode", "Immediate")
+
+
+def _pod_spec(spec: Object) -> None:
+    spec.setdefault("restartPolicy", "Always")
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    spec.setdefault("dnsPolicy", "ClusterFirst")
+    spec.setdefault("schedulerName", "default-scheduler")
+    spec.setdefault("securityContext", {})
+    if spec.get("serviceAccountName"):
+        spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
+        _container(container)
+    for volume in spec.get("volumes") or ():
+        for source in ("secret", "configMap"):
+            if isinstance(volume.get(source), dict):
+                volume[source].setdefault("defaultMode", 420)
+
+
+def _container(container: Object) -> None:
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    image = container.get("image", "")
+    tag = image.rpartition("/")[2].partition(":")[2]
+    container.setdefault("imagePullPolicy", "Always" if tag in {"", "latest"} and "@" not in image else "IfNotPresent")
+    for port in container.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        probe = container.get(name)
+        if probe:
+            defaults = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+            for field, value in defaults.items():
+                probe.setdefault(field, value)
+    resources = container.get("resources") or {}
+    if resources.get("limits"):
+        # A limit without a request is a request of the same size.
+        requests = dict(resources.get("requests") or {})
+        for field, value in resources["limits"].items():
+            requests.setdefault(field, value)
+        resources["requests"] = requests
+
+
+def _pod(obj: Object) -> None:
+    _pod_spec(obj["spec"])
+    obj["spec"].setdefault("enableServiceLinks", True)
+
+
+def _deployment(obj: Object) -> None:
+    spec = obj["spec"]
+    spec.setdefault("replicas", 1)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("progressDeadlineSeconds", 600)
+    strategy = spec.setdefault("strategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", "25%")
+        rolling.setdefault("maxSurge", "25%")
+    _pod_spec(spec["template"]["spec"])
+
+
+def _webhooks(obj: Object) -> None:
+    for hook in obj.get("webhooks") or ():
+        hook.setdefault("failurePolicy", "Fail")
+        hook.setdefault("matchPolicy", "Equivalent")
+        hook.setdefault("namespaceSelector", {})
+        hook.setdefault("objectSelector", {})
+        hook.setdefault("timeoutSeconds", 10)
+        if obj["kind"].startswith("Mutating"):
+            hook.setdefault("reinvocationPolicy", "Never")
+        for rule in hook.get("rules") or ():
+            rule.setdefault("scope", "*")
+        service = (hook.get("clientConfig") or {}).get("service")
+        if service:
+            service.setdefault("port", 443)
+
+
+def _crd(obj: Object) -> None:
+    spec = obj["spec"]
+    names = spec["names"]
+    if names.get("kind"):
+        names.setdefault("singular", names["kind"].lower())
+        names.setdefault("listKind", names["kind"] + "List")
+    spec.setdefault("conversion", {"strategy": "None"})
+    versions = spec.get("versions") or []
+    stored = [version["name"] for version in versions if version.get("storage")]
+    status = obj["status"]
+    if not status.get("storedVersions"):
+        status["storedVersions"] = stored
+
+
+def _token(obj: Object) -> None:
+    obj["spec"].setdefault("expirationSeconds", 3600)
+
+
+DEFAULTS: dict[str, Callable[[Object], None]] = {
+    "namespaces": _namespace,
+    "secrets": _secret,
+    "services": _service,
+    "persistentvolumeclaims": _claim,
+    "persistentvolumes": _volume,
+    "limitranges": _limit_range,
+    "pods": _pod,
+    "rolebindings.rbac.authorization.k8s.io": _bindings,
+    "clusterrolebindings.rbac.authorization.k8s.io": _bindings,
+    "networkpolicies.networking.k8s.io": _network_policy,
+    "storageclasses.storage.k8s.io": _storage_class,
+    "deployments.apps": _deployment,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,
+    "customresourcedefinitions.apiextensions.k8s.io": _crd,
+    "tokenrequests.authentication.k8s.io": _token,
+}

@@ -1,0 +1,92 @@
+"""One request, parsed: what it is about, who asks, with which options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from clusters.sandbox.errors import FieldError, invalid
+from clusters.sandbox.resources import Resource
+
+Object = dict[str, Any]
+MANAGER_LIMIT = 128
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(slots=True)
+class User:
+    """The asker; `admin` is the holder of the server's token or an in-process controller."""
+
+    name: str = "kubernetes-admin"
+    groups: tuple[str, ...] = ("system:masters", "system:authenticated")
+    admin: bool = True
+
+
+@dataclass(slots=True)
+class Call:
+    """A write or delete on one object."""
+
+    resource: Resource
+    namespace: str | None
+    name: str
+    subresource: str = ""
+    manager: str = "unknown"
+    force: bool = False
+    dry_run: bool = False
+    validation: str = "Warn"
+    user: User = field(default_factory=User)
+    warnings: list[str] = field(default_factory=list)
+    raw: bytes = b""
+    internal: bool = False  # a controller of the sandbox itself
+
+    @property
+    def key(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+def write_options(call: Call, query: Mapping[str, str], kind: str, user_agent: str) -> None:
+    """Fills the options of a write; raises the 422 that names CreateOptions, PatchOptions, …"""
+    errors: list[FieldError] = []
+    apply = kind == "ApplyOptions"
+    named = "PatchOptions" if apply else kind
+    manager = query.get("fieldManager", "")
+    if apply and not manager:
+        errors.append(FieldError("Required value", "fieldManager", "is required for apply patch"))
+    errors += manager_errors(manager)
+    if "force" in query and kind == "PatchOptions":
+        errors.append(FieldError("Forbidden", "force", "may not be specified for non-apply patch"))
+    errors += dry_run_errors(query)
+    validation = query.get("fieldValidation", "")
+    if validation not in {"", "Ignore", "Strict", "Warn"}:
+        text = f'"{validation}": supported values: "", "Ignore", "Strict", "Warn"'
+        errors.append(FieldError("Unsupported value", "fieldValidation", text))
+    if errors:
+        raise invalid(named, "meta.k8s.io", "", errors)
+    call.manager = manager or user_agent.partition("/")[0][:MANAGER_LIMIT]
+    call.force = query.get("force", "").lower() in {"true", "1"}
+    call.dry_run = "dryRun" in query
+    call.validation = validation or "Warn"
+
+
+def manager_errors(manager: str) -> list[FieldError]:
+    errors = []
+    if len(manager.encode()) > MANAGER_LIMIT:
+        errors.append(FieldError("Too long", "fieldManager", f"may not be more than {MANAGER_LIMIT} bytes"))
+    for i, char in enumerate(manager):
+        if not char.isprintable():
+            shown = manager.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace('"', '\\"')
+            text = f'"{shown}": invalid character U+{ord(char):04X} (at position {i})'
+            errors.append(FieldError("Invalid value", "fieldManager", text))
+    return errors
+
+
+def dry_run_errors(query: Mapping[str, str]) -> list[FieldError]:
+    value = query.get("dryRun")
+    if value is None or value == "All":
+        return []
+    return [FieldError("Unsupported value", "dryRun", f'["{value}"]: supported values: "All"')]

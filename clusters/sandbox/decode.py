@@ -1,0 +1,163 @@
+"""Go decoding of built-in kinds: unknown fields, type errors with Go's words, omitted empties.
+
+Sources: k8s-replay 01 (secret wrong type, bad base64, bad quantity), facts/kubernetes.md section 1.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from clusters.sandbox import quantity
+from clusters.sandbox.schema import Node
+
+GO_WORD = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
+
+
+class DecodeError(Exception):
+    """Go could not decode the document; the text is the one behind "cannot be handled as a"."""
+
+
+class Decoder:
+    """One document: collects unknown fields while it normalises."""
+
+    def __init__(self) -> None:
+        self.unknown: list[str] = []
+
+    def document(self, node: Node, value: dict[str, Any], kind: str) -> dict[str, Any]:
+        return self._struct(node, value, kind, "")
+
+    def _struct(self, node: Node, value: dict[str, Any], owner: str, path: str) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        prefix = path + "." if path else ""
+        for name, item in value.items():
+            child = node.fields.get(name)
+            if child is None:
+                self.unknown.append(prefix + name)
+                continue
+            if item is not None:
+                out[name] = self._value(child, item, owner, prefix + name)
+        self._omit(node, out)
+        return out
+
+    def _omit(self, node: Node, out: dict[str, Any]) -> None:
+        """Go's omitempty: zero values vanish, except behind pointers and in fields without the tag."""
+        for name, child in node.fields.items():
+            if name in out:
+                value = out[name]
+                empty = not value and value is not None
+                if empty and not child.pointer and not child.always and child.form not in {"struct", "any"}:
+                    del out[name]
+            elif child.form == "struct" and not child.pointer:
+                inner: dict[str, Any] = {}
+                self._omit(child, inner)
+                out[name] = inner
+            elif child.always:
+                out[name] = ZERO.get(child.scalar) if child.form == "scalar" else None
+
+    def _value(self, node: Node, value: Any, owner: str, path: str) -> Any:
+        if node.form == "any":
+            return value
+        if node.form == "scalar":
+            return self._scalar(node, value, owner, path)
+        if node.form == "list":
+            if not isinstance(value, list):
+                raise _mismatch(value, owner, path, node.go)
+            elem = node.elem
+            assert elem is not None
+            return [
+                self._value(elem, item, owner, f"{path}[{i}]") if item is not None else _zero(elem)
+                for i, item in enumerate(value)
+            ]
+        if not isinstance(value, dict):
+            raise _mismatch(value, owner, path, node.go)
+        if node.form == "map":
+            elem = node.elem
+            assert elem is not None
+            return {
+                key: self._value(elem, item, owner, f"{path}[{key}]") if item is not None else _zero(elem)
+                for key, item in value.items()
+            }
+        return self._struct(node, value, node.go.partition(".")[2], path)
+
+    def _scalar(self, node: Node, value: Any, owner: str, path: str) -> Any:
+        kind = node.scalar
+        check = CHECKS.get(kind)
+        if check is not None:
+            return check(value)
+        wanted: tuple[type, ...] = PYTHON[kind]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
+            raise _mismatch(value, owner, path, node.go)
+        return value
+
+
+ZERO: dict[str, Any] = {"str": "", "int": 0, "int64": 0, "bool": False, "float": 0, "ios": 0, "qty": "0", "time": None}
+PYTHON: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "int64": (int,),
+    "bool": (bool,),
+    "float": (int, float),
+}
+INDEX = re.compile(r"\[[^\]]*\]")
+
+
+def _zero(node: Node) -> Any:
+    if node.form == "scalar":
+        return ZERO.get(node.scalar, "")
+    return {} if node.form == "struct" else None
+
+
+def _mismatch(value: Any, owner: str, path: str, go: str) -> DecodeError:
+    word = GO_WORD.get(type(value), "value")
+    where = f"Go struct field {owner}.{INDEX.sub('', path)}"
+    return DecodeError(f"json: cannot unmarshal {word} into {where} of type {go}")
+
+
+def _bytes(value: Any) -> str:
+    if not isinstance(value, str):
+        raise DecodeError("json: cannot unmarshal " + GO_WORD.get(type(value), "value") + " into Go value of type []uint8")
+    try:
+        base64.b64decode(value.encode(), validate=True)
+    except (binascii.Error, ValueError) as problem:
+        raise DecodeError(f"illegal base64 data at input byte {_bad_byte(value)}") from problem
+    return value
+
+
+def _bad_byte(value: str) -> int:
+    """Where Go's decoder stops: the first foreign character, else the end of the last whole quantum."""
+    clean = re.match(r"[A-Za-z0-9+/]*={0,2}", value)
+    end = clean.end() if clean else 0
+    if end < len(value):
+        return end
+    return len(value) - len(value) % 4 if len(value) % 4 else max(len(value) - 1, 0)
+
+
+def _quantity(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise DecodeError(quantity.MESSAGE)
+    try:
+        return quantity.canonical(str(value))
+    except quantity.BadQuantityError as problem:
+        raise DecodeError(str(problem)) from problem
+
+
+def _int_or_string(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise DecodeError(f"json: cannot unmarshal {GO_WORD.get(type(value), 'value')} into Go value of type int32")
+    return value
+
+
+def _time(value: Any) -> str:
+    if not isinstance(value, str):
+        raise DecodeError("json: cannot unmarshal " + GO_WORD.get(type(value), "value") + " into Go value of type string")
+    if not TIME.match(value):
+        text = f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse "{value}" as "2006"'
+        raise DecodeError(text)
+    return value
+
+
+CHECKS = {"bytes": _bytes, "qty": _quantity, "ios": _int_or_string, "time": _time, "microtime": _time}

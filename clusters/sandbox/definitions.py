@@ -1,0 +1,107 @@
+"""CustomResourceDefinitions take effect: names are accepted, versions served, deletion cleans up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clusters.sandbox import resources
+from clusters.sandbox.call import Call, now
+from clusters.sandbox.cluster import Cluster
+from clusters.sandbox.deletes import DeleteOptions
+from clusters.sandbox.managers import Tracker
+from clusters.sandbox.store import Change
+
+Object = dict[str, Any]
+KEY = "customresourcedefinitions.apiextensions.k8s.io"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+MANAGER = "kube-apiserver"
+
+
+class Definitions:
+    """Reacts to changes of CRDs."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        cluster.observe(self._changed)
+
+    def load(self) -> None:
+        """Serves what the journal brought back."""
+        for stored in self.cluster.store.shelf(KEY).items():
+            self.cluster.registry.add(*resources.from_crd(stored.obj))
+
+    def _changed(self, resource: str, change: Change) -> None:
+        if resource != KEY:
+            return
+        name = change.key
+        if change.kind == "DELETED":
+            self.cluster.registry.remove(name)
+            self.cluster.store.drop(name)
+            return
+        crd = change.after.obj
+        if change.before is None or change.before.obj.get("spec") != crd.get("spec"):
+            self._serve(crd)
+        self.cluster.after(0, lambda: self._settle(name))
+
+    def _serve(self, crd: Object) -> None:
+        served = resources.from_crd(crd)
+        name = crd["metadata"]["name"]
+        self.cluster.registry.remove(name)
+        if served:
+            self.cluster.registry.add(*served)
+
+    def _settle(self, name: str) -> None:
+        """Status as the API server writes it a moment later; the end of a terminating definition."""
+        stored = self.cluster.store.get(KEY, name)
+        if stored is None:
+            return
+        meta = stored.meta
+        if meta.get("deletionTimestamp"):
+            self._clean(name, stored.copy())
+        elif not (stored.obj.get("status") or {}).get("conditions"):
+            self._establish(stored.copy())
+
+    def _establish(self, crd: Object) -> None:
+        old = {**crd, "metadata": dict(crd["metadata"])}
+        moment = now()
+        names = {key: value for key, value in crd["spec"]["names"].items() if value}
+        crd["status"] = {
+            **crd.get("status", {}),
+            "conditions": [
+                condition("NamesAccepted", "NoConflicts", "no conflicts found", moment),
+                condition("Established", "InitialNamesAccepted", "the initial names have been accepted", moment),
+            ],
+            "acceptedNames": names,
+        }
+        found = self.cluster.resource(KEY)
+        tracker = Tracker(found.node, found.api_version, "status", found.status, moment)
+        entries = tracker.updated(old, crd, MANAGER)
+        if entries:
+            crd["metadata"]["managedFields"] = [_without_dots(entry) for entry in entries]
+        self.cluster.store.put(KEY, crd["metadata"]["name"], crd)
+
+    def _clean(self, name: str, crd: Object) -> None:
+        """Deletes the instances, then lets the definition go."""
+        resource = self.cluster.registry.by_key.get(name)
+        left = list(self.cluster.store.shelf(name).items()) if resource else []
+        for stored in left:
+            call = Call(resource, stored.meta.get("namespace"), stored.meta["name"], internal=True)  # type: ignore[arg-type]
+            self.cluster.deleter.delete(call, DeleteOptions())
+        if resource and list(self.cluster.store.shelf(name).items()):
+            self.cluster.after(0.2, lambda: self._settle(name))
+            return
+        finalizers = [f for f in crd["metadata"].get("finalizers") or () if f != CLEANUP]
+        if finalizers != crd["metadata"].get("finalizers"):
+            crd["metadata"]["finalizers"] = finalizers
+            if finalizers:
+                self.cluster.store.put(KEY, name, crd)
+            else:
+                self.cluster.store.remove(KEY, name)
+
+
+def condition(kind: str, reason: str, message: str, moment: str) -> Object:
+    return {"type": kind, "status": "True", "lastTransitionTime": moment, "reason": reason, "message": message}
+
+
+def _without_dots(entry: Object) -> Object:
+    """The real server owns the conditions' items, not the (null until then) list itself."""
+    return entry

@@ -1,0 +1,147 @@
+"""Delete: preconditions, finalizers, propagation (k8s-transcript 07, k8s-replay 03)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from clusters.sandbox import errors
+from clusters.sandbox.call import Call, now
+from clusters.sandbox.errors import FieldError
+from clusters.sandbox.store import Store, Stored
+
+Object = dict[str, Any]
+POLICIES = ("Foreground", "Background", "Orphan")
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+UNDELETABLE = {"default", "kube-system", "kube-public"}
+
+
+@dataclass
+class DeleteOptions:
+    """Body and query of a DELETE, checked."""
+
+    uid: str = ""
+    version: str = ""
+    propagation: str = ""
+    grace: int | None = None
+
+
+def options(body: Object | None, query: dict[str, str]) -> DeleteOptions:
+    body = body or {}
+    policy = query.get("propagationPolicy") or body.get("propagationPolicy") or ""
+    found: list[FieldError] = []
+    if policy and policy not in POLICIES:
+        text = f'"{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
+        found.append(FieldError("Unsupported value", "propagationPolicy", text))
+    if body.get("orphanDependents") is not None and policy:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        found.append(FieldError("Invalid value", "propagationPolicy", f'"{policy}": {text}'))
+    dry = body.get("dryRun")
+    if dry and dry != ["All"]:
+        text = f'{orjson.dumps(dry).decode()}: supported values: "All"'
+        found.append(FieldError("Unsupported value", "dryRun", text))
+    if found:
+        raise errors.invalid("DeleteOptions", "meta.k8s.io", "", found)
+    if body.get("orphanDependents") is not None:
+        policy = "Orphan" if body["orphanDependents"] else "Background"
+    preconditions = body.get("preconditions") or {}
+    grace = query.get("gracePeriodSeconds", body.get("gracePeriodSeconds"))
+    return DeleteOptions(
+        preconditions.get("uid") or "",
+        preconditions.get("resourceVersion") or "",
+        policy,
+        None if grace is None else int(grace),
+    )
+
+
+class Deleter:
+    """Deletes objects or starts their termination."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.checks: dict[str, Callable[[Call, Object], None]] = {}
+
+    def delete(self, call: Call, wish: DeleteOptions) -> tuple[Stored, bool]:
+        """Answers the object and whether it is gone for good."""
+        resource = call.resource
+        old = self.store.get(resource.key, call.key)
+        if old is None:
+            raise errors.not_found(resource.plural, resource.group, call.name)
+        if resource.key == "namespaces" and call.name in UNDELETABLE:
+            raise errors.forbidden("namespaces", "", call.name, "this namespace may not be deleted")
+        self._preconditions(call, old, wish)
+        check = self.checks.get(resource.key)
+        if check is not None:
+            check(call, old.obj)
+        if old.meta.get("deletionTimestamp"):
+            return self._again(call, old, wish)
+        finalizers = self._finalizers(old.meta.get("finalizers") or [], wish.propagation)
+        grace = self._grace(call, old.obj, wish)
+        namespace = resource.key == "namespaces"
+        if not finalizers and not grace and not namespace:
+            if call.dry_run:
+                return old, True
+            return self.store.remove(resource.key, call.key), True
+        meta: Object = {**old.meta, "deletionTimestamp": now()}
+        if not namespace:
+            meta["deletionGracePeriodSeconds"] = grace
+        if finalizers:
+            meta["finalizers"] = finalizers
+        if "generation" in meta:
+            meta["generation"] += 1
+        obj = {**old.obj, "metadata": meta}
+        if namespace:
+            obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+        return self._write(call, obj), False
+
+    def _write(self, call: Call, obj: Object) -> Stored:
+        if call.dry_run:
+            return Stored(obj, orjson.dumps(obj), 0)
+        return self.store.put(call.resource.key, call.key, obj)
+
+    def _grace(self, call: Call, obj: Object, wish: DeleteOptions) -> int:
+        """Only a pod on a node ends gracefully."""
+        if call.resource.key != "pods" or not obj["spec"].get("nodeName"):
+            return 0
+        if obj.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
+            return 0
+        if wish.grace is not None:
+            return wish.grace
+        return int(obj["spec"].get("terminationGracePeriodSeconds") or 0)
+
+    def _again(self, call: Call, old: Stored, wish: DeleteOptions) -> tuple[Stored, bool]:
+        """A second DELETE: may add a propagation finalizer, or end a pod's grace period."""
+        if call.resource.key == "pods" and wish.grace == 0 and not old.meta.get("finalizers"):
+            return (old if call.dry_run else self.store.remove(call.resource.key, call.key)), True
+        finalizers = self._finalizers(old.meta.get("finalizers") or [], wish.propagation)
+        if finalizers == (old.meta.get("finalizers") or []):
+            return old, False
+        return self._write(call, {**old.obj, "metadata": {**old.meta, "finalizers": finalizers}}), False
+
+    def _finalizers(self, present: list[str], policy: str) -> list[str]:
+        if not policy:
+            return present
+        wanted = {"Foreground": FOREGROUND, "Orphan": ORPHAN}.get(policy)
+        kept = [finalizer for finalizer in present if finalizer not in {FOREGROUND, ORPHAN} or finalizer == wanted]
+        if wanted and wanted not in kept:
+            kept.append(wanted)
+        return kept
+
+    def _preconditions(self, call: Call, old: Stored, wish: DeleteOptions) -> None:
+        resource = call.resource
+        why = ""
+        if wish.uid and wish.uid != old.meta["uid"]:
+            why = (
+                f"the UID in the precondition ({wish.uid}) does not match the UID in record ({old.meta['uid']}). "
+                "The object might have been deleted and then recreated"
+            )
+        elif wish.version and wish.version != old.meta["resourceVersion"]:
+            why = (
+                f"the ResourceVersion in the precondition ({wish.version}) does not match the ResourceVersion in record "
+                f"({old.meta['resourceVersion']}). The object might have been modified"
+            )
+        if why:
+            raise errors.conflict(resource.kind, resource.group, call.name, why)

@@ -1,0 +1,151 @@
+"""Discovery: groups, versions, resources, plain and aggregated (k8s-transcript 01)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from clusters.sandbox import errors
+from clusters.sandbox.errors import TextError
+from clusters.sandbox.resources import Registry, Resource
+from clusters.sandbox.routes import NOT_FOUND_TEXT
+from clusters.sandbox.wire import JSON, Answer, Request
+
+Object = dict[str, Any]
+VERSION: Object = {
+    "major": "1",
+    "minor": "36",
+    "emulationMajor": "1",
+    "emulationMinor": "36",
+    "minCompatibilityMajor": "1",
+    "minCompatibilityMinor": "35",
+    "gitVersion": "v1.36.2",
+    "gitCommit": "sandbox",
+    "gitTreeState": "clean",
+    "buildDate": "2026-01-01T00:00:00Z",
+    "goVersion": "go1.26",
+    "compiler": "sandbox",
+    "platform": "linux/amd64",
+}
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+STATUS_VERBS = ["get", "patch", "update"]
+
+
+class Discovery:
+    """Answers of /api, /apis and below. Aggregated APIs add their groups in `extra`."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.extra: dict[tuple[str, str], list[Object]] = {}  # (group, version) → APIResource entries
+
+    def answer(self, request: Request) -> Answer:
+        if request.method not in {"GET", "HEAD"}:
+            raise errors.method_not_allowed()
+        parts = request.path.strip("/").split("/")
+        aggregated = "as=APIGroupDiscoveryList" in request.header("accept")
+        if len(parts) == 1:
+            if aggregated:
+                return Answer(200, orjson.dumps(self._aggregated(core=parts[0] == "api")), AGGREGATED)
+            return Answer(200, orjson.dumps(self._versions() if parts[0] == "api" else self._groups()))
+        if parts[0] == "api":
+            return self._resources("", parts[1])
+        if len(parts) == 2:
+            return self._group(parts[1])
+        return self._resources(parts[1], parts[2])
+
+    def _versions(self) -> Object:
+        server = {"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1:6443"}
+        return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [server]}
+
+    def _all_groups(self) -> dict[str, list[str]]:
+        out = self.registry.groups()
+        for group, version in self.extra:
+            if version not in out.setdefault(group, []):
+                out[group].append(version)
+        return out
+
+    def _group_body(self, group: str, versions: list[str]) -> Object:
+        listed = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
+        return {"name": group, "versions": listed, "preferredVersion": listed[0]}
+
+    def _groups(self) -> Object:
+        groups = [self._group_body(group, versions) for group, versions in self._all_groups().items()]
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+
+    def _group(self, group: str) -> Answer:
+        versions = self._all_groups().get(group)
+        if versions is None:
+            raise TextError(404, NOT_FOUND_TEXT)
+        return Answer(200, orjson.dumps({"kind": "APIGroup", "apiVersion": "v1", **self._group_body(group, versions)}))
+
+    def _resources(self, group: str, version: str) -> Answer:
+        found = self._of(group, version)
+        extra = self.extra.get((group, version), [])
+        if not found and not extra:
+            raise TextError(404, NOT_FOUND_TEXT)
+        rows = [row for resource in found for row in self._rows(resource)] + extra
+        name = f"{group}/{version}" if group else version
+        body = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": rows}
+        if not group:
+            del body["apiVersion"]
+        return Answer(200, orjson.dumps(body), JSON)
+
+    def _of(self, group: str, version: str) -> list[Resource]:
+        found = [r for r in self.registry.by_path.values() if r.group == group and r.version == version]
+        return sorted(found, key=lambda r: r.plural)
+
+    def _rows(self, resource: Resource) -> list[Object]:
+        row: Object = {
+            "name": resource.plural,
+            "singularName": resource.singular,
+            "namespaced": resource.namespaced,
+            "kind": resource.kind,
+            "verbs": list(resource.verbs),
+        }
+        if resource.short_names:
+            row["shortNames"] = list(resource.short_names)
+        if resource.categories:
+            row["categories"] = list(resource.categories)
+        rows = [row]
+        if resource.status:
+            status = {"name": f"{resource.plural}/status", "singularName": "", "namespaced": resource.namespaced}
+            rows.append({**status, "kind": resource.kind, "verbs": STATUS_VERBS})
+        if resource.scale is not None:
+            scale = {"name": f"{resource.plural}/scale", "singularName": "", "namespaced": resource.namespaced}
+            rows.append({**scale, "group": "autoscaling", "version": "v1", "kind": "Scale", "verbs": STATUS_VERBS})
+        return rows
+
+    def _aggregated(self, *, core: bool) -> Object:
+        groups = {"": ["v1"]} if core else self._all_groups()
+        items = [
+            {
+                "metadata": {"name": group} if group else {},
+                "versions": [
+                    {"version": version, "resources": self._discovered(group, version), "freshness": "Current"}
+                    for version in versions
+                ],
+            }
+            for group, versions in groups.items()
+        ]
+        return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+
+    def _discovered(self, group: str, version: str) -> list[Object]:
+        out = []
+        for resource in self._of(group, version):
+            kind = {"group": group, "version": version, "kind": resource.kind}
+            row: Object = {
+                "resource": resource.plural,
+                "responseKind": kind,
+                "scope": "Namespaced" if resource.namespaced else "Cluster",
+                "singularResource": resource.singular,
+                "verbs": list(resource.verbs),
+            }
+            if resource.short_names:
+                row["shortNames"] = list(resource.short_names)
+            if resource.categories:
+                row["categories"] = list(resource.categories)
+            if resource.status:
+                row["subresources"] = [{"subresource": "status", "responseKind": kind, "verbs": STATUS_VERBS}]
+            out.append(row)
+        return out

@@ -1,0 +1,171 @@
+"""Validation of metadata, in the words of the real server (k8s-replay 01, k8s-transcript 12)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from clusters.sandbox.errors import FieldError, Object
+from clusters.sandbox.resources import Resource
+
+LABEL_1123 = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"  # noqa: E501
+SUBDOMAIN = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"  # noqa: E501
+LABEL_VALUE = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"  # noqa: E501
+KEY_TAIL = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"  # noqa: E501
+KEY_WHOLE = "a valid label key " + KEY_TAIL + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+
+RE_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+RE_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
+RE_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?\Z")
+RE_KEY = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
+
+ANNOTATIONS_LIMIT = 256 * 1024
+LABEL_NAMED = {"namespaces", "services"}
+PATH_NAMED = {"roles", "rolebindings", "clusterroles", "clusterrolebindings"}
+
+
+def quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _invalid(path: str, value: str, why: str) -> FieldError:
+    return FieldError("Invalid value", path, f"{quoted(value)}: {why}")
+
+
+def label_problems(value: str) -> list[str]:
+    out = [] if len(value) <= 63 else ["must be no more than 63 bytes"]
+    return out if RE_LABEL.match(value) else [*out, LABEL_1123]
+
+
+def subdomain_problems(value: str) -> list[str]:
+    out = [] if len(value) <= 253 else ["must be no more than 253 bytes"]
+    return out if RE_SUBDOMAIN.match(value) else [*out, SUBDOMAIN]
+
+
+def name_problems(resource: Resource, name: str) -> list[str]:
+    """Why the name will not do for this kind."""
+    if resource.group == "rbac.authorization.k8s.io" and resource.plural in PATH_NAMED:
+        return _path_problems(name)
+    if not resource.group and resource.plural in LABEL_NAMED:
+        if resource.plural == "namespaces" and "." in name:
+            return ["must not contain dots"]
+        if len(name) > 63:
+            return ["must be no more than 63 characters"]
+        return [] if RE_LABEL.match(name) else [LABEL_1123]
+    return subdomain_problems(name)
+
+
+def _path_problems(name: str) -> list[str]:
+    if name in {".", ".."}:
+        return [f"may not be '{name}'"]
+    return [f"may not contain '{mark}'" for mark in ("/", "%") if mark in name]
+
+
+def label_value_problems(value: str) -> list[str]:
+    out = [] if len(value) <= 63 else ["must be no more than 63 bytes"]
+    return out if RE_VALUE.match(value) else [*out, LABEL_VALUE]
+
+
+def key_problems(key: str) -> list[str]:
+    """Qualified names: label keys, annotation keys, finalizers."""
+    parts = key.split("/")
+    if len(parts) > 2:
+        return [KEY_WHOLE]
+    name = parts[-1]
+    out: list[str] = []
+    if len(parts) == 2:
+        prefix = parts[0]
+        if not prefix:
+            out.append("prefix part must be non-empty")
+        else:
+            out += ["prefix part " + text for text in subdomain_problems(prefix)]
+    if not name:
+        out.append("name part must be non-empty")
+    elif len(name) > 63:
+        out.append("name part must be no more than 63 bytes")
+    if not RE_KEY.match(name):
+        out.append("name part " + KEY_TAIL)
+    return out
+
+
+def labels_errors(labels: dict[str, Any], path: str) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for key in sorted(labels):
+        errors += [_invalid(path, key, why) for why in key_problems(key)]
+        errors += [_invalid(path, labels[key], why) for why in label_value_problems(labels[key])]
+    return errors
+
+
+def _annotations_errors(annotations: dict[str, Any]) -> list[FieldError]:
+    errors = []
+    for key in sorted(annotations):
+        errors += [_invalid("metadata.annotations", key, why) for why in key_problems(key.lower())]
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
+    if size > ANNOTATIONS_LIMIT:
+        errors.append(FieldError("Too long", "metadata.annotations", f"may not be more than {ANNOTATIONS_LIMIT} bytes"))
+    return errors
+
+
+def _owner_errors(owners: list[Any]) -> list[FieldError]:
+    errors: list[FieldError] = []
+    controllers = 0
+    for i, owner in enumerate(owners):
+        path = "metadata.ownerReferences"
+        version = owner.get("apiVersion", "")
+        if not version or not version.rpartition("/")[2]:
+            errors.append(_invalid(f"{path}.apiVersion", version, "version must not be empty"))
+        errors += [
+            _invalid(f"{path}.{name}", "", "must not be empty") for name in ("kind", "name", "uid") if not owner.get(name)
+        ]
+        if owner.get("controller"):
+            controllers += 1
+            if controllers > 1:
+                errors.append(_invalid(path, str(i), "Only one reference can have Controller set to true"))
+    return errors
+
+
+def create_errors(resource: Resource, obj: Object) -> list[FieldError]:
+    meta = obj["metadata"]
+    errors: list[FieldError] = []
+    name = meta.get("name", "")
+    if not name:
+        errors.append(FieldError("Required value", "metadata.name", "name or generateName is required"))
+    else:
+        errors += [_invalid("metadata.name", name, why) for why in name_problems(resource, name)]
+    return errors + common_errors(meta)
+
+
+def common_errors(meta: Object) -> list[FieldError]:
+    errors = labels_errors(meta.get("labels") or {}, "metadata.labels") if meta.get("labels") else []
+    if meta.get("annotations"):
+        errors += _annotations_errors(meta["annotations"])
+    if meta.get("ownerReferences"):
+        errors += _owner_errors(meta["ownerReferences"])
+    for finalizer in meta.get("finalizers") or ():
+        errors += [_invalid("metadata.finalizers", finalizer, why) for why in key_problems(finalizer)]
+    return errors
+
+
+def update_errors(old: Object, new: Object) -> list[FieldError]:
+    before, after = old["metadata"], new["metadata"]
+    errors: list[FieldError] = []
+    if before.get("deletionTimestamp"):
+        known = set(before.get("finalizers") or ())
+        fresh = [f for f in after.get("finalizers") or () if f not in known]
+        if fresh:
+            listed = ", ".join(quoted(f) for f in fresh)
+            why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
+            errors.append(FieldError("Forbidden", "metadata.finalizers", why))
+    if after.get("uid") and after["uid"] != before.get("uid"):
+        errors.append(_invalid("metadata.uid", after["uid"], "field is immutable"))
+    return errors + (common_errors(after) if after is not before else [])
+
+
+def finalizer_warnings(meta: Object) -> list[str]:
+    """A finalizer without a domain is accepted with a warning (k8s-transcript 07)."""
+    known = {"foregroundDeletion", "orphan", "kubernetes"}
+    return [
+        f'metadata.finalizers: "{finalizer}": prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other finalizer writers'  # noqa: E501
+        for finalizer in meta.get("finalizers") or ()
+        if "/" not in finalizer and finalizer not in known
+    ]

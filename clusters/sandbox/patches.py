@@ -1,0 +1,105 @@
+"""Merge patch, JSON patch and strategic merge patch (k8s-transcript 05)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonpatch
+
+from clusters.sandbox.errors import ApiError, error
+from clusters.sandbox.schema import ANY, Node
+
+MERGE = "application/merge-patch+json"
+JSON = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7386; the target is not changed."""
+    if not isinstance(patch, dict):
+        return patch
+    out = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            out.pop(name, None)
+        else:
+            out[name] = merge_patch(out.get(name), value)
+    return out
+
+
+def rejected() -> ApiError:
+    return error(422, "Invalid", "the server rejected our request due to an error in our request", {})
+
+
+def json_patch(target: Any, operations: Any) -> Any:
+    try:
+        return jsonpatch.JsonPatch(operations).apply(target)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as problem:
+        raise rejected() from problem
+
+
+# Merge keys of strategic merge where they are not the first key of the server-side apply schema.
+STRATEGIC_KEYS = {("port", "protocol"): "port", ("containerPort", "protocol"): "containerPort"}
+DIRECTIVES = ("$patch", "$retainKeys", "$setElementOrder/", "$deleteFromPrimitiveList/")
+
+
+def strategic(node: Node, target: Any, patch: Any) -> Any:
+    """Strategic merge for built-in kinds: keyed lists merge by key, sets by value, the rest replaces."""
+    if not isinstance(patch, dict) or not isinstance(target, dict):
+        return _clean(patch)
+    if patch.get("$patch") == "replace":
+        return _clean(patch)
+    out = dict(target)
+    for name, value in patch.items():
+        if name.startswith("$deleteFromPrimitiveList/"):
+            field = name.partition("/")[2]
+            out[field] = [item for item in out.get(field) or () if item not in value]
+        elif name.startswith("$"):
+            continue
+        elif value is None:
+            out.pop(name, None)
+        else:
+            out[name] = _strategic_value(node.child(name) or ANY, out.get(name), value)
+    return out
+
+
+def _strategic_value(node: Node, target: Any, value: Any) -> Any:
+    if isinstance(value, dict):
+        return strategic(node, target, value) if isinstance(target, dict) else _clean(value)
+    if isinstance(value, list) and isinstance(target, list):
+        if node.keys:
+            return _strategic_list(node, target, value)
+        if node.is_set:
+            return [*target, *(item for item in value if item not in target)]
+    return _clean(value)
+
+
+def _strategic_list(node: Node, target: list[Any], patch: list[Any]) -> list[Any]:
+    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
+        return [_clean(item) for item in patch if item.get("$patch") != "replace"]
+    key = STRATEGIC_KEYS.get(node.keys, node.keys[0])
+    out = list(target)
+    for item in patch:
+        at = next((i for i, old in enumerate(out) if old.get(key) == item.get(key)), None)
+        if item.get("$patch") == "delete":
+            if at is not None:
+                del out[at]
+        elif at is None:
+            out.append(_clean(item))
+        else:
+            out[at] = strategic(node.elem or ANY, out[at], item)
+    return out
+
+
+def _clean(value: Any) -> Any:
+    """A patch value without nulls and directives."""
+    if isinstance(value, dict):
+        return {
+            name: _clean(item)
+            for name, item in value.items()
+            if item is not None and not name.startswith(DIRECTIVES)
+        }
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return value

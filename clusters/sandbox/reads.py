@@ -1,0 +1,218 @@
+"""Get and list: bytes kept with the objects are joined, nothing is serialized twice (k8s-transcript 03)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from clusters.sandbox import tables
+from clusters.sandbox.errors import FieldError, bad_request, error, internal, invalid
+from clusters.sandbox.resources import Resource
+from clusters.sandbox.selectors import predicate
+from clusters.sandbox.store import Shelf, Store, Stored
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the Accept header asks for: "object", "Table", "PartialObjectMetadata" or its List."""
+
+    kind: str = "object"
+    include: str = "Metadata"
+
+
+def raw_of(resource: Resource, stored: Stored) -> bytes:
+    """Bytes in the version of `resource`."""
+    if stored.obj.get("apiVersion") == resource.api_version:
+        return stored.raw
+    return orjson.dumps({**stored.obj, "apiVersion": resource.api_version})
+
+
+def one(resource: Resource, stored: Stored, shape: Shape) -> bytes:
+    if shape.kind == "Table":
+        metadata = {"resourceVersion": stored.meta["resourceVersion"]} if stored.meta.get("resourceVersion") else {}
+        return orjson.dumps(tables.table(resource, [stored], metadata, shape.include))
+    if shape.kind.startswith("PartialObjectMetadata"):
+        return orjson.dumps(tables.partial(stored.obj))
+    return raw_of(resource, stored)
+
+
+def parse_version(text: str) -> int:
+    if not text.isdigit():
+        why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise internal(f"resourceVersion: {why}")
+    return int(text)
+
+
+def parse_int(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as problem:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from problem
+
+
+def list_errors(query: dict[str, str], *, watch: bool) -> None:
+    """The combinations of options that the server refuses (k8s-replay 04)."""
+    version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
+    initial = query.get("sendInitialEvents")
+    path = "resourceVersionMatch"
+    found: list[FieldError] = []
+    if watch:
+        found = _watch_option_errors(path, match, initial)
+    elif initial is not None:
+        found.append(FieldError("Forbidden", "sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    elif match:
+        if not version:
+            found.append(FieldError("Forbidden", path, "resourceVersionMatch is forbidden unless resourceVersion is provided"))
+        if query.get("continue"):
+            found.append(FieldError("Forbidden", path, "resourceVersionMatch is forbidden when continue is provided"))
+        if match not in {"Exact", "NotOlderThan"}:
+            text = f'"{match}": supported values: "Exact", "NotOlderThan"'
+            found.append(FieldError("Unsupported value", path, text))
+        elif match == "Exact" and version == "0":
+            text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+            found.append(FieldError("Forbidden", path, text))
+    if found:
+        raise invalid("ListOptions", "meta.k8s.io", "", found)
+
+
+def _watch_option_errors(path: str, match: str, initial: str | None) -> list[FieldError]:
+    if initial is None:
+        if match:
+            text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            return [FieldError("Forbidden", path, text)]
+        return []
+    found = []
+    if match != "NotOlderThan":
+        text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        found.append(FieldError("Forbidden", path, text))
+    if match and match != "NotOlderThan":
+        found.append(FieldError("Unsupported value", path, f'"{match}": supported values: "NotOlderThan"'))
+    return found
+
+
+def _token(version: int, start: str) -> str:
+    body = orjson.dumps({"v": "meta.k8s.io/v1", "rv": version, "start": start + "\0"})
+    return base64.urlsafe_b64encode(body).decode().rstrip("=")
+
+
+def _read_token(token: str) -> tuple[int, str]:
+    try:
+        body = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        return int(body["rv"]), str(body["start"]).rstrip("\0")
+    except (binascii.Error, orjson.JSONDecodeError, KeyError, ValueError, TypeError) as problem:
+        why = f"illegal base64 data at input byte {len(token) - len(token) % 4}"
+        raise bad_request(f"invalid continue token: continue key is not valid: {why}") from problem
+
+
+EXPIRED_TOKEN = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
+
+
+class Lister:
+    """Lists of one store. Pages after the first show the state of the first page's version."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def page(self, resource: Resource, namespace: str | None, query: dict[str, str]) -> tuple[list[Stored], Object]:
+        """The objects of one page and the list's metadata."""
+        list_errors(query, watch=False)
+        limit = parse_int(query["limit"]) if query.get("limit") else 0
+        matches = predicate(query.get("labelSelector", ""), query.get("fieldSelector", ""), resource)
+        shelf = self.store.shelf(resource.key)
+        version, start = self.store.version, ""
+        if query.get("continue"):
+            version, start = _read_token(query["continue"])
+            items = self._past_items(shelf, namespace, version, start)
+            version = self.store.version if version < 0 else version
+        else:
+            version, items = self._fresh_items(shelf, namespace, query, version)
+        if matches is not None:
+            items = [item for item in items if matches(item.obj)]
+        metadata: Object = {"resourceVersion": str(version)}
+        if limit and len(items) > limit:
+            left = len(items) - limit
+            items = items[:limit]
+            last = items[-1].meta
+            key = f"{last['namespace']}/{last['name']}" if last.get("namespace") else last["name"]
+            metadata["continue"] = _token(version, "/" + key)
+            if matches is None:
+                metadata["remainingItemCount"] = left
+        elif resource.custom:
+            metadata["continue"] = ""
+        return items, metadata
+
+    def _fresh_items(
+        self, shelf: Shelf, namespace: str | None, query: dict[str, str], version: int
+    ) -> tuple[int, list[Stored]]:
+        asked = query.get("resourceVersion", "")
+        if asked and asked != "0":
+            wanted = parse_version(asked)
+            self._not_from_the_future(wanted)
+            if query.get("resourceVersionMatch") == "Exact":
+                if wanted < shelf.floor:
+                    raise error(410, "Expired", "The resourceVersion for the provided list is too old.")
+                return wanted, self._state_at(shelf, namespace, wanted)
+        return version, list(shelf.items(namespace))
+
+    def _not_from_the_future(self, wanted: int) -> None:
+        if wanted > self.store.version:
+            message = f"Too large resource version: {wanted}, current: {self.store.version}"
+            cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+            raise error(504, "Timeout", f"Timeout: {message}", {"causes": [cause], "retryAfterSeconds": 1})
+
+    def _past_items(self, shelf: Shelf, namespace: str | None, version: int, start: str) -> list[Stored]:
+        after = start.lstrip("/")
+        if version < 0:
+            return list(shelf.items(namespace, after))
+        if version < shelf.floor:
+            refusal = error(410, "Expired", EXPIRED_TOKEN)
+            refusal.body["metadata"] = {"continue": _token(-1, "/" + after)}
+            raise refusal
+        return [item for item in self._state_at(shelf, namespace, version) if _key(item) > after]
+
+    def _state_at(self, shelf: Shelf, namespace: str | None, version: int) -> list[Stored]:
+        """The objects as they were: the log is walked back."""
+        changed = shelf.changes_after(version)
+        if not changed:
+            return list(shelf.items(namespace))
+        state: dict[str, Stored] = dict(shelf.objects)
+        for change in reversed(changed):
+            if change.before is None:
+                state.pop(change.key, None)
+            else:
+                state[change.key] = change.before
+        prefix = f"{namespace}/" if namespace else ""
+        return [state[key] for key in sorted(state) if key.startswith(prefix)]
+
+
+def _key(stored: Stored) -> str:
+    meta = stored.meta
+    return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])
+
+
+def render_list(resource: Resource, items: list[Stored], metadata: Object, shape: Shape) -> bytes:
+    if shape.kind == "Table":
+        return orjson.dumps(tables.table(resource, items, metadata, shape.include))
+    if shape.kind.startswith("PartialObjectMetadata"):
+        rows = [tables.partial(stored.obj) for stored in items]
+        body = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": rows}
+        return orjson.dumps(body)
+    head = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": metadata}
+    if resource.custom:
+        rows_raw = [raw_of(resource, stored) for stored in items]
+    else:
+        # Items of built-in lists carry no kind and apiVersion; the store keeps both at the front of the bytes.
+        cut = len(orjson.dumps({"kind": resource.kind, "apiVersion": resource.api_version}))
+        rows_raw = [b"{" + stored.raw[cut:] for stored in items]
+    return orjson.dumps(head)[:-1] + b',"items":[' + b",".join(rows_raw) + b"]}"

@@ -1,0 +1,224 @@
+"""Label and field selectors, with the parser's own words for mistakes (k8s-transcript 03)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from clusters.sandbox.errors import bad_request
+from clusters.sandbox.resources import Resource
+
+Object = dict[str, Any]
+TOKENS = re.compile(r"\s*(==|!=|[=!,()<>]|[^\s=!,()<>]+)")
+SYMBOLS = {"==", "!=", "=", "!", ",", "(", ")", "<", ">"}
+OPERATORS = {"in", "notin", "=", "==", "!=", ">", "<"}
+
+
+@dataclass(frozen=True)
+class Requirement:
+    key: str
+    operator: str  # in, notin, exists, !exists, >, <
+    values: frozenset[str] = frozenset()
+
+    def matches(self, labels: Object) -> bool:
+        value = labels.get(self.key)
+        if self.operator == "exists":
+            return value is not None
+        if self.operator == "!exists":
+            return value is None
+        if self.operator == "in":
+            return value in self.values
+        if self.operator == "notin":
+            return value not in self.values
+        return self._compares(value)
+
+    def _compares(self, value: Any) -> bool:
+        (limit,) = self.values
+        if value is None or not str(value).lstrip("-").isdigit():
+            return False
+        return int(value) > int(limit) if self.operator == ">" else int(value) < int(limit)
+
+
+def _fail(why: str) -> Exception:
+    return bad_request(f"unable to parse requirement: {why}")
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.tokens = TOKENS.findall(text)
+        self.at = 0
+
+    def peek(self) -> str:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def take(self) -> str:
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def parse(self) -> list[Requirement]:
+        out: list[Requirement] = []
+        while self.peek():
+            if self.peek() in SYMBOLS - {"!"}:
+                raise _fail(f"found '{self.peek()}', expected: !, identifier, or 'end of string'")
+            out.append(self.requirement())
+            if not self.peek():
+                break
+            token = self.take()
+            if token != ",":
+                raise _fail(f"found '{token}', expected: ',' or 'end of string'")
+            if not self.peek() or self.peek() in SYMBOLS - {"!"}:
+                raise _fail(f"found '{self.peek()}', expected: identifier after ','")
+        return out
+
+    def requirement(self) -> Requirement:
+        token = self.take()
+        negated = token == "!"
+        if negated:
+            token = self.take()
+        if not token or token in SYMBOLS:
+            raise _fail(f"found '{token}', expected: identifier")
+        if self.peek() in {"", ","}:
+            return Requirement(token, "!exists" if negated else "exists")
+        if negated:
+            raise _fail(f"found '{self.peek()}', expected: ',' or 'end of string'")
+        operator = self.take()
+        if operator not in OPERATORS:
+            raise _fail(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
+        if operator in {"in", "notin"}:
+            return Requirement(token, operator, self.values())
+        if self.peek() in {"", ","}:
+            value = ""
+        else:
+            value = self.take()
+            if value in SYMBOLS:
+                raise _fail(f"found '{value}', expected: identifier")
+        kind = {"=": "in", "==": "in", "!=": "notin"}.get(operator, operator)
+        return Requirement(token, kind, frozenset({value}))
+
+    def values(self) -> frozenset[str]:
+        token = self.take()
+        if token != "(":
+            raise _fail(f"found '{token}' expected: '('")
+        out: set[str] = set()
+        expect_value = True
+        while True:
+            token = self.take()
+            if token == ")":
+                if expect_value:
+                    out.add("")
+                return frozenset(out)
+            if token == ",":
+                if expect_value:
+                    out.add("")
+                expect_value = True
+            elif not token or token in SYMBOLS:
+                raise _fail(f"found '{token}', expected: ',', ')' or identifier")
+            else:
+                out.add(token)
+                expect_value = False
+
+
+Predicate = Callable[[Object], bool]
+
+
+def parse_labels(text: str) -> list[Requirement]:
+    return _Parser(text).parse()
+
+
+def label_predicate(text: str) -> Predicate | None:
+    requirements = parse_labels(text)
+    if not requirements:
+        return None
+
+    def matches(obj: Object) -> bool:
+        labels = obj["metadata"].get("labels") or {}
+        return all(requirement.matches(labels) for requirement in requirements)
+
+    return matches
+
+
+# Fields that built-in kinds can be selected by, besides metadata.name and metadata.namespace.
+BUILTIN_FIELDS: dict[str, tuple[str, ...]] = {
+    "pods": (
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "status.phase",
+        "status.podIP",
+        "status.nominatedNodeName",
+    ),
+    "secrets": ("type",),
+    "namespaces": ("status.phase",),
+    "nodes": ("spec.unschedulable",),
+    "services": ("spec.clusterIP", "spec.type"),
+    "events": (
+        "involvedObject.kind",
+        "involvedObject.namespace",
+        "involvedObject.name",
+        "involvedObject.uid",
+        "involvedObject.apiVersion",
+        "involvedObject.resourceVersion",
+        "involvedObject.fieldPath",
+        "reason",
+        "reportingComponent",
+        "source",
+        "type",
+    ),
+}
+
+
+def field_terms(text: str, resource: Resource) -> list[tuple[str, bool, str]]:
+    """(field, equal?, value); an unknown field is the server's 400."""
+    allowed = {"metadata.name", "metadata.namespace", *resource.selectable, *BUILTIN_FIELDS.get(resource.key, ())}
+    if not resource.namespaced and not resource.custom:
+        allowed.discard("metadata.namespace")
+    out = []
+    for part in text.split(","):
+        if not part.strip():
+            continue
+        for mark, equal in (("!=", False), ("==", True), ("=", True)):
+            name, found, value = part.partition(mark)
+            if found:
+                break
+        else:
+            raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
+        if name.strip() not in allowed:
+            raise bad_request(f"field label not supported: {name.strip()}")
+        out.append((name.strip(), equal, value.strip()))
+    return out
+
+
+def field_value(obj: Object, path: str) -> str:
+    value: Any = obj
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is None:
+        return "false" if path == "spec.unschedulable" else ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def field_predicate(text: str, resource: Resource) -> Predicate | None:
+    terms = field_terms(text, resource)
+    if not terms:
+        return None
+
+    def matches(obj: Object) -> bool:
+        return all((field_value(obj, name) == value) == equal for name, equal, value in terms)
+
+    return matches
+
+
+def predicate(labels: str, fields: str, resource: Resource) -> Predicate | None:
+    """Both selectors as one test; None when everything matches."""
+    tests = [test for test in (label_predicate(labels), field_predicate(fields, resource)) if test is not None]
+    if not tests:
+        return None
+    if len(tests) == 1:
+        return tests[0]
+    return lambda obj: tests[0](obj) and tests[1](obj)

@@ -1,0 +1,149 @@
+"""The ASGI application: authenticates, routes, streams watches, obeys injected faults."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import orjson
+
+from clusters.sandbox import access, errors, routes, wire
+from clusters.sandbox.api import Api, verb_of
+from clusters.sandbox.call import User
+from clusters.sandbox.cluster import Cluster
+from clusters.sandbox.controls import Controls
+from clusters.sandbox.discovery import VERSION, Discovery
+from clusters.sandbox.errors import ApiError, TextError
+from clusters.sandbox.faults import Fault, Faults
+from clusters.sandbox.openapi import OpenApi
+from clusters.sandbox.watching import Watch
+from clusters.sandbox.wire import Answer, Receive, Request, Scope, Send
+
+LOG = logging.getLogger("ovim.sandbox")
+HEALTH = {"/healthz", "/livez", "/readyz"}
+
+
+class Server:
+    """One cluster over HTTP."""
+
+    def __init__(self, cluster: Cluster, token: str) -> None:
+        self.cluster = cluster
+        self.token = token
+        self.api = Api(cluster)
+        self.discovery = Discovery(cluster.registry)
+        self.openapi = OpenApi(cluster.registry)
+        self.faults = Faults()
+        self.watches: set[Watch] = set()
+        self.controls = Controls(cluster, self.faults, self.watches)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request: Request | None = None
+        try:
+            request = await wire.read(scope, receive)
+            await self._handle(request, receive, send)
+        except (ApiError, TextError) as problem:
+            await wire.write(send, wire.refusal(problem, []))
+        except Exception:
+            LOG.exception("%s %s", scope["method"], scope["path"])
+            message = "Internal error occurred: the sandbox failed, see its log"
+            await wire.write(send, wire.refusal(errors.error(500, "InternalError", message), []))
+
+    async def _handle(self, request: Request, receive: Receive, send: Send) -> None:
+        path = request.path
+        user = access.identify(request.headers, self.token)
+        if path.startswith("/_sandbox/"):
+            await wire.write(send, self.controls.answer(request, user))
+            return
+        fault = self.faults.take(request.method, path)
+        if fault is not None and await self._before(fault, send):
+            return
+        target = self._target(path)
+        if target is not None and verb_of(request.method, target, request.query) == "watch":
+            await self._watch(request, target, user, receive, send)
+            return
+        answer = self._answer(request, target, user)
+        if fault is not None and fault.action == "lost":
+            wire.cut(send)
+            return
+        await wire.write(send, answer)
+
+    async def _before(self, fault: Fault, send: Send) -> bool:
+        """Carries a fault out ahead of the request; True when there is nothing left to do."""
+        if fault.delay_ms:
+            await asyncio.sleep(fault.delay_ms / 1000)
+        if fault.action == "status":
+            headers = {"Retry-After": str(fault.retry_after)} if fault.retry_after else {}
+            body = errors.status(fault.code, fault.reason, fault.message)
+            await wire.write(send, Answer(fault.code, orjson.dumps(body), headers=headers))
+            return True
+        if fault.action == "reset":
+            wire.cut(send)
+            return True
+        return False
+
+    def _target(self, path: str) -> routes.Target | None:
+        """The resource a path names; None for everything else."""
+        parts = path.strip("/").split("/")
+        if (parts[0] == "api" and len(parts) >= 3) or (parts[0] == "apis" and len(parts) >= 4):
+            try:
+                return routes.parse(self.cluster.registry, path)
+            except TextError:
+                if routes.parse_aggregated(path) is None:
+                    raise
+        return None
+
+    def _answer(self, request: Request, target: routes.Target | None, user: User) -> Answer:
+        if target is not None:
+            return self.api.answer(request, target, user)
+        path = request.path.rstrip("/") or "/"
+        access.require_path(user, request.method.lower(), path)
+        if path in HEALTH or path.startswith(("/livez/", "/readyz/", "/healthz/")):
+            return Answer(200, b"ok", "text/plain; charset=utf-8")
+        if path == "/version":
+            return Answer(200, orjson.dumps(VERSION))
+        if path.startswith("/openapi/"):
+            return self.openapi.answer(path)
+        aggregated = routes.parse_aggregated(path)
+        if aggregated is not None:
+            found = self.api.subresources.aggregated(request, aggregated)
+            if found is not None:
+                return found
+        elif path in {"/api", "/apis"} or path.startswith(("/api/", "/apis/")):
+            return self.discovery.answer(request)
+        raise TextError(404, routes.NOT_FOUND_TEXT)
+
+    async def _watch(
+        self, request: Request, target: routes.Target, user: User, receive: Receive, send: Send
+    ) -> None:
+        access.require(self.cluster.store, user, "watch", target)
+        watch = Watch(self.cluster.store, target.resource, target.namespace, request.query, wire.shape(request))
+        watch.stalled = self.faults.stall_watches
+        watch.open()
+        self.watches.add(watch)
+        gone = asyncio.ensure_future(_disconnected(receive, watch))
+        try:
+            headers = [(b"content-type", b"application/json")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+            async for batch in watch.lines():
+                if watch.dropped:
+                    break
+                await send({"type": "http.response.body", "body": batch, "more_body": True})
+            if watch.dropped:
+                wire.cut(send)
+            else:
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+            watch.close()
+            self.watches.discard(watch)
+
+
+async def _disconnected(receive: Receive, watch: Watch) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            watch.close()
+            return

@@ -1,0 +1,124 @@
+"""What differs by kind between decoding and storing: preparation, validation, generation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clusters.sandbox import rules, verdicts
+from clusters.sandbox.errors import FieldError
+from clusters.sandbox.network import assign_addresses, inherit_addresses
+from clusters.sandbox.resources import Resource
+from clusters.sandbox.store import Store
+
+Object = dict[str, Any]
+CRDS = "customresourcedefinitions.apiextensions.k8s.io"
+
+
+def prepare_create(resource: Resource, obj: Object, store: Store) -> None:
+    """Fields the server sets or empties on a new object (in place)."""
+    if resource.custom:
+        if resource.status:
+            obj.pop("status", None)
+        obj["metadata"]["generation"] = 1
+        return
+    if resource.generation:
+        obj["metadata"]["generation"] = 1
+    _initial_status(resource, obj)
+    if resource.key == "namespaces":
+        spec = obj.setdefault("spec", {})
+        finalizers = spec.get("finalizers") or []
+        spec["finalizers"] = finalizers if "kubernetes" in finalizers else [*finalizers, "kubernetes"]
+
+
+INITIAL_STATUS: dict[str, Object] = {
+    "namespaces": {"phase": "Active"},
+    "persistentvolumeclaims": {"phase": "Pending"},
+    "persistentvolumes": {"phase": "Pending"},
+    "services": {"loadBalancer": {}},
+}
+
+
+def _initial_status(resource: Resource, obj: Object) -> None:
+    if not resource.status:
+        return
+    if resource.key == "nodes":
+        return  # a node may be created with its status
+    if resource.key == CRDS:
+        stored = [v["name"] for v in obj["spec"].get("versions") or () if v.get("storage")]
+        obj["status"] = {"conditions": None, "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": stored}
+        return
+    if resource.key == "pods":
+        obj["status"] = {"phase": "Pending", "qosClass": _qos(obj["spec"])}
+        return
+    status = resource.node.fields.get("status")
+    if status is not None and status.form == "any":
+        obj.pop("status", None)
+        return
+    obj["status"] = dict(INITIAL_STATUS.get(resource.key, {}))
+
+
+def _qos(spec: Object) -> str:
+    """Guaranteed: limits equal requests for cpu and memory in every container."""
+    guaranteed, anything = True, False
+    for container in spec.get("containers") or ():
+        resources = container.get("resources") or {}
+        limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+        anything = anything or bool(limits) or bool(requests)
+        for name in ("cpu", "memory"):
+            if name not in limits or requests.get(name, limits[name]) != limits[name]:
+                guaranteed = False
+    if not anything:
+        return "BestEffort"
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def prepare_update(resource: Resource, new: Object, old: Object, subresource: str) -> None:
+    if resource.custom or subresource:
+        return
+    if resource.key == "namespaces":
+        new["spec"] = old.get("spec", {})  # only /finalize changes it
+    elif resource.key == "services":
+        inherit_addresses(new, old)
+
+
+def errors(resource: Resource, new: Object, old: Object | None, store: Store, subresource: str = "") -> list[FieldError]:
+    if not resource.custom:
+        return rules.errors(resource.key, new, old, store)
+    if not resource.schema:
+        return []
+    found = verdicts.root(resource.schema, new)
+    verdicts.duplicates(resource.schema, new, "", found)
+    return found
+
+
+def finish(resource: Resource, found: list[FieldError]) -> list[FieldError]:
+    """Custom resources: says that CEL rules stayed unchecked where other errors block them."""
+    if resource.custom and found and verdicts.blocked(found):
+        return [*found, verdicts.NOT_CHECKED]
+    return found
+
+
+def allocate(resource: Resource, obj: Object, store: Store) -> None:
+    """Takes what must be unique (service addresses); after this the write goes through."""
+    if resource.key == "services":
+        assign_addresses(obj, store)
+
+
+def count_generation(resource: Resource, new: Object, old: Object, subresource: str) -> None:
+    """+1 for a change of intent; metadata and status do not count."""
+    if subresource == "status" or not (resource.custom or resource.generation):
+        return
+    skip = {"metadata", "status"} if resource.status else {"metadata"}
+    if resource.custom:
+        changed = any(new.get(key) != old.get(key) for key in {*new, *old} - skip)
+    else:
+        changed = new.get("spec") != old.get("spec")
+    if changed:
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def may_vanish(resource: Resource, obj: Object) -> bool:
+    """Whether a terminating object without finalizers is done (a namespace also has spec.finalizers)."""
+    if resource.key == "namespaces":
+        return not (obj.get("spec") or {}).get("finalizers")
+    return not obj["metadata"].get("deletionGracePeriodSeconds")

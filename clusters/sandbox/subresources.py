@@ -1,0 +1,132 @@
+"""Subresources besides /status: token, scale, eviction, finalize, and those that controllers register."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from clusters.sandbox import errors, wire
+from clusters.sandbox.call import Call, now, write_options
+from clusters.sandbox.cluster import Cluster, SubresourceCall
+from clusters.sandbox.decode import Decoder
+from clusters.sandbox.deletes import DeleteOptions
+from clusters.sandbox.managers import Tracker
+from clusters.sandbox.resources import builtin_node
+from clusters.sandbox.routes import Aggregated, Target
+from clusters.sandbox.tables import json_path
+from clusters.sandbox.wire import Answer, Request
+
+Object = dict[str, Any]
+TOKEN_GROUP = "authentication.k8s.io"  # noqa: S105 - the name of an API group
+SHORTEST_TOKEN = 600
+
+
+class Subresources:
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def answer(self, request: Request, target: Target, call: Call) -> Answer:
+        key, subresource = target.resource.key, target.subresource
+        handler = self.cluster.subresources.get((key, subresource))
+        if handler is not None:
+            return self._registered(handler, request, call)
+        if key == "serviceaccounts" and subresource == "token" and request.method == "POST":
+            return self._token(request, call)
+        if key == "namespaces" and subresource == "finalize" and request.method == "PUT":
+            return self._finalize(request, call)
+        if key == "pods" and subresource == "eviction" and request.method == "POST":
+            return self._evict(call)
+        if subresource == "scale" and target.resource.scale is not None and request.method == "GET":
+            return self._scale(call)
+        if subresource == "status":
+            # A kind without the subresource answers as if the object were missing (k8s-transcript 06).
+            raise errors.not_found(target.resource.plural, target.resource.group, target.name)
+        raise errors.unknown_resource()
+
+    def aggregated(self, request: Request, where: Aggregated) -> Answer | None:
+        """Answers of a registered handler under an aggregated API; None when nobody registered."""
+        handler = self.cluster.subresources.get((f"{where.resource}.{where.group}", where.subresource))
+        if handler is None:
+            return None
+        call = Call.__new__(Call)
+        call.namespace, call.name = where.namespace, where.name
+        return self._registered(handler, request, call)
+
+    def _registered(self, handler: Any, request: Request, call: Call) -> Answer:
+        body = wire.parse(request.body, yaml_allowed=True) if request.body else None
+        result = handler(SubresourceCall(request.method, call.namespace, call.name, body, request.query))
+        if isinstance(result, Answer):
+            return result
+        if result is None:
+            return Answer(202, b"", "application/json")
+        return Answer(200, orjson.dumps(result))
+
+    def _token(self, request: Request, call: Call) -> Answer:
+        write_options(call, request.query, "CreateOptions", request.header("user-agent"))
+        body = wire.document(request, "TokenRequest")
+        account = self.cluster.writer.existing(call)
+        node = builtin_node("TokenRequest")
+        obj = Decoder().document(node, body, "TokenRequest")
+        spec = obj["spec"]
+        seconds = spec.setdefault("expirationSeconds", 3600)
+        if seconds < SHORTEST_TOKEN:
+            why = f"{seconds}: may not specify a duration less than 10 minutes"
+            bad = errors.FieldError("Invalid value", "spec.expirationSeconds", why)
+            raise errors.invalid("TokenRequest", TOKEN_GROUP, "", [bad])
+        owned = Tracker(node, f"{TOKEN_GROUP}/v1", "token", False, now()).created(obj, call.manager)  # noqa: FBT003
+        end = datetime.now(UTC) + timedelta(seconds=seconds)
+        obj["metadata"] = {
+            "name": call.name,
+            "namespace": call.namespace,
+            "uid": account.meta["uid"],
+            "creationTimestamp": now(),
+            "managedFields": owned,
+        }
+        if not spec.get("audiences"):
+            spec["audiences"] = ["https://kubernetes.default.svc.cluster.local"]
+        obj["status"] = {
+            "token": secrets.token_urlsafe(32),
+            "expirationTimestamp": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        return Answer(201, orjson.dumps({"kind": "TokenRequest", "apiVersion": f"{TOKEN_GROUP}/v1", **obj}))
+
+    def _finalize(self, request: Request, call: Call) -> Answer:
+        """A namespace's spec.finalizers; without them a terminating namespace is gone."""
+        stored = self.cluster.writer.existing(call)
+        body = wire.document(request, "Namespace")
+        finalizers = (body.get("spec") or {}).get("finalizers") or []
+        obj = {**stored.copy(), "spec": {"finalizers": finalizers} if finalizers else {}}
+        if stored.meta.get("deletionTimestamp") and not finalizers and not stored.meta.get("finalizers"):
+            self.cluster.store.remove("namespaces", call.key)
+            return Answer(200, orjson.dumps(obj))
+        return Answer(200, self.cluster.store.put("namespaces", call.key, obj).raw)
+
+    def _evict(self, call: Call) -> Answer:
+        self.cluster.deleter.delete(call, DeleteOptions())
+        return Answer(201, orjson.dumps({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}))
+
+    def _scale(self, call: Call) -> Answer:
+        stored = self.cluster.writer.existing(call)
+        scale = call.resource.scale or {}
+        wanted = json_path(stored.obj, scale["specReplicasPath"])
+        if not wanted:
+            path = scale["specReplicasPath"]
+            text = f'Internal error occurred: the spec replicas field "{path}" does not exist'
+            raise errors.error(500, "InternalError", text, {"causes": [{"message": f'the spec replicas field "{path}" does not exist'}]})  # noqa: E501
+        meta = stored.meta
+        status: Object = {"replicas": (json_path(stored.obj, scale["statusReplicasPath"]) or [0])[0]}
+        selector = json_path(stored.obj, scale["labelSelectorPath"]) if scale.get("labelSelectorPath") else []
+        if selector:
+            status["selector"] = selector[0]
+        names = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+        body = {
+            "kind": "Scale",
+            "apiVersion": "autoscaling/v1",
+            "metadata": {name: meta[name] for name in names if name in meta},
+            "spec": {"replicas": wanted[0]},
+            "status": status,
+        }
+        return Answer(200, orjson.dumps(body))

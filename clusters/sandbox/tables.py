@@ -1,0 +1,160 @@
+"""Tables and metadata-only answers: what kubectl asks for (k8s-transcript 03)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from clusters.sandbox.columns import BUILTIN_COLUMNS, NAME_TEXT
+from clusters.sandbox.resources import Resource
+from clusters.sandbox.store import Stored
+
+Object = dict[str, Any]
+CREATED = (
+    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed "
+    "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
+    "in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+)
+
+
+def age(timestamp: Any) -> str:
+    """Human age as the server prints it: 5s, 3m20s, 4h, 2d."""
+    if not isinstance(timestamp, str):
+        return "<unknown>"
+    try:
+        then = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
+    except ValueError:
+        return "<invalid>"
+    seconds = max(0, int((datetime.now(UTC) - then).total_seconds()))
+    if seconds < 120:
+        return f"{seconds}s"
+    minutes = seconds // 60
+    if minutes < 10:
+        rest = seconds % 60
+        return f"{minutes}m{rest}s" if rest else f"{minutes}m"
+    if minutes < 180:
+        return f"{minutes}m"
+    hours = minutes // 60
+    if hours < 8:
+        rest = minutes % 60
+        return f"{hours}h{rest}m" if rest else f"{hours}h"
+    if hours < 48:
+        return f"{hours}h"
+    days, rest = divmod(hours, 24)
+    if days < 8:
+        return f"{days}d{rest}h" if rest else f"{days}d"
+    return f"{days}d" if days < 730 else f"{days // 365}y"
+
+
+STEP = re.compile(r"\.?(?P<name>[^.\[\]]+)|\[(?P<index>-?\d+)\]|\[\?\(@\.(?P<field>[^=\s]+)\s*==\s*[\"'](?P<value>[^\"']*)[\"']\)\]|\[['\"](?P<quoted>[^'\"]+)['\"]\]|(?P<all>\[\*\])")  # noqa: E501
+
+
+def json_path(obj: Any, path: str) -> list[Any]:
+    """The JSONPath of printer columns: names, indexes, filters by equality, wildcards."""
+    values = [obj]
+    position = 0
+    text = path.replace("\\.", "\0")
+    while position < len(text):
+        match = STEP.match(text, position)
+        if match is None:
+            return []
+        position = match.end()
+        values = [found for value in values for found in _step(value, match)]
+    return values
+
+
+def _step(value: Any, match: re.Match[str]) -> list[Any]:
+    name = match["name"] or match["quoted"]
+    if name is not None:
+        name = name.replace("\0", ".")
+        return [value[name]] if isinstance(value, dict) and name in value else []
+    if not isinstance(value, list):
+        return []
+    if match["all"]:
+        return value
+    if match["index"] is not None:
+        index = int(match["index"])
+        return [value[index]] if -len(value) <= index < len(value) else []
+    return [item for item in value if isinstance(item, dict) and str(item.get(match["field"])) == match["value"]]
+
+
+def cell(obj: Object, column: Object) -> Any:
+    found = json_path(obj, column["jsonPath"])
+    kind = column["type"]
+    if not found or found[0] is None:
+        return None
+    value = found[0]
+    if kind == "date":
+        return age(value)
+    if kind == "integer":
+        return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if kind == "number":
+        return float(value) if isinstance(value, int | float) else None
+    if kind == "boolean":
+        return value if isinstance(value, bool) else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else str(value)
+
+
+def definitions(resource: Resource) -> list[Object]:
+    name = {"name": "Name", "type": "string", "format": "name", "description": NAME_TEXT, "priority": 0}
+    if not resource.custom:
+        columns = BUILTIN_COLUMNS.get(resource.key)
+        return columns.definitions if columns else [name, _age_column("Age")]
+    if not resource.columns:
+        return [name, {**_age_column("Age"), "description": CREATED, "type": "date"}]
+    return [
+        name,
+        *(
+            {
+                "name": column["name"],
+                "type": column["type"],
+                "format": column.get("format", ""),
+                "description": column.get("description") or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",  # noqa: E501
+                "priority": column.get("priority", 0),
+            }
+            for column in resource.columns
+        ),
+    ]
+
+
+def _age_column(name: str) -> Object:
+    return {"name": name, "type": "string", "format": "", "description": CREATED, "priority": 0}
+
+
+def cells(resource: Resource, obj: Object) -> list[Any]:
+    name = obj["metadata"]["name"]
+    if not resource.custom:
+        columns = BUILTIN_COLUMNS.get(resource.key)
+        return columns.cells(obj, age) if columns else [name, age(obj["metadata"].get("creationTimestamp"))]
+    if not resource.columns:
+        return [name, age(obj["metadata"].get("creationTimestamp"))]
+    return [name, *(cell(obj, column) for column in resource.columns)]
+
+
+def partial(obj: Object, kind: str = "PartialObjectMetadata") -> Object:
+    return {"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+
+
+def row(resource: Resource, stored: Stored, include: str) -> Object:
+    out: Object = {"cells": cells(resource, stored.obj)}
+    if include == "Object":
+        out["object"] = stored.obj
+    elif include != "None":
+        out["object"] = partial(stored.obj)
+    else:
+        out["object"] = None
+    return out
+
+
+def table(resource: Resource, items: list[Stored], metadata: Object, include: str, *, head: bool = True) -> Object:
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata,
+        "columnDefinitions": definitions(resource) if head else None,
+        "rows": [row(resource, stored, include) for stored in items],
+    }

@@ -1,0 +1,281 @@
+"""Create, update, patch and apply: one pipeline in the order of the real server.
+
+decode → default → ownership → mutating admission → prepare → validate → validating admission and quota → store
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import Any
+
+import orjson
+
+from clusters.sandbox import bodies, errors, objectmeta, patches, strategies
+from clusters.sandbox.admission import Admission
+from clusters.sandbox.applied import check_applied
+from clusters.sandbox.call import Call, now
+from clusters.sandbox.managers import Tracker
+from clusters.sandbox.resources import Registry
+from clusters.sandbox.store import Store, Stored
+
+Object = dict[str, Any]
+NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # the letters the real server draws generated names from
+
+
+class Writer:
+    """Writes to one store."""
+
+    def __init__(self, store: Store, registry: Registry, admission: Admission) -> None:
+        self.store = store
+        self.registry = registry
+        self.admission = admission
+
+    def tracker(self, call: Call) -> Tracker:
+        resource = call.resource
+        return Tracker(resource.node, resource.api_version, call.subresource, resource.status, now())
+
+    def existing(self, call: Call) -> Stored:
+        stored = self.store.get(call.resource.key, call.key)
+        if stored is None:
+            raise errors.not_found(call.resource.plural, call.resource.group, call.name)
+        return stored
+
+    # create
+
+    def create(self, call: Call, body: Object) -> Stored:
+        obj = bodies.decode(call, body)
+        self._address(call, obj)
+        tracker = self.tracker(call)
+        obj["metadata"].pop("managedFields", None)
+        entries = tracker.created(obj, call.manager)
+        return self._create(call, obj, entries)
+
+    def _address(self, call: Call, obj: Object) -> None:
+        """Name and namespace of a new object: from the URL or generated."""
+        meta = obj["metadata"]
+        if call.resource.namespaced:
+            if meta.get("namespace") and meta["namespace"] != call.namespace:
+                raise errors.bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request"
+                )
+            meta["namespace"] = call.namespace
+        else:
+            meta.pop("namespace", None)
+        if not meta.get("name") and meta.get("generateName"):
+            meta["name"] = meta["generateName"] + "".join(random.choices(NAME_ALPHABET, k=5))  # noqa: S311
+            if call.resource.key == "namespaces":
+                meta["labels"]["kubernetes.io/metadata.name"] = meta["name"]
+        call.name = meta.get("name", "")
+
+    def _create(self, call: Call, obj: Object, entries: list[Object]) -> Stored:
+        resource = call.resource
+        meta = obj["metadata"]
+        version = meta.pop("resourceVersion", None)
+        obj = self.admission.mutate(call, obj, None)
+        meta = obj["metadata"]
+        for name in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields"):
+            meta.pop(name, None)
+        meta["uid"] = str(uuid.uuid4())
+        meta["creationTimestamp"] = now()
+        strategies.prepare_create(resource, obj, self.store)
+        found = objectmeta.create_errors(resource, obj) + strategies.errors(resource, obj, None, self.store)
+        found = strategies.finish(resource, found)
+        if found:
+            raise errors.invalid(resource.kind, resource.group, meta.get("name", ""), found)
+        call.warnings += objectmeta.finalizer_warnings(meta)
+        charge = self.admission.validate(call, obj, None)
+        present = self.store.get(resource.key, call.key)
+        if present is not None:
+            terminating = bool(present.meta.get("deletionTimestamp"))
+            raise errors.already_exists(resource.plural, resource.group, call.name, terminating=terminating)
+        if version:
+            raise errors.internal("resourceVersion should not be set on objects to be created")
+        if entries:
+            meta["managedFields"] = entries
+        if call.dry_run:
+            return Stored(obj, orjson.dumps(obj), 0)
+        strategies.allocate(resource, obj, self.store)
+        charge()
+        return self.store.put(resource.key, call.key, obj)
+
+    # update
+
+    def update(self, call: Call, body: Object) -> Stored:
+        new = bodies.decode(call, body)
+        self._same_address(call, new)
+        old = self.existing(call)
+        self._optimistic(call, old, new, patch=False)
+        entries = self._updated_entries(call, old, new)
+        return self._update(call, old, new, entries)
+
+    def _same_address(self, call: Call, obj: Object) -> None:
+        meta = obj["metadata"]
+        name = meta.get("name")
+        if name and name != call.name:
+            raise errors.bad_request(
+                f"the name of the object ({name}) does not match the name on the URL ({call.name})"
+            )
+        if not name:
+            if call.resource.custom:
+                raise errors.bad_request("name must be provided")
+            meta["name"] = call.name
+        if call.resource.namespaced and (meta.get("namespace") or call.namespace) != call.namespace:
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
+        if call.resource.namespaced:
+            meta["namespace"] = call.namespace
+
+    def _optimistic(self, call: Call, old: Stored, new: Object, *, patch: bool) -> None:
+        """The lock by resourceVersion, and for a PUT by uid."""
+        resource = call.resource
+        meta = new["metadata"]
+        version = meta.get("resourceVersion", "")
+        if not version and resource.custom and not patch:
+            why = errors.FieldError("Invalid value", "metadata.resourceVersion", "0: must be specified for an update")
+            raise errors.invalid(resource.plural, resource.group, call.name, [why])
+        if version and not version.isdigit():
+            raise errors.internal(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+        uid = meta.get("uid")
+        if uid and uid != old.meta["uid"] and not patch:
+            path = f"/registry/{resource.plural}/{call.key}"
+            why_uid = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.meta['uid']}"
+            text = f"StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: {why_uid}"
+            raise errors.conflict(resource.plural, resource.group, call.name, text)
+        if version and version != old.meta["resourceVersion"]:
+            raise errors.conflict(resource.plural, resource.group, call.name)
+
+    def _updated_entries(self, call: Call, old: Stored, new: Object) -> list[Object]:
+        return self.tracker(call).updated(old.obj, new, call.manager)
+
+    def _update(self, call: Call, old: Stored, new: Object, entries: list[Object]) -> Stored:
+        resource = call.resource
+        new = self._merge_subresource(call, old, new)
+        meta = new["metadata"] = {**new["metadata"]}
+        self._keep_system_fields(old, meta)
+        meta.pop("managedFields", None)
+        if entries:
+            meta["managedFields"] = entries
+        new = self.admission.mutate(call, new, old.obj)
+        meta = new["metadata"]
+        strategies.prepare_update(resource, new, old.obj, call.subresource)
+        found = objectmeta.update_errors(old.obj, new) + strategies.errors(
+            resource, new, old.obj, self.store, call.subresource
+        )
+        found = strategies.finish(resource, found)
+        if found:
+            raise errors.invalid(resource.kind, resource.group, call.name, found)
+        if meta.get("finalizers") != old.meta.get("finalizers"):
+            call.warnings += objectmeta.finalizer_warnings(meta)
+        charge = self.admission.validate(call, new, old.obj)
+        meta["uid"] = old.meta["uid"]
+        strategies.count_generation(resource, new, old.obj, call.subresource)
+        if same(new, old.obj):
+            return old
+        if call.dry_run:
+            return Stored(new, orjson.dumps(new), 0)
+        charge()
+        if meta.get("deletionTimestamp") and not meta.get("finalizers") and strategies.may_vanish(resource, new):
+            self.store.remove(resource.key, call.key)  # watchers see the state before the last finalizer went
+            return Stored(new, orjson.dumps(new), old.version)
+        return self.store.put(resource.key, call.key, new)
+
+    def _merge_subresource(self, call: Call, old: Stored, new: Object) -> Object:
+        """/status writes only status; the main resource leaves status alone."""
+        if call.subresource == "status":
+            merged = {key: value for key, value in old.obj.items() if key != "status"}
+            if "status" in new:
+                merged["status"] = new["status"]
+            return merged
+        if call.resource.status:
+            merged = {key: value for key, value in new.items() if key != "status"}
+            if "status" in old.obj:
+                merged["status"] = old.obj["status"]
+            return merged
+        return new
+
+    def _keep_system_fields(self, old: Stored, meta: Object) -> None:
+        for name in (
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+            "selfLink",
+            "generateName",
+            "resourceVersion",
+        ):
+            if name in old.meta:
+                meta[name] = old.meta[name]
+            else:
+                meta.pop(name, None)
+        meta.setdefault("uid", old.meta["uid"])
+
+    # patches
+
+    def patch(self, call: Call, kind: str, patch: Any) -> Stored:
+        old = self.existing(call)
+        current = self.view(call, old.obj)
+        if kind == patches.MERGE:
+            changed = patches.merge_patch(current, patch)
+        elif kind == patches.STRATEGIC:
+            changed = patches.strategic(call.resource.node, current, patch)
+        else:
+            changed = patches.json_patch(orjson.loads(orjson.dumps(current)), patch)
+        if not isinstance(changed, dict):
+            raise patches.rejected()
+        call.raw = orjson.dumps(changed, option=orjson.OPT_SORT_KEYS)
+        new = bodies.decode(call, changed, patched=True)
+        self._same_address(call, new)
+        self._optimistic(call, old, new, patch=True)
+        entries = self._updated_entries(call, old, new)
+        return self._update(call, old, new, entries)
+
+    def view(self, call: Call, obj: Object) -> Object:
+        """The document in the version asked for (conversion strategy None: only apiVersion differs)."""
+        if obj.get("apiVersion") != call.resource.api_version:
+            return {**obj, "apiVersion": call.resource.api_version}
+        return obj
+
+    def apply(self, call: Call, body: Any) -> tuple[Stored, bool]:
+        """Server-side apply; answers the object and whether it was created."""
+        resource = call.resource
+        stored = self.store.get(resource.key, call.key)
+        if stored is None and call.subresource:
+            raise errors.not_found(resource.plural, resource.group, call.name)
+        meta = body.get("metadata") or {}
+        uid = meta.get("uid")
+        if stored is None and uid:
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise errors.conflict(resource.plural, resource.group, call.name, why)
+        check_applied(call, body)
+        live = self.view(call, stored.obj) if stored is not None else None
+        merged = self.tracker(call).applied(live, body, call.manager, force=call.force)
+        entries = merged["metadata"].get("managedFields") or []
+        call.validation = "Ignore"  # unknown fields were refused by the typed check
+        new = bodies.decode(call, merged, patched=True)
+        if stored is None:
+            new["metadata"].setdefault("name", call.name)
+            self._address(call, new)
+            new["metadata"].pop("resourceVersion", None)
+            return self._create(call, new, entries), True
+        self._same_address(call, new)
+        self._optimistic(call, stored, new, patch=True)
+        return self._update(call, stored, new, entries), False
+
+
+def same(new: Object, old: Object) -> bool:
+    """Equal but for times of managedFields: then nothing is written."""
+    if new == old:
+        return True
+    if {**new, "metadata": None} != {**old, "metadata": None}:
+        return False
+    a, b = new["metadata"], old["metadata"]
+    if {**a, "managedFields": None} != {**b, "managedFields": None}:
+        return False
+    return _timeless(a.get("managedFields")) == _timeless(b.get("managedFields"))
+
+
+def _timeless(entries: Any) -> list[Object]:
+    return [{key: value for key, value in entry.items() if key != "time"} for entry in entries or ()]
+

@@ -185,4 +185,9 @@ def last_lines(log: Path, count: int = 15) -> str:
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
-    return "\n".join(text.splitlines()[-count:])
+    return "\n".join(_shortened(line) for line in text.splitlines()[-count:])
+
+
+def _shortened(line: str) -> str:
+    """Beginning and end: a log line of JSON carries a whole traceback, whose last words are what matters."""
+    return line if len(line) <= 500 else f"{line[:240]} … {line[-240:]}"

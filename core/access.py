@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Model, Q, QuerySet
 from django.utils.module_loading import import_string
 
-from core.actor import Actor
+from core.actor import Actor, Level
 from core.errors import Forbidden, NotFound
 from core.rights import Right
 
@@ -22,7 +22,10 @@ R = TypeVar("R", bound=Model)
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a model keeps what access depends on, as lookup paths to ids. None: rows have no such thing."""
+    """Where a model keeps what access depends on, as lookup paths to ids. None: rows have no such thing.
+
+    Paths follow foreign keys forward only, so that a scoped list never shows a row twice.
+    """
 
     organization: str | None = None
     vdc: str | None = None
@@ -68,5 +71,5 @@ def require(actor: Actor, right: Right, row: Model) -> None:
 
 def require_system(actor: Actor, right: Right) -> None:
     """For verbs without a row of their own (make an organization, connect a cluster): only at system level."""
-    if not any(grant.level == "system" for grant in actor.grants_of(right)):
+    if not any(grant.level is Level.SYSTEM for grant in actor.grants_of(right)):
         raise Forbidden(right, "the system")

@@ -1,6 +1,6 @@
 """Who acts: the frozen value every service takes first. It is built once per request, by tenancy."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -8,21 +8,25 @@ from core.rights import Right
 
 
 class Level(StrEnum):
-    """How far a grant reaches. OWN: only rows in the VDC that the actor owns."""
+    """How far a grant reaches."""
 
     SYSTEM = "system"
     ORGANIZATION = "organization"
     VDC = "vdc"
-    OWN = "own"
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Some rights at one place. `scope_id` is the organization's or VDC's id; None at system level."""
+    """Some rights at one place. A VDC's grant names its organization too: what that shares reaches into its VDCs.
+
+    `own_only`: of what has an owner, only the rows that are the actor's own.
+    """
 
     rights: frozenset[Right]
     level: Level
-    scope_id: UUID | None = None
+    organization_id: UUID | None = None
+    vdc_id: UUID | None = None
+    own_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,14 @@ class Actor:
     session_id: UUID | None = None
     address: str = ""
     request_id: str = ""
-    # Organizations the person belongs to, whatever his rights there: what he may know to exist.
-    organizations: frozenset[UUID] = field(default_factory=frozenset)
+    # Where the person is from; None: the provider's people. His grants may lie elsewhere too.
+    organization_id: UUID | None = None
+
+    @property
+    def organizations(self) -> frozenset[UUID]:
+        """Organizations the person has some right in, or is from."""
+        ids = {grant.organization_id for grant in self.grants} | {self.organization_id}
+        return frozenset(pk for pk in ids if pk is not None)
 
     def grants_of(self, right: Right) -> list[Grant]:
         return [grant for grant in self.grants if right in grant.rights]

@@ -1,19 +1,28 @@
 """Default deny: a route that does not declare the right it needs is not served, to anybody."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
-from django.conf import settings
+from django.utils.module_loading import import_string
 
-from core.errors import Forbidden
+from core.errors import DomainError, Forbidden
 from core.rights import Right
 
 PUBLIC: Final = "public"
 V = TypeVar("V", bound=Callable[..., Any])
+Refusal = Callable[[HttpRequest, DomainError], HttpResponse]
+
+
+@cache
+def _refusal() -> Refusal:
+    refusal: Refusal = import_string(settings.OVIM_REFUSAL)
+    return refusal
 
 
 def needs(right: Right) -> Callable[[V], V]:
@@ -64,5 +73,6 @@ class DefaultDeny:
                 return HttpResponse(headers={"HX-Redirect": target})
             return HttpResponseRedirect(target)
         if not actor.holds(Right(str(right))):
-            raise Forbidden(Right(str(right)), "this page")
+            # What middleware raises, Django would answer with a 500: so the error edge is asked here.
+            return _refusal()(request, Forbidden(Right(str(right)), "this page"))
         return None

@@ -71,6 +71,21 @@ class Stale(DomainError):
     code = "stale"
 
 
+class TooLarge(DomainError):
+    """The body is larger than any that is meant."""
+
+    code = "too_large"
+
+
+class Throttled(DomainError):
+    """Too many failed attempts. `retry_after` says in how many seconds the next one is looked at."""
+
+    code = "throttled"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message, retry_after=retry_after)
+
+
 class Busy(DomainError):
     """A lock was not to be had in time. Nothing was done; the same request may succeed in a moment."""
 

@@ -29,6 +29,7 @@ class Environment:
     allowed_hosts: tuple[str, ...]
     worker_slots: int
     image_hosts: tuple[str, ...]
+    trusted_proxies: int
     debug: bool
 
 
@@ -51,6 +52,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         allowed_hosts=_list(environ, "OVIM_ALLOWED_HOSTS") or (urlsplit(public_url).hostname or "",),
         worker_slots=_whole(environ, "OVIM_WORKER_SLOTS", 2, least=1, most=256),
         image_hosts=_list(environ, "OVIM_IMAGE_HOSTS"),
+        trusted_proxies=_whole(environ, "OVIM_TRUSTED_PROXIES", 0, least=0, most=9),
         debug=_flag(environ, "OVIM_DEBUG"),
     )
 

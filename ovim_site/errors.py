@@ -4,20 +4,22 @@ Refusals are audited here, in a transaction of their own, since theirs has rolle
 """
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from django.core.exceptions import RequestDataTooBig, ValidationError
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
-from core import audit
+from core import audit, rows
 from core.actor import Actor
+from core.api.json import LARGEST
 from core.errors import (
     Busy,
     Conflict,
@@ -28,6 +30,8 @@ from core.errors import (
     NotFound,
     QuotaExceeded,
     Stale,
+    Throttled,
+    TooLarge,
     Unauthenticated,
     Unavailable,
 )
@@ -41,6 +45,8 @@ STATUS: Mapping[type[DomainError], int] = {
     Forbidden: 403,
     Conflict: 409,
     Stale: 412,
+    TooLarge: 413,
+    Throttled: 429,
     Busy: 429,
     QuotaExceeded: 422,
     Unavailable: 503,
@@ -69,8 +75,9 @@ def problem(error: DomainError, request_id: str) -> dict[str, Any]:
     if error.errors:
         body["errors"] = [{"field": e.field, "rule": e.rule, "message": e.message} for e in error.errors]
     if isinstance(error, QuotaExceeded):
-        body["errors"] = [{"field": s.resource.split("/")[0], "rule": "quota", "message": error.message}
-                          for s in error.shortages]
+        body["errors"] = [
+            {"field": s.resource.split("/")[0], "rule": "quota", "message": error.message} for s in error.shortages
+        ]
         body["quota"] = [
             {
                 "resource": s.resource,
@@ -100,8 +107,14 @@ def as_domain_error(error: Exception) -> DomainError | None:
         return _invalid(_validation_errors(error))
     if isinstance(error, Http404):
         return NotFound("There is nothing at this address.")
-    if isinstance(error, RequestDataTooBig | drf.ParseError):
+    if isinstance(error, RequestDataTooBig):
+        return TooLarge("The body is too large.")
+    if isinstance(error, drf.ParseError):
         return Invalid.field("", "type", str(error))
+    if isinstance(error, IntegrityError):
+        return rows.explained(error)
+    if isinstance(error, DataError):  # a NUL byte or a number past its column, where no shape was in between
+        return Invalid("A value does not fit into the database: " + str(error).splitlines()[0])
     if isinstance(error, OperationalError | InterfaceError):
         return _of_database(error)
     return None
@@ -167,15 +180,16 @@ class _Passed(DomainError):
 
 def _api(request: HttpRequest, error: DomainError) -> HttpResponse:
     body = problem(error, getattr(request, "request_id", ""))
-    if isinstance(error, _Passed):
-        body |= {"status": error.status, "title": HTTPStatus(error.status).phrase}
+    status = getattr(error, "status", None)
+    if status is not None:  # not one of ours: it brings its own
+        body |= {"status": status, "title": HTTPStatus(status).phrase}
     response = HttpResponse(
         orjson.dumps(body, default=str), status=body["status"], content_type="application/problem+json"
     )
     if body["status"] == 401:
         response["WWW-Authenticate"] = "Bearer"
     if body["status"] == 429:
-        response["Retry-After"] = "1"
+        response["Retry-After"] = str(error.extra.get("retry_after", 1))
     return response
 
 
@@ -190,40 +204,69 @@ def _remember(request: HttpRequest, error: DomainError, actor: Actor | None) -> 
 
 
 class ErrorEdge:
-    """Middleware: every exception of a page, and every fault anywhere, leaves as an answer that explains itself."""
+    """Middleware: every exception of a page, and every fault anywhere, leaves as an answer that explains itself.
+
+    It also refuses a body that says it is too large before anything reads it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        api = request.path.startswith("/api/")
-        if api and response.status_code == 404 and "json" not in response.headers.get("Content-Type", ""):
-            return _api(request, NotFound("There is nothing at this address."))
-        return response
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdigit() or int(length) > LARGEST:
+            return response(request, TooLarge(f"The body is larger than {LARGEST} bytes."))
+        answer = self.get_response(request)
+        kind = answer.headers.get("Content-Type", "")
+        if answer.status_code >= 400 and request.path.startswith("/api/") and "json" not in kind:
+            return _api(request, _Answered(answer.status_code))
+        return answer
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse:
-        known = as_domain_error(error)
-        if known is None:
-            log.error("unhandled error", exc_info=error, extra={"path": request.path})
-            known = _Fault("Something broke on our side. It is logged under the request id; nothing was changed.")
-        elif not request.path.startswith("/api/"):
-            _remember(request, known, None)
-        if request.path.startswith("/api/"):
-            return _api(request, known) if not isinstance(known, _Fault) else _fault(request, known)
-        status = 500 if isinstance(known, _Fault) else status_of(known)
-        return render(
-            request,
-            "error.html",
-            {"error": known, "status": status, "request_id": getattr(request, "request_id", "")},
-            status=status,
-        )
+        return response(request, error)
+
+
+class _Answered(DomainError):
+    """A status that Django itself, or a middleware, answered with a page; here without one."""
+
+    def __init__(self, status: int) -> None:
+        known = {404: "There is nothing at this address.", 400: "The request is not well-formed."}
+        super().__init__(known.get(status, HTTPStatus(status).phrase))
+        self.status = status
+        self.code = {404: "not_found", 400: "bad_request"}.get(status, HTTPStatus(status).name.lower())
 
 
 class _Fault(DomainError):
+    """Something of ours broke. The cause is in the log, under the request id; the caller learns nothing else."""
+
     code = "internal_error"
+    status = 500
 
 
-def _fault(request: HttpRequest, error: _Fault) -> HttpResponse:
-    body = problem(error, getattr(request, "request_id", "")) | {"status": 500, "title": "Internal Server Error"}
-    return HttpResponse(orjson.dumps(body), status=500, content_type="application/problem+json")
+def response(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Any refusal or fault as an answer: a problem under /api/, a page elsewhere."""
+    known = as_domain_error(error)
+    if known is None:
+        log.error("unhandled error", exc_info=error, extra={"path": request.path})
+        known = _Fault("Something broke on our side. It is logged under the request id; nothing was changed.")
+    if request.path.startswith("/api/"):
+        return _api(request, known)
+    _remember(request, known, None)
+    status = getattr(known, "status", None) or status_of(known)
+    page = {"error": known, "status": status, "request_id": getattr(request, "request_id", "")}
+    return render(request, "error.html", page, status=status)
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Django's handler404."""
+    return response(request, NotFound("There is nothing at this address."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: what middleware raised (the database away while looking up the session, say)."""
+    return response(request, sys.exc_info()[1] or RuntimeError("a fault without an exception"))  # type: ignore[arg-type]
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without its token, mostly from a page that was open for too long."""
+    return response(request, _Answered(403))

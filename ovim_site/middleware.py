@@ -27,6 +27,7 @@ class RequestContext:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-Id", "")
         request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid7().hex  # type: ignore[attr-defined]
+        request.address = address_of(request)  # type: ignore[attr-defined]
         started = time.monotonic()
         response = self.get_response(request)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
@@ -43,3 +44,16 @@ class RequestContext:
             },
         )
         return response
+
+
+def address_of(request: HttpRequest) -> str:
+    """Where the request comes from: the peer, or behind N proxies of ours what the outermost of them saw.
+
+    X-Forwarded-For is written by anybody; only its last N entries were added by our own proxies.
+    """
+    peer: str = request.META.get("REMOTE_ADDR", "")
+    hops = settings.OVIM_TRUSTED_PROXIES
+    if not hops:
+        return peer[:64]
+    seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    return (seen[-hops] if len(seen) >= hops else peer)[:64]

@@ -35,9 +35,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "ovim_site.metrics.Before",
     "ovim_site.middleware.RequestContext",
+    "ovim_site.errors.ErrorEdge",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "ovim_site.errors.ErrorEdge",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "tenancy.middleware.SignedIn",
@@ -64,6 +64,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 LOGIN_URL = "sign-in"
+CSRF_FAILURE_VIEW = "ovim_site.errors.csrf_failure"
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -103,11 +104,13 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],  # core.api.ApiView refuses by default, before any of these would run
     "DEFAULT_RENDERER_CLASSES": ["core.api.json.Renderer"],
     "DEFAULT_PARSER_CLASSES": ["core.api.json.Parser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "core.api.schema.Schema",
     "EXCEPTION_HANDLER": "ovim_site.errors.api_exception",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
+# Only the claims' names; keys and lifetimes are in tenancy.tokens. No user lookup: the session row has the last word.
+SIMPLE_JWT = {"USER_ID_CLAIM": "sub", "TOKEN_TYPE_CLAIM": "typ", "JTI_CLAIM": "jti"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "OVIM",
     "VERSION": "v1",
@@ -120,12 +123,12 @@ SPECTACULAR_SETTINGS = {
 }
 
 OVIM_ACCESS_DECIDER = "tenancy.access.reach"
+OVIM_REFUSAL = "ovim_site.errors.response"  # how middleware below ovim_site answers a refusal
 OVIM_ACTOR = "tenancy.selectors.actor_of_session"
 # Everything that is reconciled, in one place: nothing below an app imports it (ENGINE §0).
 OVIM_KINDS = [
     "tenancy.kinds.PLACED_ORGANIZATION",  # name "placed-organization"
-    "vdcs.kinds.VDC",
-    "vms.kinds.VIRTUAL_MACHINE",
+    # Each app appends its kinds here as they are built: "vdcs.kinds.VDC", "vms.kinds.VIRTUAL_MACHINE".
 ]
 OVIM_PUBLIC_URL = ENV.public_url
 OVIM_LIVE_URL = ENV.live_url
@@ -134,6 +137,7 @@ OVIM_JWT_KEY = ENV.jwt_key
 OVIM_CREDENTIAL_KEY = ENV.credential_key
 OVIM_WORKER_SLOTS = ENV.worker_slots
 OVIM_IMAGE_HOSTS = ENV.image_hosts
+OVIM_TRUSTED_PROXIES = ENV.trusted_proxies
 
 LOGGING = {
     "version": 1,

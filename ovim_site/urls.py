@@ -1,5 +1,30 @@
 """Every address there is."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from core.enforce import PUBLIC
+from ovim_site import health, metrics
+
+
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI document, for everybody: it is in the source tree anyway."""
+
+    authentication_classes = ()
+    right = PUBLIC
+    schema = None
+
+
+API = [
+    path("", include("tenancy.api.urls")),
+]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.exposition, name="metrics"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/v1/", include(API)),
+    path("", include("tenancy.urls")),
+]
+handler404 = "ovim_site.errors.page_not_found"
+handler500 = "ovim_site.errors.server_error"

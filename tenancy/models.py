@@ -3,12 +3,19 @@
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
+
+username = RegexValidator(
+    r"^[a-z0-9]([a-z0-9._@+-]{0,148}[a-z0-9])?\Z",
+    "Use 1 to 150 lower-case letters, digits and . _ @ + -, starting and ending with a letter or digit.",
+    code="username",
+)
 
 
 class Organization(models.Model):
@@ -40,13 +47,18 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """A person. Rights come from role bindings alone; `is_superuser` does not exist."""
 
-    scope = Scope(organization="bindings__organization_id", owner="id")
+    scope = Scope(organization="organization_id", owner="id")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    username = models.CharField(max_length=150, unique=True)
+    # Whose admins look after the account. Roles may lie elsewhere too; null: the provider's people.
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, null=True, blank=True, related_name="users"
+    )
+    username = models.CharField(max_length=150, unique=True, validators=[username])
     email = models.EmailField(blank=True)
     full_name = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
+    generation = models.BigIntegerField(default=1)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     USERNAME_FIELD = "username"
@@ -76,9 +88,24 @@ class Session(models.Model):
 
     class Meta:
         verbose_name = "session"
+        indexes = [models.Index(fields=["user", "id"], name="session_by_user")]
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class FailedSignIns(models.Model):
+    """Failed attempts to sign in, counted per account and per address since the window began."""
+
+    key = models.CharField(max_length=255, primary_key=True)
+    failures = models.IntegerField(default=0)
+    since = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = "failed sign-ins"
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.failures}"
 
 
 class RoleName(models.TextChoices):

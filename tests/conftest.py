@@ -7,6 +7,22 @@ from django.core.management import call_command
 from django.db import connections
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.cast import (  # noqa: F401  # fixtures: importing them here is what registers them
+    acme,
+    acme_dev,
+    acme_prod,
+    alice,
+    api,
+    bob,
+    charlie,
+    cluster,
+    globex,
+    globex_main,
+    nobody,
+    root,
+    vera,
+)
+
 KEPT = ("django_migrations", "clusters_installation", "django_content_type", "auth_permission")
 
 

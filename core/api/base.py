@@ -3,28 +3,43 @@
 `rights` maps each action to the right it needs; a class without it, or an action it does not name, fails closed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
 from core import access
 from core.actor import Actor
+from core.api import pages
+from core.api.columns import Columns
+from core.api.json import Raw
 from core.enforce import PUBLIC
-from core.errors import Forbidden, Invalid, Stale, Unauthenticated
+from core.errors import Forbidden, Invalid, Unauthenticated
 from core.rights import Right
+from core.rows import Generations
+
+ShapeClass = type[BaseSerializer[Any]]
 
 
 class ApiView(APIView):
-    """One resource or verb. Subclasses name `rights`: HTTP method (or viewset action) → right, or PUBLIC."""
+    """One resource or verb. Subclasses name `rights`: HTTP method (or viewset action) → right, or PUBLIC.
+
+    `shapes`: action → the shape of its body; `outs`: action → the shape of its answer; `statuses`: action → status,
+    where it is not 200 (create: 201, destroy: 204). The OpenAPI document is read off these.
+    """
 
     rights: ClassVar[Mapping[str, Right | str]]
+    shapes: ClassVar[Mapping[str, ShapeClass]] = {}
+    outs: ClassVar[Mapping[str, ShapeClass]] = {}
+    statuses: ClassVar[Mapping[str, int]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -33,8 +48,7 @@ class ApiView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        action = getattr(self, "action", None) or (request.method or "").lower()
-        right = self.rights.get(action)
+        right = self.rights.get(self.verb)
         if right is None:
             raise MethodNotAllowed(request.method or "")
         if right == PUBLIC:
@@ -45,46 +59,107 @@ class ApiView(APIView):
             raise Forbidden(Right(right), "this resource")
 
     @property
+    def verb(self) -> str:
+        """The action: of a viewset as routed, else the method. HEAD is GET."""
+        method = (self.request.method or "").lower()
+        return getattr(self, "action", None) or ("get" if method == "head" else method)
+
+    @property
     def actor(self) -> Actor:
         """Who asks. Authentication puts the Actor where DRF keeps `auth`."""
         return cast(Actor, self.request.auth)
 
-    def validated(self, shape: type[BaseSerializer[Any]], *, partial: bool = False) -> dict[str, Any]:
+    @property
+    def visitor(self) -> Actor:
+        """Whoever it is, signed in or not: from where and under which request, without any right."""
+        request: HttpRequest = self.request._request
+        return Actor(
+            user_id=None,
+            name="",
+            address=getattr(request, "address", ""),
+            request_id=getattr(request, "request_id", ""),
+        )
+
+    def body(self) -> dict[str, Any]:
+        """The body in the action's shape, or Invalid naming each field and rule."""
+        return self.validated(self.shapes[self.verb])
+
+    def validated(self, shape: ShapeClass, *, partial: bool = False) -> dict[str, Any]:
         """The body in the given shape, or Invalid naming each field and rule. Unknown fields are refused."""
         body = self.request.data
         if not isinstance(body, Mapping):
             raise Invalid.field("", "type", "The body must be a JSON object.")
-        serializer = shape(data=body, partial=partial, context={"actor": self.actor if self.request.auth else None})
-        unknown = sorted(set(body) - set(serializer.fields))  # type: ignore[attr-defined]
-        if unknown:
-            raise Invalid.field(unknown[0], "unknown_field", f"There is no field {unknown[0]!r} here.")
+        serializer = shape(data=body, partial=partial, context={"actor": self.request.auth})
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
-    def check_generation(self, row: Any) -> None:
-        """If-Match: refuse with Stale unless the header names the row's generation (or `*`)."""
+    def generations(self) -> Generations:
+        """What If-Match allows, for the service to compare under the row's lock. None: anything."""
         wanted = self.request.headers.get("If-Match")
         if wanted is None or wanted.strip() == "*":
-            return
-        tags = {tag.strip().removeprefix("W/").strip('"') for tag in wanted.split(",")}
-        if str(row.generation) not in tags:
-            raise Stale(
-                f"You have generation {wanted}, the current one is {row.generation}: read it again.",
-                current=row.generation,
-            )
+            return None
+        tags = (tag.strip().removeprefix("W/").strip('"') for tag in wanted.split(","))
+        return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 19)
+
+    def related(self, field: str, rows: QuerySet[Any], pk: UUID | None, right: Right) -> Any:
+        """The row that a body's field names, among those the actor may see; None stays None."""
+        if pk is None:
+            return None
+        row = access.visible(self.actor, rows, right).filter(pk=pk).first()
+        if row is None:
+            raise Invalid.field(field, "not_found", f"There is no such {rows.model._meta.verbose_name}.")
+        return row
 
 
 class ApiViewSet(ViewSetMixin, ApiView):
-    """A collection. `read_right` scopes every lookup; verbs check their own right in the service."""
+    """A collection. `read_right` scopes every lookup; verbs check their own right in the service.
+
+    `out` is the shape of a row; lists are rendered by PostgreSQL from it (`core.api.columns`). `filters`: query
+    parameter → lookup; `search`: the columns that `?q=` looks into. `versioned`: rows have a generation, so an ETag.
+    """
 
     queryset: ClassVar[QuerySet[Any]]
     read_right: ClassVar[Right]
+    out: ClassVar[ShapeClass]
+    filters: ClassVar[Mapping[str, str]] = {}
+    search: ClassVar[Sequence[str]] = ()
+    versioned: ClassVar[bool] = True
+    newest_first: ClassVar[bool] = False
+    columns: ClassVar[Columns]
 
-    def rows(self) -> QuerySet[Any]:
-        return access.visible(self.actor, self.queryset.all(), self.read_right)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "queryset") and hasattr(cls, "out"):
+            cls.columns = Columns(cls.queryset, cast(Any, cls.out))
 
-    def row(self, pk: UUID | str, rows: QuerySet[Any] | None = None) -> Model:
+    def rows(self, right: Right | None = None) -> QuerySet[Any]:
+        return access.visible(self.actor, self.queryset.all(), right or self.read_right)
+
+    def row(self, pk: UUID | str, rows: QuerySet[Any] | None = None) -> Any:
+        """The row if the actor may see it; else NotFound. Whether he may change it is the service's question."""
         return access.get(self.actor, self.queryset.all() if rows is None else rows, pk, self.read_right)
+
+    def list(self, request: Request) -> Response:
+        plain = self.queryset.model._default_manager.order_by()
+        rows, limit = pages.narrow(
+            access.visible(self.actor, plain, self.read_right),
+            request.query_params,
+            self.filters,
+            self.search,
+            newest_first=self.newest_first,
+        )
+        return Response(pages.page(rows, limit, self.columns, newest_first=self.newest_first))
+
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        return self.answer(self.row(pk))
+
+    def answer(self, row: Model, status: int = 200) -> Response:
+        """The row as it now stands in the database, with its ETag."""
+        line: Raw = self.columns.one(row.pk)
+        return Response(line, status=status, headers=etag(row) if self.versioned else None)
+
+    def created(self, row: Model) -> Response:
+        return self.answer(row, status=201)
 
 
 def etag(row: Any) -> dict[str, str]:

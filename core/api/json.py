@@ -7,7 +7,9 @@ import orjson
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
-from core.errors import Invalid
+from core.errors import Invalid, TooLarge
+
+LARGEST = 1024 * 1024
 
 
 class Raw(bytes):
@@ -33,7 +35,10 @@ class Parser(BaseParser):
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
+        body = stream.read(LARGEST + 1)  # a body without a length is only known to be too large by reading on
+        if len(body) > LARGEST:
+            raise TooLarge(f"The body is larger than {LARGEST} bytes.")
         try:
-            return orjson.loads(stream.read())
+            return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise Invalid.field("", "json", f"The body is not JSON: {error}.") from None

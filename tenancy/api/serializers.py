@@ -1,0 +1,150 @@
+"""Shapes of tenancy's resources: what goes in, what comes out. Rules are in the services."""
+
+from django.db.models import Case, IntegerField, OuterRef, Subquery, Value, When
+from django.db.models.functions import Coalesce
+from rest_framework import serializers
+
+from clusters.models import Phase, Placement
+from core.api.fields import Flag, Id, Moment, Shape, Text, Whole
+from core.models import Outcome
+from core.names import dns_label
+from tenancy.models import RoleName
+from tenancy.models import username as username_rule
+
+_WORST_FIRST = (Phase.FAILED, Phase.TERMINATING, Phase.UNKNOWN, Phase.PENDING, Phase.PROVISIONING)
+_placements = Placement.objects.filter(owner_kind="organization", owner_id=OuterRef("pk")).order_by(
+    Case(
+        *(When(phase=phase, then=Value(rank)) for rank, phase in enumerate(_WORST_FIRST)),
+        default=Value(len(_WORST_FIRST)),
+        output_field=IntegerField(),
+    )
+)
+
+
+class LoginIn(Shape):
+    username = Text(max_length=150)
+    password = Text(max_length=1024, style={"input_type": "password"})
+
+
+class RefreshIn(Shape):
+    refresh = Text(max_length=4096)
+
+
+class GrantOut(Shape):
+    level = Text(help_text="system, organization or vdc")
+    organization = Id(allow_null=True)
+    vdc = Id(allow_null=True)
+    own_only = Flag(help_text="of what has an owner, only the person's own")
+    rights = serializers.ListField(child=Text())
+
+
+class MeOut(Shape):
+    """Who is signed in, and what he may do where."""
+
+    id = Id()
+    username = Text()
+    organization = Id(allow_null=True)
+    rights = serializers.ListField(child=Text(), help_text="held at one place at least")
+    grants = GrantOut(many=True)
+
+
+class TokensOut(Shape):
+    access = Text(help_text="goes into the Authorization header, as: Bearer <access>")
+    refresh = Text(help_text="good for one refresh")
+    expires_in = Whole(help_text="seconds until `access` is no longer good")
+    user = MeOut()
+
+
+class AuthInfoOut(Shape):
+    methods = serializers.ListField(child=Text(), help_text="ways to sign in")
+
+
+class OrganizationIn(Shape):
+    name = Text(max_length=63, validators=[dns_label], help_text="also its namespace's name; never changes")
+    display_name = Text(max_length=255)
+    description = Text(max_length=1000, allow_blank=True, default="")
+
+
+class OrganizationEdit(Shape):
+    display_name = Text(max_length=255, required=False)
+    description = Text(max_length=1000, allow_blank=True, required=False)
+    enabled = Flag(required=False, help_text="false: its people can do nothing; what runs goes on running")
+
+
+class OrganizationOut(Shape):
+    sql = {
+        "phase": Coalesce(Subquery(_placements.values("phase")[:1]), Value(Phase.PENDING)),
+        "conditions": Subquery(_placements.values("conditions")[:1]),
+    }
+    id = Id()
+    name = Text()
+    display_name = Text()
+    description = Text()
+    enabled = Flag()
+    phase = serializers.ChoiceField(choices=Phase.choices, help_text="of its worst placement")
+    conditions = serializers.ListField(child=serializers.DictField(), allow_null=True)
+    generation = Whole()
+    deletion_requested_at = Moment(allow_null=True)
+    created_at = Moment()
+
+
+class UserIn(Shape):
+    username = Text(max_length=150, validators=[username_rule])
+    password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
+    organization = Id(allow_null=True, default=None, help_text="whose admins look after it; null: the provider's")
+    email = serializers.EmailField(max_length=254, allow_blank=True, default="")
+    full_name = Text(max_length=255, allow_blank=True, default="")
+
+
+class UserEdit(Shape):
+    email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
+    full_name = Text(max_length=255, allow_blank=True, required=False)
+    enabled = Flag(required=False)
+    password = Text(max_length=1024, write_only=True, required=False, style={"input_type": "password"})
+
+
+class UserOut(Shape):
+    id = Id()
+    username = Text()
+    organization = Id(source="organization_id", allow_null=True)
+    email = Text()
+    full_name = Text()
+    enabled = Flag(source="is_active")
+    generation = Whole()
+    created_at = Moment()
+
+
+class RoleBindingIn(Shape):
+    user = Id()
+    role = serializers.ChoiceField(choices=RoleName.choices)
+    organization = Id(allow_null=True, default=None)
+    vdc = Id(allow_null=True, default=None, help_text="null: the whole organization")
+
+
+class RoleBindingOut(Shape):
+    id = Id()
+    user = Id(source="user_id")
+    username = Text(source="user.username")
+    role = serializers.ChoiceField(choices=RoleName.choices)
+    organization = Id(source="organization_id", allow_null=True)
+    vdc = Id(source="vdc_id", allow_null=True)
+    created_at = Moment()
+
+
+class AuditEntryOut(Shape):
+    id = Id()
+    at = Moment()
+    actor = Id(source="actor_id", allow_null=True)
+    actor_name = Text()
+    session = Id(source="session_id", allow_null=True)
+    address = Text()
+    request_id = Text()
+    action = Text()
+    object_kind = Text()
+    object_id = Id(allow_null=True)
+    object_name = Text()
+    organization = Id(source="organization_id", allow_null=True)
+    outcome = serializers.ChoiceField(choices=Outcome.choices)
+    reason = Text()
+    before = serializers.DictField(allow_null=True)
+    after = serializers.DictField(allow_null=True)

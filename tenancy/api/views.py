@@ -1,0 +1,193 @@
+"""Signing in over the API, and the resources of tenancy: shape in, service, shape out."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.base import ApiView, ApiViewSet
+from core.enforce import PUBLIC
+from core.errors import Unauthenticated
+from core.models import AuditEntry
+from core.rights import Right
+from tenancy import selectors
+from tenancy.api import serializers, tokens
+from tenancy.models import Organization, RoleBinding, RoleName, Session, User
+from tenancy.services import bindings, organizations, sessions, users
+
+
+def _tokens(session: Session) -> dict[str, Any]:
+    actor = selectors.actor_of_session(session.pk)
+    if actor is None:  # disabled between the two statements
+        raise Unauthenticated(sessions.ENDED)
+    return tokens.issue(session) | {"user": selectors.summary(actor)}
+
+
+class LoginView(ApiView):
+    """Sign in by user name and password."""
+
+    authentication_classes = ()
+    rights = {"post": PUBLIC}
+    shapes = {"post": serializers.LoginIn}
+    outs = {"post": serializers.TokensOut}
+
+    def post(self, request: Request) -> Response:
+        session = sessions.sign_in(
+            visitor=self.visitor,
+            lifetime=sessions.API_LIFETIME,
+            user_agent=request.headers.get("User-Agent", ""),
+            **self.body(),
+        )
+        return Response(_tokens(session))
+
+
+class RefreshView(ApiView):
+    """Trade the refresh token for new tokens. Each is good once: using one twice ends the session."""
+
+    authentication_classes = ()
+    rights = {"post": PUBLIC}
+    shapes = {"post": serializers.RefreshIn}
+    outs = {"post": serializers.TokensOut}
+
+    def post(self, request: Request) -> Response:
+        claims = tokens.read(self.body()["refresh"], tokens.RefreshToken)
+        session = sessions.refresh(visitor=self.visitor, session_id=claims.session_id, refresh_id=claims.token_id)
+        return Response(_tokens(session))
+
+
+class LogoutView(ApiView):
+    """End this session: its tokens are no good from now on."""
+
+    rights = {"post": Right.SELF}
+    statuses = {"post": 204}
+
+    def post(self, request: Request) -> Response:
+        sessions.sign_out(actor=self.actor)
+        return Response(status=204)
+
+
+class AuthInfoView(ApiView):
+    """How one can sign in here."""
+
+    authentication_classes = ()
+    rights = {"get": PUBLIC}
+    outs = {"get": serializers.AuthInfoOut}
+
+    def get(self, request: Request) -> Response:
+        return Response({"methods": ["password"]})
+
+
+class MeView(ApiView):
+    """Who is signed in."""
+
+    rights = {"get": Right.SELF}
+    outs = {"get": serializers.MeOut}
+
+    def get(self, request: Request) -> Response:
+        return Response(selectors.summary(self.actor))
+
+
+class OrganizationViewSet(ApiViewSet):
+    queryset = Organization.objects.all()
+    read_right = Right.ORGANIZATION_VIEW
+    rights = {
+        "list": Right.ORGANIZATION_VIEW,
+        "retrieve": Right.ORGANIZATION_VIEW,
+        "create": Right.ORGANIZATION_CREATE,
+        "partial_update": Right.ORGANIZATION_EDIT,
+        "destroy": Right.ORGANIZATION_DELETE,
+    }
+    shapes = {"create": serializers.OrganizationIn, "partial_update": serializers.OrganizationEdit}
+    out = serializers.OrganizationOut
+    statuses = {"destroy": 202}
+    filters = {"name": "name", "enabled": "enabled"}
+    search = ("name", "display_name")
+
+    def create(self, request: Request) -> Response:
+        return self.created(organizations.create_organization(actor=self.actor, **self.body()))
+
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        organization = organizations.edit_organization(
+            actor=self.actor, organization=self.row(pk), changes=self.body(), generations=self.generations()
+        )
+        return self.answer(organization)
+
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        organization = self.row(pk)
+        organizations.delete_organization(actor=self.actor, organization=organization, generations=self.generations())
+        organization.refresh_from_db()
+        return self.answer(organization, status=202)
+
+
+class UserViewSet(ApiViewSet):
+    queryset = User.objects.all()
+    read_right = Right.USER_VIEW
+    rights = {
+        "list": Right.USER_VIEW,
+        "retrieve": Right.USER_VIEW,
+        "create": Right.USER_EDIT,
+        "partial_update": Right.USER_EDIT,
+    }
+    shapes = {"create": serializers.UserIn, "partial_update": serializers.UserEdit}
+    out = serializers.UserOut
+    filters = {"username": "username", "organization": "organization_id", "enabled": "is_active"}
+    search = ("username", "full_name", "email")
+
+    def create(self, request: Request) -> Response:
+        body = self.body()
+        body["organization"] = self.related(
+            "organization", Organization.objects.all(), body["organization"], Right.ORGANIZATION_VIEW
+        )
+        return self.created(users.create_user(actor=self.actor, **body))
+
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        user = users.edit_user(actor=self.actor, user=self.row(pk), changes=self.body(), generations=self.generations())
+        return self.answer(user)
+
+
+class RoleBindingViewSet(ApiViewSet):
+    queryset = RoleBinding.objects.all()
+    read_right = Right.BINDING_VIEW
+    rights = {"list": Right.BINDING_VIEW, "create": Right.BINDING_EDIT, "destroy": Right.BINDING_EDIT}
+    shapes = {"create": serializers.RoleBindingIn}
+    out = serializers.RoleBindingOut
+    versioned = False
+    filters = {"user": "user_id", "role": "role", "organization": "organization_id", "vdc": "vdc_id"}
+
+    def create(self, request: Request) -> Response:
+        body = self.body()
+        binding = bindings.bind_role(
+            actor=self.actor,
+            user=self.related("user", User.objects.all(), body["user"], Right.USER_VIEW),
+            role=RoleName(body["role"]),
+            organization=self.related(
+                "organization", Organization.objects.all(), body["organization"], Right.ORGANIZATION_VIEW
+            ),
+            vdc_id=body["vdc"],
+        )
+        return self.created(binding)
+
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        bindings.unbind_role(actor=self.actor, binding=self.row(pk))
+        return Response(status=204)
+
+
+class AuditEntryViewSet(ApiViewSet):
+    """What was done and refused, newest first."""
+
+    queryset = AuditEntry.objects.all()
+    read_right = Right.AUDIT_VIEW
+    rights = {"list": Right.AUDIT_VIEW}
+    out = serializers.AuditEntryOut
+    versioned = False
+    newest_first = True
+    filters = {
+        "action": "action",
+        "actor": "actor_id",
+        "object_kind": "object_kind",
+        "object_id": "object_id",
+        "organization": "organization_id",
+        "outcome": "outcome",
+    }
+    search = ("object_name", "actor_name")

@@ -1,0 +1,34 @@
+"""Which role has which rights: the whole permission model on one screen. `tenancy.access` says on which rows."""
+
+from collections.abc import Mapping
+
+from core.rights import Right
+from tenancy.models import RoleName
+
+VM_ALL = frozenset({Right.VM_VIEW, Right.VM_CREATE, Right.VM_EDIT, Right.VM_POWER, Right.VM_DELETE})
+LOOK_AROUND = frozenset({Right.ORGANIZATION_VIEW, Right.VDC_VIEW, Right.CATALOG_VIEW, Right.IMAGE_USE})
+
+GRANTS: Mapping[RoleName, frozenset[Right]] = {
+    RoleName.SYSTEM_ADMIN: frozenset(Right),
+    RoleName.ORG_ADMIN: frozenset(
+        {
+            Right.AUDIT_VIEW,
+            Right.BINDING_EDIT,
+            Right.BINDING_VIEW,
+            Right.CATALOG_EDIT,
+            Right.ORGANIZATION_EDIT,
+            Right.USER_EDIT,
+            Right.USER_VIEW,
+            Right.VDC_CREATE,
+            Right.VDC_DELETE,
+            Right.VDC_EDIT,
+            *LOOK_AROUND,
+            *VM_ALL,
+        }
+    ),
+    # No VDC_EDIT: whoever lives within a limit does not set it.
+    RoleName.VDC_ADMIN: frozenset({Right.BINDING_VIEW, *LOOK_AROUND, *VM_ALL}),
+    # Of what has an owner, only what is his: OWN_ONLY.
+    RoleName.USER: frozenset({*LOOK_AROUND, *VM_ALL}),
+}
+OWN_ONLY = frozenset({RoleName.USER})

@@ -1,0 +1,90 @@
+"""Reads: who is asking."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from core.actor import Actor, Grant, Level
+from tenancy.models import RoleName
+from tenancy.roles import GRANTS, OWN_ONLY
+
+# Everything an Actor is made of, in one round trip, on every request: so that signing out, losing a role and being
+# disabled take effect with the next request. By hand, because this is the one query that every request pays.
+_ACTOR = """
+SELECT u.id, u.username, u.organization_id, (
+  SELECT json_agg(json_build_array(b.role, b.organization_id, b.vdc_id))
+  FROM tenancy_rolebinding b LEFT JOIN tenancy_organization o ON o.id = b.organization_id
+  WHERE b.user_id = u.id AND (b.organization_id IS NULL OR o.enabled)
+)
+FROM tenancy_user u LEFT JOIN tenancy_organization home ON home.id = u.organization_id
+"""
+_ALIVE = "u.is_active AND (u.organization_id IS NULL OR home.enabled)"
+_OF_SESSION = f"""{_ACTOR} JOIN tenancy_session s ON s.user_id = u.id
+WHERE s.id = %s AND s.revoked_at IS NULL AND s.expires_at > now() AND {_ALIVE}"""
+_OF_USER = f"{_ACTOR} WHERE u.id = %s AND {_ALIVE}"
+
+
+def actor_of_session(session_id: UUID, *, address: str = "", request_id: str = "") -> Actor | None:
+    """Who holds this session; None if it has ended, or the person or his organization is disabled."""
+    return _actor(_OF_SESSION, session_id, session_id, address, request_id)
+
+
+def actor_of_user(user_id: UUID, *, address: str = "", request_id: str = "") -> Actor | None:
+    """The person outside any session: at sign-in, and for commands that act in his name."""
+    return _actor(_OF_USER, user_id, None, address, request_id)
+
+
+def _actor(query: str, pk: UUID, session_id: UUID | None, address: str, request_id: str) -> Actor | None:
+    with connection.cursor() as cursor:
+        cursor.execute(query, [pk])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    user_id, name, organization_id, bindings = row
+    return Actor(
+        user_id=user_id,
+        name=name,
+        grants=tuple(_grant(*binding) for binding in bindings or ()),
+        session_id=session_id,
+        address=address,
+        request_id=request_id,
+        organization_id=organization_id,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _grant(role: str, organization_id: str | None, vdc_id: str | None) -> Grant:
+    """What a binding gives. Bindings are few and asked for all the time; a role's rights never change while we run."""
+    name = RoleName(role)
+    if name is RoleName.SYSTEM_ADMIN:
+        return Grant(GRANTS[name], Level.SYSTEM)
+    return Grant(
+        GRANTS[name],
+        Level.VDC if vdc_id else Level.ORGANIZATION,
+        organization_id=UUID(organization_id) if organization_id else None,
+        vdc_id=UUID(vdc_id) if vdc_id else None,
+        own_only=name in OWN_ONLY,
+    )
+
+
+def summary(actor: Actor) -> Mapping[str, Any]:
+    """What a client shows of the person who is signed in."""
+    return {
+        "id": actor.user_id,
+        "username": actor.name,
+        "organization": actor.organization_id,
+        "rights": sorted(str(right) for right in frozenset[str]().union(*(grant.rights for grant in actor.grants))),
+        "grants": [
+            {
+                "level": str(grant.level),
+                "organization": grant.organization_id,
+                "vdc": grant.vdc_id,
+                "own_only": grant.own_only,
+                "rights": sorted(str(right) for right in grant.rights),
+            }
+            for grant in actor.grants
+        ],
+    }

@@ -1,0 +1,1 @@
+"""The verbs of tenancy, by noun: `sessions`, `organizations`, `users`, `bindings`."""

@@ -1,0 +1,107 @@
+"""Organizations: made, edited, switched off, removed. Their objects in clusters follow through their placements."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from clusters import namespaces, placements
+from core import access, audit, rows
+from core.actor import Actor
+from core.errors import Conflict, Invalid, NotFound
+from core.rights import Right
+from core.rows import Generations
+from tenancy.models import Organization
+
+KIND = "organization"
+EDITABLE = ("display_name", "description", "enabled")
+
+
+@transaction.atomic
+def create_organization(*, actor: Actor, name: str, display_name: str, description: str = "") -> Organization:
+    """A tenant, with its place on the default cluster. Its quota's row is made by vdcs with its first limit or VDC."""
+    access.require_system(actor, Right.ORGANIZATION_CREATE)
+    if namespaces.is_reserved(name):
+        raise Invalid.field("name", "reserved", f"{name!r} is a name of the platform: choose another one.")
+    cluster = placements.default_cluster()
+    organization = Organization(name=name, display_name=display_name, description=description)
+    rows.save(organization, new=True)
+    namespaces.allot(cluster, name, KIND, organization.pk)
+    placements.place(KIND, organization.pk, organization.pk, cluster=cluster)
+    audit.record(
+        actor,
+        Right.ORGANIZATION_CREATE,
+        organization,
+        organization_id=organization.pk,
+        after={"name": name, "display_name": display_name, "description": description},
+    )
+    return organization
+
+
+@transaction.atomic
+def edit_organization(
+    *, actor: Actor, organization: Organization, changes: Mapping[str, Any], generations: Generations = None
+) -> Organization:
+    """Change what EDITABLE names; its mirrors in the clusters follow.
+
+    `enabled` is the provider's: while it is false, the organization's people can do nothing; what runs goes on running.
+    """
+    access.require(actor, Right.ORGANIZATION_EDIT, organization)
+    if "enabled" in changes:
+        access.require_system(actor, Right.ORGANIZATION_EDIT)
+    return _edit(actor, organization, {key: changes[key] for key in EDITABLE if key in changes}, generations)
+
+
+def _edit(actor: Actor, organization: Organization, changes: dict[str, Any], generations: Generations) -> Organization:
+    organization = rows.lock(organization, generations)
+    if organization.deletion_requested_at is not None:
+        raise Conflict(f"{organization} is being deleted.")
+    before = rows.edit(organization, changes)
+    if before:
+        after = {name: changes[name] for name in before}
+        audit.record(
+            actor,
+            Right.ORGANIZATION_EDIT,
+            organization,
+            organization_id=organization.pk,
+            before=before,
+            after=after,
+        )
+        placements.bump(KIND, organization.pk)
+    return organization
+
+
+@transaction.atomic
+def delete_organization(*, actor: Actor, organization: Organization, generations: Generations = None) -> None:
+    """Ask for it to go: refused while it has VDCs or catalogs. The row goes once its last namespace is confirmed gone."""
+    access.require_system(actor, Right.ORGANIZATION_DELETE)
+    organization = rows.lock(organization, generations)
+    if organization.deletion_requested_at is not None:
+        return
+    for what, held in (("VDCs", organization.vdcs), ("catalogs", organization.catalogs)):
+        names = list(held.values_list("name", flat=True)[:5])
+        if names:
+            raise Conflict(f"{organization} still has {what} ({', '.join(names)}): delete them first.")
+    organization.deletion_requested_at = timezone.now()
+    organization.enabled = False
+    organization.generation += 1
+    organization.save(update_fields=["deletion_requested_at", "enabled", "generation"])
+    audit.record(actor, Right.ORGANIZATION_DELETE, organization, organization_id=organization.pk)
+    placements.end(KIND, organization.pk)
+
+
+def lock_organization(organization_id: UUID) -> Organization:
+    """For whoever is about to put something into an organization (vdcs, catalogs): its row, locked, and fit for it.
+
+    Deleting takes the same lock before it looks for what is inside, so that neither can miss the other.
+    """
+    organization = Organization.objects.select_for_update(no_key=True).filter(pk=organization_id).first()
+    if organization is None:
+        raise NotFound("No such organization.")
+    if organization.deletion_requested_at is not None:
+        raise Conflict(f"The organization {organization} is being deleted.")
+    if not organization.enabled:
+        raise Conflict(f"The organization {organization} is disabled: a system admin can enable it.")
+    return organization

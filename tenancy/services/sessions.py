@@ -1,0 +1,97 @@
+"""Signing in and out. A session is a row: whoever ends it ends all access through it at once."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.utils import timezone
+
+from core import audit
+from core.actor import Actor
+from core.errors import Unauthenticated
+from core.ids import uuid7
+from tenancy.models import Session, User
+from tenancy.selectors import actor_of_user
+from tenancy.services import throttle
+
+BROWSER_LIFETIME = timedelta(hours=12)
+API_LIFETIME = timedelta(days=7)
+WRONG = "The user name or the password is wrong, or the account is disabled."
+ENDED = "The session has ended: sign in again."
+
+
+def sign_in(*, visitor: Actor, username: str, password: str, lifetime: timedelta, user_agent: str = "") -> Session:
+    """Check the password and begin a session. `visitor` has no rights: it says from where, and under which request.
+
+    Not one transaction: the attempt is counted before the password is looked at, and stays counted if it was wrong.
+    """
+    throttle.attempt(username, visitor.address)
+    user = User.objects.filter(username=username.lower()).first()
+    if user is None:
+        make_password(password)  # as much work as for a user there is: the time must not tell
+        right = False
+    else:
+        right = user.check_password(password)
+    actor = actor_of_user(user.pk) if user is not None and right else None
+    if user is None or actor is None:
+        audit.refused(replace(visitor, name=username[:254]), "session.begin", WRONG)
+        raise Unauthenticated(WRONG)
+    with transaction.atomic():
+        throttle.was_right(username, visitor.address)
+        actor = replace(actor, address=visitor.address, request_id=visitor.request_id)
+        return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
+
+
+@transaction.atomic
+def begin(*, actor: Actor, user: User, lifetime: timedelta, user_agent: str = "") -> Session:
+    """A session for a person whose identity has been proven: by password here, by another provider later."""
+    session = Session.objects.create(
+        user=user,
+        expires_at=timezone.now() + lifetime,
+        address=actor.address[:64],
+        user_agent=user_agent[:255],
+    )
+    audit.record(replace(actor, session_id=session.pk), "session.begin", session, organization_id=user.organization_id)
+    return session
+
+
+@transaction.atomic
+def sign_out(*, actor: Actor) -> None:
+    """End the session the actor came with."""
+    session = Session.objects.select_for_update().filter(pk=actor.session_id, revoked_at__isnull=True).first()
+    if session is not None:
+        _end(actor, session, "session.end")
+
+
+def refresh(*, visitor: Actor, session_id: UUID, refresh_id: UUID) -> Session:
+    """Trade a refresh token for the next one. One that was used before has been copied: that ends the session."""
+    with transaction.atomic():
+        session = Session.objects.select_for_update().filter(pk=session_id).first()
+        if session is None or session.revoked_at is not None or session.expires_at <= timezone.now():
+            raise Unauthenticated(ENDED)
+        actor = actor_of_user(session.user_id, address=visitor.address, request_id=visitor.request_id)
+        if actor is None:
+            raise Unauthenticated(ENDED)
+        reused = session.refresh_id != refresh_id
+        if reused:
+            _end(replace(actor, session_id=session.pk), session, "session.end_by_reuse")
+        else:
+            session.refresh_id = uuid7()
+            session.save(update_fields=["refresh_id"])
+    if reused:  # outside: raising inside would roll the ending back
+        raise Unauthenticated("This refresh token was used before, so the session was ended: sign in again.")
+    return session
+
+
+def _end(actor: Actor, session: Session, action: str) -> None:
+    session.revoked_at = timezone.now()
+    session.save(update_fields=["revoked_at"])
+    audit.record(actor, action, session, organization_id=actor.organization_id)
+
+
+def end_all(*, actor: Actor, user: User) -> None:
+    """Inside the caller's transaction: end every session of a person but the actor's own."""
+    alive = Session.objects.filter(user=user, revoked_at__isnull=True).exclude(pk=actor.session_id)
+    alive.update(revoked_at=timezone.now())

@@ -26,7 +26,7 @@ class Part:
     once: bool = False  # runs to its end (a migration) before the next stage starts
     stop_signal: int = signal.SIGTERM
     death_signal: int = signal.SIGKILL
-    patience: float = 60  # seconds until it must be ready, and a one-shot must have ended
+    patience: float = 120  # seconds until it must be ready, and a one-shot must have ended; a busy machine is slow
     stop_seconds: float = 8
 
 

@@ -57,7 +57,11 @@ class Site:
     def stages(self) -> Stages:
         return (
             self._services(),
-            (self._python("migrate", "manage.py", "migrate", "--database=owner", "--no-input", once=True),),
+            # Migrating needs no cluster: the sandbox starts meanwhile.
+            (
+                *self._sandbox(),
+                self._python("migrate", "manage.py", "migrate", "--database=owner", "--no-input", once=True),
+            ),
             (self._python("setup", "manage.py", "setup_demo", "--sign-ins", str(self.sign_ins), once=True),),
             self._programs(),
         )
@@ -71,14 +75,17 @@ class Site:
             parts.append(Part("postgres", server.prepare, server.is_ready, stop_signal=stop, death_signal=stop))
         if self.valkey:
             parts.append(Part("valkey", self.valkey.prepare, self.valkey.is_ready))
-        if self.sandbox_token:
-            port = self.ports["sandbox"]
-            arguments = ("--port", str(port), "--token", self.sandbox_token)
-            folders = ("--data", str(self.var.folder / "sandbox"), "--kubeconfig", str(self.kubeconfig))
-            self.kubeconfig.parent.mkdir(exist_ok=True)
-            serve = ("-m", "clusters.sandbox", "serve", *arguments, *folders)
-            parts.append(self._python("sandbox", *serve, ready=listens(port)))
         return tuple(parts)
+
+    def _sandbox(self) -> tuple[Part, ...]:
+        if not self.sandbox_token:
+            return ()
+        port = self.ports["sandbox"]
+        self.kubeconfig.parent.mkdir(exist_ok=True)
+        arguments = ("--port", str(port), "--token", self.sandbox_token)
+        folders = ("--data", str(self.var.folder / "sandbox"), "--kubeconfig", str(self.kubeconfig))
+        serve = ("-m", "clusters.sandbox", "serve", *arguments, *folders)
+        return (self._python("sandbox", *serve, ready=listens(port)),)
 
     def _programs(self) -> tuple[Part, ...]:
         web, live = (("--host", LOOPBACK, "--port", str(self.ports[name])) for name in ("web", "live"))

@@ -23,7 +23,7 @@ VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH"
 def verb_of(method: str, target: Target, query: dict[str, str]) -> str:
     """The verb that RBAC and refusals speak of."""
     if method in {"GET", "HEAD"} and not target.name:
-        watching = query.get("watch", "").lower() in {"1", "true"}
+        watching = target.watch or query.get("watch", "").lower() in {"1", "true"}
         return "watch" if watching else "list"
     if method == "DELETE" and not target.name:
         return "deletecollection"
@@ -165,12 +165,12 @@ class Api:
         for stored in items:
             one = Call(target.resource, target.namespace, stored.meta["name"], dry_run=call.dry_run, user=call.user)
             try:
-                last, gone = self.cluster.deleter.delete(one, wish)
+                self.cluster.deleter.delete(one, wish)
             except errors.ApiError as problem:
                 if problem.code != 404:
                     raise
                 continue
-            out.append(stored if gone else last)
+            out.append(stored)  # as it was before
         shape = Shape()
         return Answer(200, reads.render_list(target.resource, out, metadata, shape))
 

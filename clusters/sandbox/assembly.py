@@ -8,7 +8,9 @@ import importlib.util
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.collector import Collector
 from clusters.sandbox.definitions import Definitions
+from clusters.sandbox.limits import Limits
 from clusters.sandbox.namespaces import Namespaces
+from clusters.sandbox.quotas import Quotas
 
 
 def assemble(*, ca_bundle: str = "sandbox") -> tuple[Cluster, Definitions, Namespaces]:
@@ -16,6 +18,8 @@ def assemble(*, ca_bundle: str = "sandbox") -> tuple[Cluster, Definitions, Names
     cluster = Cluster()
     definitions = Definitions(cluster)
     Collector(cluster)
+    Limits(cluster)
+    Quotas(cluster)
     namespaces = Namespaces(cluster, ca_bundle)
     return cluster, definitions, namespaces
 

@@ -10,12 +10,13 @@ import orjson
 
 from clusters.sandbox import errors
 from clusters.sandbox.admission import Admission, Denial, Hook, Mutator, Validator
-from clusters.sandbox.call import Call
+from clusters.sandbox.call import Call, now
 from clusters.sandbox.deletes import Deleter, DeleteOptions
 from clusters.sandbox.errors import ApiError
+from clusters.sandbox.managers import Tracker
 from clusters.sandbox.resources import Registry, Resource
-from clusters.sandbox.store import Change, Store
-from clusters.sandbox.writes import Writer
+from clusters.sandbox.store import Change, Store, key_of
+from clusters.sandbox.writes import Writer, same
 
 Object = dict[str, Any]
 Wake = Callable[[str, "str | None", str], None]
@@ -100,6 +101,20 @@ class Cluster:
     ) -> None:
         call = Call(self.resource(resource), namespace, name, internal=True)
         self.deleter.delete(call, DeleteOptions(uid=uid or "", propagation=propagation or ""))
+
+    def controller_write(self, resource: str, obj: Object, *, manager: str, subresource: str = "") -> None:
+        """Stores what a built-in controller worked out: ownership is tracked, nothing is validated again."""
+        found = self.resource(resource)
+        meta = obj["metadata"]
+        key = key_of(meta.get("namespace"), meta["name"])
+        old = self.store.get(resource, key)
+        if old is None:
+            return
+        tracker = Tracker(found.node, found.api_version, subresource, found.status, now())
+        entries = tracker.updated(old.obj, obj, manager)
+        obj = {**obj, "metadata": {**meta, "managedFields": entries} if entries else meta}
+        if not same(obj, old.obj):
+            self.store.put(resource, key, obj)
 
     # controllers
 

@@ -12,7 +12,7 @@ from clusters.sandbox.errors import ApiError
 from clusters.sandbox.store import Change, Stored
 
 Object = dict[str, Any]
-DELAY = 0.05  # the real collector took about 0.1 s
+DELAY = 0.1  # what the real collector took
 
 
 class Collector:

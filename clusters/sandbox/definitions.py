@@ -8,7 +8,6 @@ from clusters.sandbox import resources
 from clusters.sandbox.call import Call, now
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.deletes import DeleteOptions
-from clusters.sandbox.managers import Tracker
 from clusters.sandbox.store import Change
 
 Object = dict[str, Any]
@@ -61,7 +60,6 @@ class Definitions:
             self._establish(stored.copy())
 
     def _establish(self, crd: Object) -> None:
-        old = {**crd, "metadata": dict(crd["metadata"])}
         moment = now()
         names = {key: value for key, value in crd["spec"]["names"].items() if value}
         crd["status"] = {
@@ -72,12 +70,7 @@ class Definitions:
             ],
             "acceptedNames": names,
         }
-        found = self.cluster.resource(KEY)
-        tracker = Tracker(found.node, found.api_version, "status", found.status, moment)
-        entries = tracker.updated(old, crd, MANAGER)
-        if entries:
-            crd["metadata"]["managedFields"] = [_without_dots(entry) for entry in entries]
-        self.cluster.store.put(KEY, crd["metadata"]["name"], crd)
+        self.cluster.controller_write(KEY, crd, manager=MANAGER, subresource="status")
 
     def _clean(self, name: str, crd: Object) -> None:
         """Deletes the instances, then lets the definition go."""
@@ -101,7 +94,3 @@ class Definitions:
 def condition(kind: str, reason: str, message: str, moment: str) -> Object:
     return {"type": kind, "status": "True", "lastTransitionTime": moment, "reason": reason, "message": message}
 
-
-def _without_dots(entry: Object) -> Object:
-    """The real server owns the conditions' items, not the (null until then) list itself."""
-    return entry

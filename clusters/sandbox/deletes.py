@@ -143,5 +143,8 @@ class Deleter:
                 f"the ResourceVersion in the precondition ({wish.version}) does not match the ResourceVersion in record "
                 f"({old.meta['resourceVersion']}). The object might have been modified"
             )
+        if why and resource.key == "namespaces" and wish.uid:
+            why = f"Precondition failed: UID in precondition: {wish.uid}, UID in object meta: {old.meta['uid']}"
+            raise errors.conflict(resource.plural, resource.group, call.name, why)
         if why:
             raise errors.conflict(resource.kind, resource.group, call.name, why)

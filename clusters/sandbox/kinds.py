@@ -152,7 +152,7 @@ CRDStatus: conditions:[StatusCondition]/type+ acceptedNames:CRDNames storedVersi
 APIService: spec:any status:any
 EndpointSlice: addressType:str+ endpoints:[any]+ ports:[any]+
 TokenRequest: spec:TokenRequestSpec status:TokenRequestStatus
-TokenRequestSpec: audiences:[str]+ expirationSeconds:*int64 boundObjectRef:*any+
+TokenRequestSpec: audiences:[str]+ expirationSeconds:*int64 boundObjectRef:*any
 TokenRequestStatus: token:str+ expirationTimestamp:*time
 """
 

@@ -18,6 +18,7 @@ CA_NOTE = (
     "clusters."
 )
 STEADY = ("default", "kube-system", "kube-public", "kube-node-lease")
+FIRST_SWEEP = 0.5  # content stays writable for a moment (k8s-replay 03)
 RECHECK = 0.3
 
 
@@ -81,7 +82,7 @@ class Namespaces:
     def _watch_end(self, name: str) -> None:
         if name not in self._ending:
             self._ending.add(name)
-            self.cluster.after(0, lambda: self._end(name))
+            self.cluster.after(FIRST_SWEEP, lambda: self._end(name))
 
     def _end(self, name: str) -> None:
         """One round: delete content, say what remains, let the namespace go when nothing does."""
@@ -155,7 +156,7 @@ class Namespaces:
         if conditions != stored.obj.get("status", {}).get("conditions"):
             obj = stored.copy()
             obj["status"] = {**obj.get("status", {}), "phase": "Terminating", "conditions": conditions}
-            self.cluster.store.put("namespaces", stored.meta["name"], obj)
+            self.cluster.controller_write("namespaces", obj, manager="kube-controller-manager", subresource="status")
 
 
 def _counted(key: str) -> str:

@@ -57,6 +57,10 @@ def complete(obj: Object) -> None:
     spec = obj["spec"]
     if spec.get("type") == "ExternalName":
         return
+    if spec.get("clusterIP") == "None" and not spec.get("selector"):
+        # Headless without selector: addresses come by hand, so both families are assumed (k8s-replay 05).
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack")
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")
     if spec.get("clusterIP"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import orjson
+
 from clusters.sandbox.errors import FieldError, Object
 from clusters.sandbox.resources import Resource
 
@@ -106,10 +108,15 @@ def _annotations_errors(annotations: dict[str, Any]) -> list[FieldError]:
     return errors
 
 
+def _owner_printed(owner: Object) -> Object:
+    order = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+    return {name: owner[name] for name in order if name in owner}
+
+
 def _owner_errors(owners: list[Any]) -> list[FieldError]:
     errors: list[FieldError] = []
-    controllers = 0
-    for i, owner in enumerate(owners):
+    controller = ""
+    for owner in owners:
         path = "metadata.ownerReferences"
         version = owner.get("apiVersion", "")
         if not version or not version.rpartition("/")[2]:
@@ -118,9 +125,13 @@ def _owner_errors(owners: list[Any]) -> list[FieldError]:
             _invalid(f"{path}.{name}", "", "must not be empty") for name in ("kind", "name", "uid") if not owner.get(name)
         ]
         if owner.get("controller"):
-            controllers += 1
-            if controllers > 1:
-                errors.append(_invalid(path, str(i), "Only one reference can have Controller set to true"))
+            named = f"{owner.get('kind')}/{owner.get('name')}"
+            if controller:
+                shown = orjson.dumps([_owner_printed(o) for o in owners]).decode()
+                why = "Only one reference can have Controller set to true."
+                found = f'Found "true" in references for {controller} and {named}'
+                errors.append(FieldError("Invalid value", path, f"{shown}: {why} {found}"))
+            controller = controller or named
     return errors
 
 
@@ -158,7 +169,8 @@ def update_errors(old: Object, new: Object) -> list[FieldError]:
             errors.append(FieldError("Forbidden", "metadata.finalizers", why))
     if after.get("uid") and after["uid"] != before.get("uid"):
         errors.append(_invalid("metadata.uid", after["uid"], "field is immutable"))
-    return errors + (common_errors(after) if after is not before else [])
+    errors += common_errors(after)
+    return errors + errors  # the real server judges metadata twice on updates, and the causes show it
 
 
 def finalizer_warnings(meta: Object) -> list[str]:

@@ -20,6 +20,8 @@ class Target:
     name: str = ""
     subresource: str = ""
     rest: str = ""
+    watch: bool = False  # by the path, not by the query
+    only: str = ""  # such a watch on one object
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ def parse(registry: Registry, path: str) -> Target:
 
 def _resolve(registry: Registry, group: str, version: str, rest: list[str]) -> Target:
     namespace: str | None = None
+    if rest[0] == "watch" and len(rest) > 1:
+        return _old_watch(registry, group, version, rest[1:])
     if rest[0] == "namespaces" and len(rest) > 2 and not (not group and rest[2] in {"status", "finalize"}):
         namespace, rest = rest[1], rest[2:]
     resource = registry.by_path.get((group, version, rest[0]))
@@ -61,6 +65,14 @@ def _resolve(registry: Registry, group: str, version: str, rest: list[str]) -> T
     if name and resource.namespaced and namespace is None:
         raise _missing(registry, group, version)
     return Target(resource, namespace, name, subresource, tail)
+
+
+def _old_watch(registry: Registry, group: str, version: str, rest: list[str]) -> Target:
+    """The deprecated /watch/ prefix: the same as ?watch=1, with a name as ?fieldSelector (k8s-replay 04)."""
+    target = _resolve(registry, group, version, rest)
+    if target.subresource:
+        raise _missing(registry, group, version)
+    return Target(target.resource, target.namespace, only=target.name, watch=True)
 
 
 def _missing(registry: Registry, group: str, version: str) -> Exception:

@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from clusters.sandbox import rules_config, rules_crd, rules_quota, rules_rbac, rules_service, rules_storage
 from clusters.sandbox.errors import FieldError
 from clusters.sandbox.store import Store
 
 Object = dict[str, Any]
 Rule = Callable[[Object, "Object | None", Store], list[FieldError]]
-RULES: dict[str, Rule] = {}
+RULES: dict[str, Rule] = {
+    "secrets": rules_config.secret,
+    "configmaps": rules_config.config_map,
+    "services": rules_service.service,
+    "persistentvolumeclaims": rules_storage.claim,
+    "storageclasses.storage.k8s.io": rules_storage.storage_class,
+    "resourcequotas": rules_quota.quota,
+    "limitranges": rules_quota.limit_range,
+    "roles.rbac.authorization.k8s.io": rules_rbac.role,
+    "clusterroles.rbac.authorization.k8s.io": rules_rbac.cluster_role,
+    "rolebindings.rbac.authorization.k8s.io": rules_rbac.binding,
+    "clusterrolebindings.rbac.authorization.k8s.io": rules_rbac.binding,
+    "networkpolicies.networking.k8s.io": rules_service.network_policy,
+    "customresourcedefinitions.apiextensions.k8s.io": rules_crd.definition,
+    "pods": rules_config.pod,
+}
 
 
 def errors(key: str, new: Object, old: Object | None, store: Store) -> list[FieldError]:

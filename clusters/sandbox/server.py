@@ -118,6 +118,8 @@ class Server:
         self, request: Request, target: routes.Target, user: User, receive: Receive, send: Send
     ) -> None:
         access.require(self.cluster.store, user, "watch", target)
+        if target.only:
+            request.query["fieldSelector"] = f"metadata.name={target.only}"
         watch = Watch(self.cluster.store, target.resource, target.namespace, request.query, wire.shape(request))
         watch.stalled = self.faults.stall_watches
         watch.open()

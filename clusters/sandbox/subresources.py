@@ -77,6 +77,7 @@ class Subresources:
             bad = errors.FieldError("Invalid value", "spec.expirationSeconds", why)
             raise errors.invalid("TokenRequest", TOKEN_GROUP, "", [bad])
         owned = Tracker(node, f"{TOKEN_GROUP}/v1", "token", False, now()).created(obj, call.manager)  # noqa: FBT003
+        spec.setdefault("boundObjectRef", None)  # printed even when absent, yet never owned
         end = datetime.now(UTC) + timedelta(seconds=seconds)
         obj["metadata"] = {
             "name": call.name,

@@ -100,6 +100,10 @@ def _compare_maps(node: Node, old: dict[str, Any], new: dict[str, Any], out: Com
 
 def _compare_values(node: Node, element: str, old: Any, new: Any, out: Comparison) -> None:
     """Both sides exist and differ."""
+    if old is None and isinstance(new, dict | list):
+        old = type(new)()  # null counts as empty, and being there, is not added again
+    elif new is None and isinstance(old, dict | list):
+        new = type(old)()
     same_shape = type(old) is type(new)
     if not same_shape or is_leaf(node, new) or (not old and not new):
         out.modified[element] = LEAF

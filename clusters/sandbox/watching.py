@@ -141,7 +141,9 @@ class Watch:
     async def lines(self) -> AsyncIterator[bytes]:
         """Batches of lines until the timeout; an empty batch never comes."""
         end = time.monotonic() + self.timeout
-        next_mark = min(time.monotonic() + BOOKMARK_EVERY, end - BOOKMARK_BEFORE_END)
+        begin = time.monotonic()
+        last_mark = end - BOOKMARK_BEFORE_END if self.timeout > BOOKMARK_BEFORE_END else end + 1
+        next_mark = min(begin + BOOKMARK_EVERY, last_mark)
         while True:
             while self.queue and not self.stalled:
                 batch = b"".join(self.queue)
@@ -154,7 +156,7 @@ class Watch:
                 return
             if self.bookmarks and moment >= next_mark:
                 self._bookmark()
-                next_mark = moment + BOOKMARK_EVERY if moment + BOOKMARK_EVERY < end else end + 1
+                next_mark = min(moment + BOOKMARK_EVERY, last_mark) if moment < last_mark else end + 1
                 continue
             until = min(end, next_mark) if self.bookmarks else end
             self.signal.clear()

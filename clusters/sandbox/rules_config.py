@@ -1,0 +1,138 @@
+"""Secrets, ConfigMaps and the little of pods that is checked (k8s-replay 01, k8s-transcript 02)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+from clusters.sandbox.errors import FieldError
+from clusters.sandbox.objectmeta import label_problems, quoted
+from clusters.sandbox.store import Store
+
+Object = dict[str, Any]
+CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+\Z")
+KEY_TEXT = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"  # noqa: E501
+LIMIT = 1024 * 1024
+REQUIRED_KEYS = {
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+}
+IMMUTABLE = "field is immutable when `immutable` is set"
+
+
+def _key_errors(keys: Any, path: str) -> list[FieldError]:
+    errors = []
+    for key in sorted(keys or ()):
+        if len(key) > 253:
+            errors.append(FieldError("Invalid value", f"{path}[{key}]", f"{quoted(key)}: must be no more than 253 characters"))
+        if not CONFIG_KEY.match(key):
+            errors.append(FieldError("Invalid value", f"{path}[{key}]", f"{quoted(key)}: {KEY_TEXT}"))
+        elif key in {".", ".."}:
+            errors.append(FieldError("Invalid value", f"{path}[{key}]", f"{quoted(key)}: must not be '{key}'"))
+    return errors
+
+
+def _frozen(new: Object, old: Object, fields: tuple[str, ...]) -> list[FieldError]:
+    if not old.get("immutable"):
+        return []
+    errors = []
+    if not new.get("immutable"):
+        errors.append(FieldError("Forbidden", "immutable", IMMUTABLE))
+    errors += [FieldError("Forbidden", name, IMMUTABLE) for name in fields if new.get(name) != old.get(name)]
+    return errors
+
+
+def secret(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if old is not None:
+        if new.get("type") != old.get("type"):
+            errors.append(FieldError("Invalid value", "type", f"{quoted(new.get('type', ''))}: field is immutable"))
+        errors += _frozen(new, old, ("data",))
+    data = new.get("data") or {}
+    errors += _key_errors(data, "data")
+    size = sum(len(value) * 3 // 4 for value in data.values())
+    if size > LIMIT:
+        errors.append(FieldError("Too long", "data", f"may not be more than {LIMIT} bytes"))
+    return errors + _typed_secret(new, data)
+
+
+def _typed_secret(new: Object, data: Object) -> list[FieldError]:
+    kind = new.get("type", "")
+    if kind == "kubernetes.io/basic-auth":
+        if "username" in data or "password" in data:
+            return []
+        return [FieldError("Required value", "data[username]"), FieldError("Required value", "data[password]")]
+    if kind == "kubernetes.io/service-account-token":
+        annotations = new["metadata"].get("annotations") or {}
+        if not annotations.get("kubernetes.io/service-account.name"):
+            return [FieldError("Required value", "metadata.annotations[kubernetes.io/service-account.name]")]
+        return []
+    required = REQUIRED_KEYS.get(kind, ())
+    missing = [FieldError("Required value", f"data[{key}]") for key in required if key not in data]
+    if not missing and kind in {"kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson"}:
+        why = _go_json_error(base64.b64decode(data[required[0]]).decode("utf-8", "replace"))
+        if why:
+            text = f'"<secret contents redacted>": {why}'
+            return [FieldError("Invalid value", f"data[{required[0]}]", text)]
+    return missing
+
+
+LITERALS = {"n": "null", "t": "true", "f": "false"}
+
+
+def _go_json_error(text: str) -> str:
+    """Go's complaint about a document that is not JSON; empty when it is."""
+    try:
+        json.loads(text)
+    except ValueError as problem:
+        position = getattr(problem, "pos", 0)
+        if position >= len(text):
+            return "unexpected end of JSON input"
+        literal = LITERALS.get(text[position])
+        if literal:
+            for i, wanted in enumerate(literal):
+                found = text[position + i : position + i + 1]
+                if found != wanted:
+                    return f"invalid character '{found}' in literal {literal} (expecting '{wanted}')"
+        return f"invalid character '{text[position]}' looking for beginning of value"
+    return ""
+
+
+def config_map(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
+    errors = _key_errors(new.get("data"), "data") + _key_errors(new.get("binaryData"), "binaryData")
+    both = set(new.get("data") or ()) & set(new.get("binaryData") or ())
+    for key in sorted(both):
+        text = f"{quoted(key)}: duplicate of key present in binaryData"
+        errors.append(FieldError("Invalid value", f"data[{key}]", text))
+    size = sum(len(value.encode()) for value in (new.get("data") or {}).values())
+    size += sum(len(value) * 3 // 4 for value in (new.get("binaryData") or {}).values())
+    if size > LIMIT:
+        errors.append(FieldError("Too long", "[]", f"may not be more than {LIMIT} bytes"))
+    if old is not None:
+        errors = _frozen(new, old, ("data", "binaryData")) + errors
+    return errors
+
+
+def pod(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
+    """Names, images and requests of containers; most of a pod's rules are not the sandbox's business."""
+    errors: list[FieldError] = []
+    spec = new["spec"]
+    if not spec.get("containers"):
+        errors.append(FieldError("Required value", "spec.containers"))
+    seen: set[str] = set()
+    for i, container in enumerate(spec.get("containers") or ()):
+        path, name = f"spec.containers[{i}]", container.get("name", "")
+        if not name:
+            errors.append(FieldError("Required value", f"{path}.name"))
+        else:
+            errors += [FieldError("Invalid value", f"{path}.name", f"{quoted(name)}: {why}") for why in label_problems(name)]
+        if name in seen:
+            errors.append(FieldError("Duplicate value", f"{path}.name", quoted(name)))
+        seen.add(name)
+        if not container.get("image"):
+            errors.append(FieldError("Required value", f"{path}.image"))
+    return errors

@@ -58,8 +58,10 @@ class Supervisor:
 
     def start(self) -> None:
         """Returns when every part is ready; SupervisorError when one can't be, StopRequested on a signal."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means to outlive the terminal
+            signal.signal(signal.SIGHUP, self._on_signal)
         self._groups.start_guard()
         for stage in self._stages:
             self._start_stage([_Running(part, self._var.log(part.name)) for part in stage])

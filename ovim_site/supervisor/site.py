@@ -108,17 +108,11 @@ class Site:
 
 def read_site(var: Var, outside: Mapping[str, str]) -> Site:
     """Decide what is embedded. `var` is open: what is missing in it is made."""
-    database, owner = outside.get("OVIM_DATABASE_URL"), outside.get("OVIM_DATABASE_OWNER_URL")
-    if bool(database) != bool(owner):
-        given, missing = ("OVIM_DATABASE_URL", "OVIM_DATABASE_OWNER_URL")[:: 1 if database else -1]
-        raise SupervisorError(
-            f"{given} is set and {missing} is not: migrations run as the database's owner and everything else as a "
-            "role with fewer rights, so set both, or neither for the embedded PostgreSQL."
-        )
+    has_database = _both_or_neither(outside, "OVIM_DATABASE_URL", "OVIM_DATABASE_OWNER_URL")
     kept = var.secrets()
     ports = var.ports(PORTS)
     postgres = None
-    if not database:
+    if not has_database:
         passwords = {OWNER: kept["database_owner"], APP: kept["database_app"]}
         folder = var.folder / "postgres"
         postgres = Postgres(folder, port=ports["postgres"], passwords=passwords, log=var.log("postgres"))
@@ -148,6 +142,18 @@ def read_site(var: Var, outside: Mapping[str, str]) -> Site:
         valkey=valkey,
         sandbox_token=None if outside.get("OVIM_KUBECONFIG") else kept["sandbox_token"],
     )
+
+
+def _both_or_neither(outside: Mapping[str, str], application: str, owner: str) -> bool:
+    """Whether both addresses are set."""
+    given = [name for name in (application, owner) if outside.get(name)]
+    if len(given) == 1:
+        missing = owner if given == [application] else application
+        raise SupervisorError(
+            f"{given[0]} is set and {missing} is not: migrations run as the database's owner and everything else as a "
+            "role with fewer rights, so set both, or neither for the embedded PostgreSQL."
+        )
+    return bool(given)
 
 
 def _environment(outside: Mapping[str, str], embedded: Mapping[str, str]) -> dict[str, str]:

@@ -110,6 +110,19 @@ def test_a_signal_stops_everything_and_leaves_nothing_behind(var: Path, number: 
         assert alive(var) == []
 
 
+def test_under_nohup_the_end_of_the_terminal_is_not_the_end(var: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited by what is started now, as from nohup
+    try:
+        with driven(var, "web=" + STEADY) as run:
+            run.wait_for("all ready")
+            run.process.send_signal(signal.SIGHUP)
+            time.sleep(0.3)
+            assert run.process.poll() is None
+            assert run.end() == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_signal_while_parts_start_stops_those_that_do(var: Path) -> None:
     with driven(var, "db=" + STEADY, "web=sleep 4321") as run:
         run.wait_for("db")

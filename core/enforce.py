@@ -59,7 +59,7 @@ class DefaultDeny:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        if getattr(view, "cls", None) is not None and hasattr(view.cls, "rights"):
+        if hasattr(getattr(view, "cls", None), "rights"):
             return None  # an ApiView: it authenticates and checks in its own `initial`
         right = declared(view)
         if right is None and getattr(view, "admin_site", None) is None:

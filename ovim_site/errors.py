@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import RequestDataTooBig, ValidationError
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from rest_framework import exceptions as drf
@@ -52,6 +52,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Unavailable: 503,
 }
 TYPE = "urn:ovim:problem:"
+BUSY = ("55P03", "57014", "40P01")  # lock_timeout, statement_timeout, deadlock
 AUDITED = (Forbidden, QuotaExceeded, Unauthenticated)
 
 
@@ -111,19 +112,19 @@ def as_domain_error(error: Exception) -> DomainError | None:
         return TooLarge("The body is too large.")
     if isinstance(error, drf.ParseError):
         return Invalid.field("", "type", str(error))
+    return _of_database(error)
+
+
+def _of_database(error: Exception) -> DomainError | None:
     if isinstance(error, IntegrityError):
         return rows.explained(error)
     if isinstance(error, DataError):  # a NUL byte or a number past its column, where no shape was in between
         return Invalid("A value does not fit into the database: " + str(error).splitlines()[0])
-    if isinstance(error, OperationalError | InterfaceError):
-        return _of_database(error)
-    return None
-
-
-def _of_database(error: DatabaseError) -> DomainError:
-    state = getattr(error.__cause__, "sqlstate", None)
-    if state in ("55P03", "57014", "40P01"):  # lock_timeout, statement_timeout, deadlock
+    if not isinstance(error, OperationalError | InterfaceError):
+        return None
+    if getattr(error.__cause__, "sqlstate", None) in BUSY:
         return Busy("Others are changing this at the moment: nothing was done, try again.")
+    log.error("the database can't be reached: %s", error)
     return Unavailable("The database can't be reached; nothing was changed.")
 
 
@@ -153,7 +154,9 @@ def _validation_errors(error: ValidationError) -> list[FieldError]:
             for item in items
             for message in item.messages
         ]
-    return [FieldError("", str(item.code or "invalid"), message) for item in error.error_list for message in item]
+    return [
+        FieldError("", str(item.code or "invalid"), message) for item in error.error_list for message in item.messages
+    ]
 
 
 def api_exception(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:

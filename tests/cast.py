@@ -23,7 +23,7 @@ from django.contrib.auth.hashers import make_password
 from django.test import Client
 from django.utils import timezone
 
-from clusters.models import Cluster
+from clusters.models import Cluster, Placement
 from core.actor import Actor
 from tenancy.api import tokens
 from tenancy.models import Organization, RoleBinding, RoleName, Session, User
@@ -55,16 +55,25 @@ def make_organization(name: str) -> Organization:
     return Organization.objects.get_or_create(name=name, defaults={"display_name": name.title()})[0]
 
 
-def make_vdc(organization: Organization, name: str) -> Vdc:
-    return Vdc.objects.get_or_create(
-        organization=organization,
-        name=name,
-        defaults={
-            "cluster": make_cluster(),
-            "display_name": name.title(),
-            "namespace": f"{organization.name}-{name}",
-        },
+def make_placement(organization: Organization) -> Placement:
+    """The organization's place on the default cluster, as if it had been made there already."""
+    return Placement.objects.get_or_create(
+        owner_kind="organization",
+        owner_id=organization.pk,
+        cluster=make_cluster(),
+        defaults={"tenant_id": organization.pk},
     )[0]
+
+
+def make_vdc(organization: Organization, name: str) -> Vdc:
+    defaults: dict[str, Any] = {
+        "cluster": make_cluster(),
+        "display_name": name.title(),
+        "namespace": f"{organization.name}-{name}",
+    }
+    if hasattr(Vdc, "placement"):
+        defaults["placement"] = make_placement(organization)
+    return Vdc.objects.get_or_create(organization=organization, name=name, defaults=defaults)[0]
 
 
 def make_user(

@@ -33,14 +33,15 @@ def narrow(
             raise Invalid.field(name, "unknown_parameter", f"There is no parameter {name!r} here. There are: {known}.")
         if len(query.getlist(name)) > 1:
             raise Invalid.field(name, "repeated", f"{name} is given more than once.")
+    given = {name: str(query[name]) for name in query}
     for name, path in filters.items():
-        if name in query:
-            rows = rows.filter(**{path: _value(rows.model, name, path, query[name])})
-    if query.get("q"):
-        rows = rows.filter(_search(search, query["q"]))
-    if "after" in query:
-        rows = rows.filter(**{"pk__lt" if newest_first else "pk__gt": _uuid("after", query["after"])})
-    return rows, _limit(query)
+        if name in given:
+            rows = rows.filter(**{path: _value(rows.model, name, path, given[name])})
+    if given.get("q"):
+        rows = rows.filter(_search(search, given["q"]))
+    if "after" in given:
+        rows = rows.filter(**{"pk__lt" if newest_first else "pk__gt": _uuid("after", given["after"])})
+    return rows, _limit(given.get("limit"))
 
 
 def page(rows: QuerySet[Any], limit: int, columns: Columns, *, newest_first: bool = False) -> Raw:
@@ -49,8 +50,7 @@ def page(rows: QuerySet[Any], limit: int, columns: Columns, *, newest_first: boo
     return Raw(b'{"items":' + items + b',"next":' + orjson.dumps(last) + b"}")
 
 
-def _limit(query: QueryDict) -> int:
-    text = query.get("limit")
+def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT
     if not (text.isascii() and text.isdigit() and len(text) <= 9) or not 1 <= int(text) <= MOST:
@@ -91,10 +91,10 @@ def _field(model: type[Model], path: str) -> "Field[Any, Any]":
     for part in path.split("__"):
         field = model._meta.pk if part == "pk" else model._meta.get_field(part)
         if isinstance(field, ForeignKey):
-            model = field.related_model  # type: ignore[assignment]
+            model = field.related_model
             if not part.endswith("_id") and path.endswith(part):
                 field = field.target_field
-    return field.target_field if isinstance(field, ForeignKey) else field  # type: ignore[no-any-return]
+    return field.target_field if isinstance(field, ForeignKey) else field
 
 
 def _flag(name: str, text: str) -> bool:

@@ -31,7 +31,7 @@ class Problem(Shape):
     detail = Text()
     code = Text()
     request_id = Text()
-    errors = ProblemItem(many=True, required=False)
+    errors = ProblemItem(many=True, required=False)  # type: ignore[assignment]  # a declared field, not the property
 
 
 @cache
@@ -88,8 +88,9 @@ class Schema(AutoSchema):
             ),
             OpenApiParameter("after", OpenApiTypes.UUID, description="`next` of the page before"),
         ]
-        if getattr(self.view, "search", ()):
-            own.append(OpenApiParameter("q", str, description="part of: " + ", ".join(self.view.search)))
+        search = getattr(self.view, "search", ())
+        if search:
+            own.append(OpenApiParameter("q", str, description="part of: " + ", ".join(search)))
         return own + [OpenApiParameter(name, str) for name in getattr(self.view, "filters", {})]
 
     def _is_list_view(self, serializer: Any = None) -> bool:

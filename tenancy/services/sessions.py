@@ -60,6 +60,8 @@ def begin(*, actor: Actor, user: User, lifetime: timedelta, user_agent: str = ""
 @transaction.atomic
 def sign_out(*, actor: Actor) -> None:
     """End the session the actor came with."""
+    if actor.session_id is None:
+        return
     session = Session.objects.select_for_update().filter(pk=actor.session_id, revoked_at__isnull=True).first()
     if session is not None:
         _end(actor, session, "session.end")
@@ -93,5 +95,7 @@ def _end(actor: Actor, session: Session, action: str) -> None:
 
 def end_all(*, actor: Actor, user: User) -> None:
     """Inside the caller's transaction: end every session of a person but the actor's own."""
-    alive = Session.objects.filter(user=user, revoked_at__isnull=True).exclude(pk=actor.session_id)
+    alive = Session.objects.filter(user=user, revoked_at__isnull=True)
+    if actor.session_id is not None:
+        alive = alive.exclude(pk=actor.session_id)
     alive.update(revoked_at=timezone.now())

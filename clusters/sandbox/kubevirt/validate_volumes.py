@@ -54,9 +54,9 @@ def _one_volume(where: Path, volume: Object, gates: Gates) -> Iterator[Cause]:
         yield Cause("DataVolume 'name' must be set", str(where.child("name")), REQUIRED)
     if sum(source in volume for source in SOURCES) != 1:
         yield Cause(f"{where} must have exactly one source type set", str(where))
-    kind = next((kind for kind in ("cloudInitNoCloud", "cloudInitConfigDrive") if kind in volume), None)
-    if kind:
-        yield from _cloud_init(where.child(kind), kind, volume[kind])
+    cloud_init = next((kind for kind in ("cloudInitNoCloud", "cloudInitConfigDrive") if kind in volume), None)
+    if cloud_init:
+        yield from _cloud_init(where.child(cloud_init), cloud_init, volume[cloud_init])
     if "downwardMetrics" in volume and not gates.on("DownwardMetrics"):
         text = "downwardMetrics disks are not allowed: DownwardMetrics feature gate is not enabled."
         yield Cause(text, str(where))

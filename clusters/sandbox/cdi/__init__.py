@@ -1,0 +1,27 @@
+"""CDI in the sandbox cluster: its kinds, its controllers, and storage for its claims."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from clusters.sandbox.cdi.datavolumes import DataVolumes
+from clusters.sandbox.cdi.pace import chosen
+from clusters.sandbox.cdi.seed import plant
+from clusters.sandbox.cdi.storage import Provisioner
+from clusters.sandbox.crds import custom_resource_definitions
+
+if TYPE_CHECKING:
+    from clusters.sandbox.cluster import Cluster
+
+
+def install(cluster: Cluster, *, controllers: bool | None = None, pace: str | None = None) -> None:
+    """Kinds always; classes, provisioner and importer only with `controllers` (replays want the kinds alone)."""
+    for crd in custom_resource_definitions("cdi.kubevirt.io"):
+        cluster.install_crd(crd)
+    if controllers is False or (controllers is None and os.environ.get("OVIM_SANDBOX_CONTROLLERS") == "off"):
+        return
+    plant(cluster)
+    speed = chosen(pace)
+    Provisioner(cluster, speed)
+    DataVolumes(cluster, speed)

@@ -1,0 +1,256 @@
+"""The VMI controller: launcher pod, phases, conditions. virt-controller and virt-handler in one.
+
+VirtualMachineInstance has no status subresource: its status goes through the object itself (facts/kubernetes.md 10).
+"""
+
+from __future__ import annotations
+
+import time
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from clusters.sandbox.cdi.objects import condition, controller_of, drop_condition, event, set_condition
+from clusters.sandbox.cdi.pace import Pace
+from clusters.sandbox.cdi.worker import Worker
+from clusters.sandbox.errors import ApiError
+from clusters.sandbox.kubevirt import vmi_status
+from clusters.sandbox.kubevirt.gates import Gates
+from clusters.sandbox.kubevirt.launcher import claims, launcher_pod
+
+if TYPE_CHECKING:
+    from clusters.sandbox.cluster import Cluster
+
+Object = dict[str, Any]
+VMIS = "virtualmachineinstances.kubevirt.io"
+DATA_VOLUMES = "datavolumes.cdi.kubevirt.io"
+CLAIMS = "persistentvolumeclaims"
+FINALIZER = "foregroundDeleteVirtualMachine"
+MANAGER = "virt-controller"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+FINAL = ("Succeeded", "Failed")
+
+
+class Instances:
+    """Reconciles VirtualMachineInstances."""
+
+    def __init__(self, cluster: Cluster, pace: Pace, gates: Gates) -> None:
+        self.cluster = cluster
+        self.pace = pace
+        self.gates = gates
+        self.running_since: dict[str, float] = {}
+        self.users: dict[tuple[str, str], set[str]] = {}
+        self.pods: dict[str, tuple[str, str]] = {}
+        self.owners: dict[tuple[str, str], Object] = {}
+        self.worker = Worker(cluster, "instances", self.reconcile)
+        self.worker.subscribe(VMIS)
+        cluster.subscribe(["pods"], self._pod_changed)
+        cluster.subscribe([DATA_VOLUMES, CLAIMS], self._disk_changed)
+        for pod in cluster.list("pods"):
+            self._index(pod)
+
+    # indexes: pods by the uid of their VMI, VMIs by the claims they use
+
+    def _index(self, pod: Object) -> str:
+        owner = controller_of(pod)
+        if owner is None or owner["kind"] != "VirtualMachineInstance":
+            return ""
+        place = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+        self.pods[owner["uid"]] = place
+        self.owners[place] = owner
+        return str(owner["name"])
+
+    def _pod_changed(self, _resource: str, namespace: str | None, name: str) -> None:
+        pod = self.cluster.get("pods", namespace, name)
+        if pod is not None:
+            owner_name = self._index(pod)
+            if owner_name:
+                self.worker.wake(namespace, owner_name)
+            return
+        owner = self.owners.pop((namespace or "", name), None)
+        if owner is not None:
+            self.pods.pop(owner["uid"], None)
+            self.worker.wake(namespace, owner["name"])
+
+    def _disk_changed(self, _resource: str, namespace: str | None, name: str) -> None:
+        for user in tuple(self.users.get((namespace or "", name), ())):
+            self.worker.wake(namespace, user)
+
+    def pod_of(self, vmi: Object) -> Object | None:
+        place = self.pods.get(vmi["metadata"]["uid"])
+        return self.cluster.get("pods", *place) if place else None
+
+    def reconcile(self, namespace: str, name: str) -> float | None:
+        vmi = self.cluster.get(VMIS, namespace, name)
+        if vmi is None:
+            return None
+        for claim in claims(vmi["spec"]).values():
+            self.users.setdefault((namespace, claim), set()).add(name)
+        before = deepcopy(vmi)
+        status = vmi.setdefault("status", {})
+        pod = self.pod_of(vmi)
+        if vmi["metadata"].get("deletionTimestamp"):
+            again = self._end(vmi, pod)
+        elif status.get("phase") in FINAL:
+            again = None
+        elif pod is None and status.get("phase") in ("Scheduling", "Scheduled", "Running"):
+            vmi_status.phase(status, "Failed")
+            self._not_ready(status, "PodNotExists", "virt-launcher pod has not yet been scheduled")
+            again = None
+        elif pod is None:
+            again = self._start(vmi)
+        else:
+            again = self._follow(vmi, pod)
+        if vmi != before:
+            self.cluster.update(VMIS, vmi, manager=MANAGER)
+        return again
+
+    # starting
+
+    def _start(self, vmi: Object) -> float | None:
+        status, meta = vmi["status"], vmi["metadata"]
+        if not status.get("phase"):
+            vmi_status.phase(status, "Pending")
+            vmi_status.sizes(status, vmi["spec"])
+        problem = self._disks(vmi)
+        if problem is not None:
+            reason, text = problem
+            if reason:
+                set_condition(status, "Synchronized", "False", reason, text)
+            self._not_ready(status, "GuestNotRunning", "Guest VM is not reported as running")
+            return 1.0
+        limited = frozenset(
+            key
+            for quota in self.cluster.list("resourcequotas", meta["namespace"])
+            for key in (quota["spec"].get("hard") or {})
+        )
+        try:
+            pod = self.cluster.create("pods", launcher_pod(vmi, self.gates, quota_limits=limited), manager=MANAGER)
+        except ApiError as error:
+            text = f"failed to create virtual machine pod: {error}"
+            if condition(vmi, "Synchronized").get("message") != text:
+                event(
+                    self.cluster, vmi, "FailedCreate", f"Error creating pod: {error}", component=MANAGER, warning=True
+                )
+            set_condition(status, "Synchronized", "False", "FailedCreate", text)
+            self._not_ready(status, "PodNotExists", "virt-launcher pod has not yet been scheduled")
+            return self.pace.retry_quota
+        self._index(pod)
+        text = f"Created virtual machine pod {pod['metadata']['name']}"
+        event(self.cluster, vmi, "SuccessfulCreate", text, component=MANAGER)
+        drop_condition(status, "Synchronized")
+        vmi_status.phase(status, "Scheduling")
+        status["activePods"] = {pod["metadata"]["uid"]: ""}
+        self._not_ready(status, "GuestNotRunning", "Guest VM is not reported as running")
+        return None
+
+    def _disks(self, vmi: Object) -> tuple[str, str] | None:
+        """Why the disks are not ready, as (reason, message); an empty reason is plain waiting."""
+        namespace = vmi["metadata"]["namespace"]
+        for volume, name in claims(vmi["spec"]).items():
+            claim = self.cluster.get(CLAIMS, namespace, name)
+            filler = (
+                self.cluster.get(DATA_VOLUMES, namespace, name)
+                if DATA_VOLUMES in self.cluster.registry.by_key
+                else None
+            )
+            if claim is None:
+                if filler is not None:
+                    return "", ""
+                return (
+                    "FailedPvcNotFound",
+                    f"failed to render launch manifest: didn't find PVC associated with volume {volume}",
+                )
+            if claim.get("status", {}).get("phase") != "Bound":
+                self._consume(claim)
+                return "", ""
+            if filler is not None and filler.get("status", {}).get("phase") not in ("Succeeded", "UploadReady"):
+                return "", ""
+        return None
+
+    def _consume(self, claim: Object) -> None:
+        """Claims that wait for their first consumer get the node a real scheduler would have chosen."""
+        annotations = claim["metadata"].setdefault("annotations", {})
+        nodes = [] if SELECTED_NODE in annotations else self.cluster.list("nodes")
+        if nodes:
+            annotations[SELECTED_NODE] = nodes[0]["metadata"]["name"]
+            self.cluster.update(CLAIMS, claim, manager="kube-scheduler")
+
+    # running
+
+    def _follow(self, vmi: Object, pod: Object) -> float | None:
+        status = vmi["status"]
+        pod_phase = pod["status"].get("phase")
+        if pod["metadata"].get("deletionTimestamp") or pod_phase in FINAL:
+            vmi_status.phase(status, "Failed" if pod_phase == "Failed" else "Succeeded")
+            self._not_ready(status, "PodTerminating", "virt-launcher pod is terminating")
+            return None
+        scheduled = condition(pod, "PodScheduled")
+        if scheduled.get("status") == "False":
+            set_condition(status, "PodScheduled", "False", scheduled["reason"], scheduled["message"])
+            self._not_ready(status, "GuestNotRunning", "Guest VM is not reported as running")
+            return None
+        drop_condition(status, "PodScheduled")
+        if pod_phase != "Running":
+            return None
+        if status.get("phase") not in ("Scheduled", "Running"):
+            vmi_status.phase(status, "Scheduled")
+            status["nodeName"] = pod["spec"]["nodeName"]
+            vmi["metadata"].setdefault("labels", {})["kubevirt.io/nodeName"] = pod["spec"]["nodeName"]
+            status["activePods"] = {pod["metadata"]["uid"]: pod["spec"]["nodeName"]}
+            return self.pace.schedule
+        if status["phase"] == "Scheduled":
+            self._running(vmi, pod)
+            return self.pace.agent
+        return self._agent(vmi, pod)
+
+    def _running(self, vmi: Object, pod: Object) -> None:
+        status, namespace = vmi["status"], vmi["metadata"]["namespace"]
+        vmi_status.phase(status, "Running")
+        found = {volume: self.cluster.get(CLAIMS, namespace, name) for volume, name in claims(vmi["spec"]).items()}
+        present = {volume: claim for volume, claim in found.items() if claim is not None}
+        status["interfaces"] = vmi_status.interfaces(vmi, pod["status"]["podIP"], agent=False)
+        status["volumeStatus"] = vmi_status.volumes(vmi, present)
+        status["migrationTransport"], status["launcherContainerImageVersion"] = "Unix", "v1.9.0"
+        status["qosClass"] = pod["status"].get("qosClass", "Burstable")
+        set_condition(status, "Ready", "True")
+        if present:
+            set_condition(status, "DataVolumesReady", "True", "AllDVsReady", "All of the VMI's DVs are bound and ready")
+        vmi_status.migratable(status, vmi["spec"], present)
+        if vmi["spec"].get("startStrategy") == "Paused":
+            set_condition(status, "Paused", "True", "PausedByUser", "VMI was paused by user")
+        self.running_since[vmi["metadata"]["uid"]] = time.monotonic()
+        event(self.cluster, vmi, "Started", "VirtualMachineInstance started.", component="virt-handler")
+
+    def _agent(self, vmi: Object, pod: Object) -> float | None:
+        """The guest agent answers a moment after the boot; a paused guest answers nothing."""
+        status = vmi["status"]
+        if condition(vmi, "AgentConnected").get("status") == "True" or condition(vmi, "Paused").get("status") == "True":
+            return None
+        left = self.running_since.get(vmi["metadata"]["uid"], 0.0) + self.pace.agent - time.monotonic()
+        if left > 0:
+            return left
+        set_condition(status, "AgentConnected", "True")
+        status["guestOSInfo"] = dict(vmi_status.GUEST)
+        status["interfaces"] = vmi_status.interfaces(vmi, pod["status"]["podIP"], agent=True)
+        return None
+
+    # ending
+
+    def _end(self, vmi: Object, pod: Object | None) -> float | None:
+        meta, status = vmi["metadata"], vmi["status"]
+        if pod is not None:
+            if not pod["metadata"].get("deletionTimestamp"):
+                self.cluster.delete("pods", meta["namespace"], pod["metadata"]["name"], uid=pod["metadata"]["uid"])
+            self._not_ready(status, "PodTerminating", "virt-launcher pod is terminating")
+            return None
+        vmi_status.phase(status, "Succeeded")
+        self._not_ready(status, "PodNotExists", "virt-launcher pod has not yet been scheduled")
+        status["activePods"] = {}
+        self.running_since.pop(meta["uid"], None)
+        for claim in claims(vmi["spec"]).values():
+            self.users.get((meta["namespace"], claim), set()).discard(meta["name"])
+        meta["finalizers"] = [item for item in meta.get("finalizers") or [] if item != FINALIZER]
+        return None
+
+    def _not_ready(self, status: Object, reason: str, message: str) -> None:
+        set_condition(status, "Ready", "False", reason, message)

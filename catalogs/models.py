@@ -28,6 +28,10 @@ class Catalog(models.Model):
     source_type = models.CharField(max_length=16, choices=SourceType.choices, default=SourceType.LOCAL)
     source_url = models.CharField(max_length=1024, blank=True)
     enabled = models.BooleanField(default=True)
+    synced_at = models.DateTimeField(null=True, blank=True)
+    sync_errors = models.JSONField(
+        default=list, blank=True, help_text="what the last sync could not read: file, line, message"
+    )
     generation = models.BigIntegerField(default=1)
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -53,3 +53,8 @@ def _seen(cluster: Cluster, name: str) -> bool:
         ObservedObject.objects.filter(**key).exists()
         or InventoryItem.objects.filter(**key, tombstoned_at__isnull=True).exists()
     )
+
+
+def free(cluster_id: UUID, owner_kind: str, owner_id: UUID) -> None:
+    """The namespace is confirmed gone: its name may be allotted again. Inside the transaction that drops its row."""
+    NamespaceAllotment.objects.filter(cluster_id=cluster_id, owner_kind=owner_kind, owner_id=owner_id).delete()

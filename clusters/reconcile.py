@@ -4,8 +4,9 @@ It is handed a lease, reads everything again, and records an outcome on every pa
 killed after any step and run again it ends in the same place.
 """
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -50,7 +51,8 @@ class Recipe:
     `destroyable` tells whether a row that objects are the data of is to be deleted or is gone.
     `before` runs ahead of the plan (accepting a power change); `overrule` may force past a field conflict;
     `acknowledged` runs after the applies, with what the cluster now has as wanted; `gone` runs in the transaction
-    that drops the row; `mirror` gives the status to write into the row's custom resource.
+    that drops the row, `lock` first in it: locks that come before the row's own (quota scopes, ENGINE §1);
+    `mirror` gives the status to write into the row's custom resource.
     """
 
     load: Callable[[UUID], Any]
@@ -62,6 +64,7 @@ class Recipe:
     overrule: Callable[[Any, Wanted, KubeError, Object], Object | None] | None = None
     acknowledged: Callable[[Any, Lease, set[Ref]], None] | None = None
     mirror: Callable[[Any], tuple[Ref, Mapping[str, Any]] | None] | None = None
+    lock: Callable[[Any], None] | None = None
 
 
 def run(lease: Lease) -> None:
@@ -217,7 +220,7 @@ def _more_to_claim(
 def _drop(row: Reconciled, lease: Lease, recipe: Recipe) -> bool:
     """Everything is confirmed gone: the row goes, with its work item, and whoever waited for it is told."""
     parent = kinds.of(row).parent(row)
-    with inventory.fenced(row, lease):
+    with _locked_for_drop(row, lease, recipe):
         if not inventory.is_empty(row) or kinds.children(row):
             return False
         recipe.gone(row)
@@ -229,6 +232,15 @@ def _drop(row: Reconciled, lease: Lease, recipe: Recipe) -> bool:
             if above is not None and above.deletion_requested_at is not None:
                 transaction.on_commit(lambda: queue.request(above))
     return True
+
+
+@contextlib.contextmanager
+def _locked_for_drop(row: Reconciled, lease: Lease, recipe: Recipe) -> Iterator[None]:
+    with transaction.atomic():
+        if recipe.lock is not None:
+            recipe.lock(row)
+        with inventory.fenced(row, lease):
+            yield
 
 
 def _finish(row: Any, lease: Lease, recipe: Recipe, outcome: Outcome) -> None:

@@ -1,25 +1,96 @@
-"""What of tenancy is reconciled: an organization, once on each cluster where it has a place."""
+"""Organizations as the engine knows them: one row to reconcile per cluster they are placed on."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+from clusters import namespaces, placements
+from clusters.apply import Owner, Wanted
+from clusters.conditions import Outcome
 from clusters.kinds import Kind
-from clusters.models import Placement
+from clusters.models import NamespaceAllotment, Placement
+from clusters.reconcile import Recipe, Situation
+from clusters.refs import Ref
 from core.actor import Actor
-from core.errors import Conflict
+from tenancy import desired, observe
+from tenancy.facts import OrganizationFacts
+from tenancy.models import Organization, User
+
+OWNER = "organization"
 
 
-def _parent(placement: Placement) -> tuple[str, UUID] | None:
-    return None
+def facts(placement: Placement) -> OrganizationFacts:
+    organization = Organization.objects.get(pk=placement.owner_id)
+    return OrganizationFacts(
+        id=organization.pk,
+        name=organization.name,
+        display_name=organization.display_name,
+        description=organization.description,
+        enabled=organization.enabled,
+        namespace=_namespace(placement),
+    )
 
 
-def _delete(actor: Actor, placement: Placement) -> None:
-    raise Conflict("An organization is deleted by name, by a system admin, never along with something else.")
+def _namespace(placement: Placement) -> str:
+    kept = NamespaceAllotment.objects.get(
+        cluster_id=placement.cluster_id, owner_kind=OWNER, owner_id=placement.owner_id
+    )
+    return kept.name
 
 
+def _load(pk: UUID) -> Placement | None:
+    return Placement.objects.filter(pk=pk, owner_kind=OWNER).first()
+
+
+def _wanted(situation: Situation) -> Sequence[Wanted]:
+    return desired.organization_objects(facts(situation.row))
+
+
+def _observe(situation: Situation) -> Outcome:
+    refs = [item.ref for item in _wanted(situation)]
+    live = {ref: seen.body for ref, seen in situation.view.objects.items()}
+    return observe.observe(refs, live, Ref("", "Namespace", "", _namespace(situation.row)))
+
+
+def _mirror(placement: Placement) -> tuple[Ref, Mapping[str, Any]]:
+    name = _namespace(placement)
+    vdcs: Any = placement.vdcs  # the reverse of vdcs' foreign key, which stands above us
+    status = observe.status(
+        namespace=name,
+        phase=placement.phase,
+        conditions=placement.conditions,
+        generation=placement.observed_generation,
+        vdcCount=vdcs.count(),
+    )
+    return Ref("ovim.io", "Organization", "", name), status
+
+
+def _gone(placement: Placement) -> None:
+    """The namespace is confirmed gone. With the last placement the organization itself goes, its people with it."""
+    namespaces.free(placement.cluster_id, OWNER, placement.owner_id)
+    organization = Organization.objects.select_for_update(no_key=True).filter(pk=placement.owner_id).first()
+    others = Placement.objects.filter(owner_kind=OWNER, owner_id=placement.owner_id).exclude(pk=placement.pk)
+    if organization is None or organization.deletion_requested_at is None or others.exists():
+        return
+    User.objects.filter(organization=organization).delete()
+    organization.delete()
+
+
+def _destroyable(owner: Owner) -> bool:
+    row = Placement.objects.filter(pk=owner.id).only("deletion_requested_at").first()
+    return row is None or row.deletion_requested_at is not None
+
+
+def _delete(_actor: Actor, placement: Placement) -> None:
+    placements.end(OWNER, placement.owner_id)
+
+
+RECIPE = Recipe(load=_load, wanted=_wanted, observe=_observe, gone=_gone, destroyable=_destroyable, mirror=_mirror)
 PLACED_ORGANIZATION = Kind(
     name="placed-organization",
     model="clusters.Placement",
-    recipe="tenancy.reconcile.ORGANIZATION",
-    parent=_parent,
+    recipe="tenancy.kinds.RECIPE",
+    parent=lambda placement: None,
     delete=_delete,
+    children={"vdc": "placement_id"},
 )

@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 from django.db.models.functions import Now
 
-from clusters.models import Cluster, Reconciled, unsettled
+from clusters.models import Cluster, Placement, Reconciled, unsettled
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
@@ -31,6 +31,8 @@ class Vdc(Reconciled):
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="vdcs")
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="vdcs")
+    # Its organization's place on that cluster: what has to be there before the VDC can be.
+    placement = models.ForeignKey(Placement, on_delete=models.PROTECT, related_name="vdcs")
     name = models.CharField(max_length=63, validators=[dns_label])
     display_name = models.CharField(max_length=255)
     description = models.CharField(max_length=1000, blank=True)
@@ -72,13 +74,17 @@ class QuotaScope(models.Model):
     """Limits and totals of one organization or VDC. Whoever claims locks this row first; a trigger keeps the totals.
 
     `limits`, `allocated` and `active` map a resource (`cpu`, `memory_mib`, `disk_gib`, `disk_gib/<storage class>`,
-    `vms`, `running_vms`) to an integer; a resource without a limit is not limited.
+    `vms`, `running_vms`) to an integer; a resource without a limit is not limited. A VDC's `mode` is a copy of its
+    organization's, so that its lock alone shows whether the organization's has to be held, too.
     """
+
+    scope = Scope(organization="organization_id", vdc="vdc_id")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="quota_scopes")
     vdc = models.OneToOneField(Vdc, on_delete=models.CASCADE, null=True, related_name="quota")
     mode = models.CharField(max_length=16, choices=QuotaMode.choices, default=QuotaMode.RESERVATION)
+    generation = models.BigIntegerField(default=1)
     limits = models.JSONField(default=dict)
     allocated = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     active = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
@@ -111,9 +117,7 @@ class QuotaClaim(models.Model):
             models.UniqueConstraint(
                 fields=["owner_kind", "owner_id", "resource", "storage_class"], name="one_claim_per_resource"
             ),
-            models.CheckConstraint(
-                condition=models.Q(allocated__gte=0, active__gte=0), name="claims_are_not_negative"
-            ),
+            models.CheckConstraint(condition=models.Q(allocated__gte=0, active__gte=0), name="claims_are_not_negative"),
         ]
 
     def __str__(self) -> str:

@@ -31,7 +31,7 @@ class VirtualMachine(Reconciled):
     # The VDC never moves between organizations, so the copy spares every scoped list a join.
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
     vdc = models.ForeignKey(Vdc, on_delete=models.PROTECT, related_name="vms")
-    owner = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="vms")
+    owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="vms")
     name = models.CharField(max_length=63, validators=[dns_label])
     display_name = models.CharField(max_length=255, blank=True)
     description = models.CharField(max_length=1000, blank=True)

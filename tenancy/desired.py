@@ -1,0 +1,46 @@
+"""Facts of an organization → its objects on one cluster. Pure."""
+
+from clusters.apply import Wanted
+from clusters.refs import RBAC, Manifest, Ref, manifest
+from tenancy.facts import OrganizationFacts
+
+
+def organization_objects(organization: OrganizationFacts) -> list[Wanted]:
+    """Nothing is claimed before its namespace is proven to be ours; the cluster-scoped mirror is named after it."""
+    home = Ref("", "Namespace", "", organization.namespace)
+    return [
+        Wanted(namespace(organization)),
+        Wanted(custom_resource(organization), after=(home,)),
+        Wanted(admin_binding(organization), after=(home,)),
+    ]
+
+
+def labels(organization: OrganizationFacts) -> dict[str, str]:
+    return {"app.kubernetes.io/part-of": "ovim", "ovim.io/organization": str(organization.id)}
+
+
+def namespace(organization: OrganizationFacts) -> Manifest:
+    return manifest("v1", "Namespace", organization.namespace, labels=labels(organization))
+
+
+def custom_resource(organization: OrganizationFacts) -> Manifest:
+    """The mirror that `kubectl get org` shows."""
+    spec = {
+        "displayName": organization.display_name,
+        "description": organization.description,
+        "isEnabled": organization.enabled,
+    }
+    return manifest("ovim.io/v1", "Organization", organization.namespace, labels=labels(organization), spec=spec)
+
+
+def admin_binding(organization: OrganizationFacts) -> Manifest:
+    """The organization's admins look at what is theirs; until admission is built they only view (ENGINE §8)."""
+    return manifest(
+        f"{RBAC}/v1",
+        "RoleBinding",
+        "ovim-org-admin",
+        namespace=organization.namespace,
+        labels=labels(organization),
+        roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": "ovim:org-admin"},
+        subjects=[{"apiGroup": RBAC, "kind": "Group", "name": f"ovim:{organization.name}:org-admins"}],
+    )

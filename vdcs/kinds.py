@@ -1,0 +1,88 @@
+"""VDCs as the engine knows them: how rows become objects, and objects a status."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from clusters import namespaces, queue
+from clusters.apply import Owner, Wanted
+from clusters.conditions import Outcome
+from clusters.kinds import Kind
+from clusters.reconcile import Recipe, Situation
+from clusters.refs import Ref
+from core.actor import system_actor
+from tenancy.services.bindings import forget_vdc
+from vdcs import desired, observe, quotas, selectors, services
+from vdcs.models import QuotaScope, Vdc
+
+RECONCILER = system_actor("reconciler")
+
+
+def _load(pk: UUID) -> Vdc | None:
+    return Vdc.objects.select_related("organization", "placement").filter(pk=pk).first()
+
+
+def _wanted(situation: Situation) -> Sequence[Wanted]:
+    return desired.vdc_objects(selectors.facts(situation.row))
+
+
+def _observe(situation: Situation) -> Outcome:
+    refs = [item.ref for item in _wanted(situation)]
+    live = {ref: seen.body for ref, seen in situation.view.objects.items()}
+    return observe.observe(refs, live, Ref("", "Namespace", "", situation.row.namespace))
+
+
+def _mirror(vdc: Vdc) -> tuple[Ref, Mapping[str, Any]]:
+    ref = Ref("ovim.io", "VirtualDataCenter", selectors.facts(vdc).organization_namespace, vdc.name)
+    totals = QuotaScope.objects.get(vdc=vdc)
+    counts = {
+        "totalVMs": totals.allocated.get("vms", 0),
+        "runningVMs": totals.active.get("running_vms", 0),
+    }
+    status = observe.status(
+        namespace=vdc.namespace,
+        phase=vdc.phase,
+        conditions=vdc.conditions,
+        generation=vdc.observed_generation,
+        workloadCounts=counts,
+        resourceUsage=observe.usage(totals.allocated, totals.limits),
+    )
+    return ref, status
+
+
+def _gone(vdc: Vdc) -> None:
+    services.gone(vdc.pk)
+    namespaces.free(vdc.cluster_id, "vdc", vdc.pk)
+    forget_vdc(actor=RECONCILER, vdc_id=vdc.pk)
+    transaction.on_commit(lambda: queue.request(vdc.placement))
+
+
+def _destroyable(owner: Owner) -> bool:
+    """The namespace of a VDC goes only with the VDC."""
+    row = Vdc.objects.filter(pk=owner.id).only("deletion_requested_at").first()
+    return row is None or row.deletion_requested_at is not None
+
+
+def _lock(vdc: Vdc) -> None:
+    quotas.lock_organization(vdc.organization_id)
+
+
+RECIPE = Recipe(
+    load=_load,
+    wanted=_wanted,
+    observe=_observe,
+    gone=_gone,
+    destroyable=_destroyable,
+    mirror=_mirror,
+    lock=_lock,
+)
+VDC = Kind(
+    name="vdc",
+    model="vdcs.Vdc",
+    recipe="vdcs.kinds.RECIPE",
+    parent=lambda vdc: ("placed-organization", vdc.placement_id),
+    delete=services.delete_locked,
+    children={"vm": "vdc_id"},
+)

@@ -1,0 +1,137 @@
+"""Facts of a VM → its objects. Leaving an object out deletes it, data excepted. Pure."""
+
+import base64
+from typing import Any
+
+import yaml
+
+from clusters.apply import Owner, Wanted
+from clusters.refs import Manifest, Ref, manifest
+from vms.facts import DiskFacts, VmFacts
+
+USER_DATA_HEADER = "#cloud-config\n"
+ON, OFF = "Always", "Halted"
+
+
+def vm_objects(vm: VmFacts) -> list[Wanted]:
+    """Disks before their VM, and never again once it could have written to them (ENGINE §3)."""
+    machine = vm_ref(vm)
+    disks = [
+        Wanted(data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine)
+        for disk in sorted(vm.disks, key=lambda disk: disk.position)
+    ]
+    return [
+        Wanted(cloud_init_secret(vm)),
+        *disks,
+        Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks)),
+    ]
+
+
+def vm_ref(vm: VmFacts) -> Ref:
+    return Ref("kubevirt.io", "VirtualMachine", vm.namespace, vm.name)
+
+
+def run_strategy(vm: VmFacts) -> str:
+    return ON if vm.powered_on and not vm.held else OFF
+
+
+def labels(vm: VmFacts) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": vm.name,
+        "app.kubernetes.io/instance": str(vm.id),
+        "app.kubernetes.io/component": "virtual-machine",
+        "app.kubernetes.io/part-of": "ovim",
+        "ovim.io/organization": str(vm.organization_id),
+        "ovim.io/vdc": str(vm.vdc_id),
+        "ovim.io/vm": str(vm.id),
+    }
+
+
+def secret_name(vm: VmFacts) -> str:
+    return f"{vm.name}-cloud-init"
+
+
+def cloud_init_secret(vm: VmFacts) -> Manifest:
+    """User data may hold secrets, so it is kept in one and not in the VM's own object."""
+    text = base64.b64encode(user_data(vm).encode()).decode()
+    return manifest(
+        "v1",
+        "Secret",
+        secret_name(vm),
+        namespace=vm.namespace,
+        labels=labels(vm),
+        type="Opaque",
+        data={"userdata": text},
+    )
+
+
+def user_data(vm: VmFacts) -> str:
+    """What was given, untouched, unless there are keys to add to it."""
+    if vm.user_data and not vm.ssh_keys:
+        return vm.user_data
+    given: dict[str, Any] = (yaml.safe_load(vm.user_data) if vm.user_data else None) or {}
+    given.setdefault("hostname", vm.name)
+    if vm.ssh_keys:
+        own = given.get("ssh_authorized_keys")
+        given["ssh_authorized_keys"] = [*(own if isinstance(own, list) else []), *vm.ssh_keys]
+    return USER_DATA_HEADER + yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def data_volume(vm: VmFacts, disk: DiskFacts) -> Manifest:
+    """`spec.storage`, so that the cluster's profile picks access and volume mode. Frozen once made."""
+    source: dict[str, Any] = {"blank": {}}
+    if disk.image_url:
+        http = {"url": disk.image_url} | ({"checksum": disk.checksum} if disk.checksum else {})
+        source = {"http": http}
+    storage: dict[str, Any] = {"resources": {"requests": {"storage": f"{disk.size_gib}Gi"}}}
+    if disk.storage_class:
+        storage["storageClassName"] = disk.storage_class
+    return manifest(
+        "cdi.kubevirt.io/v1beta1",
+        "DataVolume",
+        disk.name,
+        namespace=vm.namespace,
+        labels=labels(vm),
+        # The volume's object stays after the import: a disk that vanishes must not look like one never made.
+        annotations={"cdi.kubevirt.io/storage.deleteAfterCompletion": "false"},
+        spec={"source": source, "storage": storage},
+    )
+
+
+def virtual_machine(vm: VmFacts) -> Manifest:
+    """Firmware, machine type and the like are left to KubeVirt: what we don't set we don't own."""
+    template = {
+        "metadata": {"labels": labels(vm)},
+        "spec": {"domain": domain(vm), "networks": [{"name": "default", "pod": {}}], "volumes": volumes(vm)},
+    }
+    return manifest(
+        "kubevirt.io/v1",
+        "VirtualMachine",
+        vm.name,
+        namespace=vm.namespace,
+        labels=labels(vm),
+        spec={"runStrategy": run_strategy(vm), "template": template},
+    )
+
+
+def domain(vm: VmFacts) -> dict[str, Any]:
+    disks: list[dict[str, Any]] = [
+        {"name": f"disk-{disk.position}", "disk": {"bus": "virtio"}} | ({"bootOrder": 1} if disk.position == 0 else {})
+        for disk in sorted(vm.disks, key=lambda disk: disk.position)
+    ]
+    return {
+        "cpu": {"cores": vm.cpu},
+        "memory": {"guest": f"{vm.memory_mib}Mi"},
+        "devices": {
+            "disks": [*disks, {"name": "cloud-init", "disk": {"bus": "virtio"}}],
+            "interfaces": [{"name": "default", "masquerade": {}, "model": "virtio"}],
+        },
+    }
+
+
+def volumes(vm: VmFacts) -> list[dict[str, Any]]:
+    disks = sorted(vm.disks, key=lambda disk: disk.position)
+    return [
+        *({"name": f"disk-{disk.position}", "dataVolume": {"name": disk.name}} for disk in disks),
+        {"name": "cloud-init", "cloudInitNoCloud": {"secretRef": {"name": secret_name(vm)}}},
+    ]

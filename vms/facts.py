@@ -1,0 +1,35 @@
+"""What a VM's desired state is built from. Pure."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class DiskFacts:
+    """A disk of a VM. Without an image address it is blank."""
+
+    id: UUID
+    name: str
+    position: int
+    size_gib: int
+    image_url: str = ""
+    checksum: str = ""
+    storage_class: str = ""
+
+
+@dataclass(frozen=True)
+class VmFacts:
+    """A VM with its place, its disks and its intent. `held`: a disk is lost, so it must not be started."""
+
+    id: UUID
+    name: str
+    namespace: str
+    organization_id: UUID
+    vdc_id: UUID
+    cpu: int
+    memory_mib: int
+    powered_on: bool
+    disks: tuple[DiskFacts, ...] = ()
+    user_data: str = ""
+    ssh_keys: tuple[str, ...] = ()
+    held: bool = False

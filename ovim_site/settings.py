@@ -128,7 +128,8 @@ OVIM_ACTOR = "tenancy.selectors.actor_of_session"
 # Everything that is reconciled, in one place: nothing below an app imports it (ENGINE §0).
 OVIM_KINDS = [
     "tenancy.kinds.PLACED_ORGANIZATION",  # name "placed-organization"
-    # Each app appends its kinds here as they are built: "vdcs.kinds.VDC", "vms.kinds.VIRTUAL_MACHINE".
+    "vdcs.kinds.VDC",
+    "vms.kinds.VIRTUAL_MACHINE",
 ]
 OVIM_PUBLIC_URL = ENV.public_url
 OVIM_LIVE_URL = ENV.live_url

@@ -58,6 +58,9 @@ class Worker:
         self.cluster.after(seconds, fire)
 
     def subscribe(self, resource: str) -> None:
+        """Wakes for every object there is (a restarted cluster goes on where it was) and for every change."""
+        for obj in self.cluster.list(resource):
+            self.wake(obj["metadata"].get("namespace"), obj["metadata"]["name"])
         self.cluster.subscribe([resource], lambda _resource, namespace, name: self.wake(namespace, name))
 
     def _execute(self, key: Key) -> None:

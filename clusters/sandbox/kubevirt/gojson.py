@@ -67,6 +67,8 @@ def _check_field(value: Any, field: Field, path: str) -> list[str]:
 
 
 def _check_one(value: Any, field: Field, path: str) -> list[str]:
+    if field.type == "any":
+        return _check_metadata(value, path) if field.name == "metadata" else []
     if field.scalar:
         allowed = ACCEPTED.get(field.type)
         if allowed and json_type(value) not in allowed:
@@ -77,6 +79,21 @@ def _check_one(value: Any, field: Field, path: str) -> list[str]:
     if not isinstance(value, dict):
         return [_type_message(path, "object", value)]
     return check(value, field.type, path)
+
+
+def _check_metadata(value: Any, path: str) -> list[str]:
+    """The CRD keeps any metadata of a template, virt-api knows its types."""
+    if not isinstance(value, dict):
+        return [_type_message(path, "object", value)]
+    found = []
+    for key in ("annotations", "labels"):
+        entries = value.get(key) or {}
+        if not isinstance(entries, dict):
+            found.append(_type_message(f"{path}.{key}", "object", entries))
+            continue
+        wrong = (name for name in sorted(entries) if not isinstance(entries[name], str))
+        found.extend(_type_message(f"{path}.{key}.{name}", "string", entries[name]) for name in wrong)
+    return found
 
 
 def _type_message(path: str, expected: str, value: Any) -> str:
@@ -136,5 +153,5 @@ def _encode_one(value: Any, field: Field) -> Any:
     if field.type in {"integer", "uint"}:
         return int(value)
     if field.type == "any" and isinstance(value, dict):
-        return {key: item for key, item in value.items() if item is not None}
+        return {key: item for key, item in value.items() if item not in (None, {}, [])}
     return value if field.scalar else encode(value, field.type)

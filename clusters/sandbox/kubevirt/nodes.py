@@ -71,7 +71,6 @@ class Nodes:
         cluster.subscribe([NODES], lambda *_: self._retry())
         for pod in cluster.list(PODS):
             self._count(pod)
-            self.worker.wake(pod["metadata"]["namespace"], pod["metadata"]["name"])
 
     def _retry(self) -> None:
         for namespace, name in tuple(self.waiting):

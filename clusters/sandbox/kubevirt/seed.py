@@ -23,7 +23,7 @@ SIZES = {  # series u of common-instancetypes: name → vCPU, memory
     "u1.xlarge": (4, "16Gi"),
     "u1.2xlarge": (8, "32Gi"),
 }
-NODES = (("sandbox-1", 64, 512), ("sandbox-2", 64, 512))
+NODES = (("sandbox-1", 128, 1024), ("sandbox-2", 128, 1024), ("sandbox-3", 128, 1024))
 
 
 def instancetype(name: str, cpu: int, memory: str) -> Object:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clusters.sandbox_kubevirt.conftest import KUBEVIRT, POWER, Api, condition, machine
+from tests.clusters.sandbox_kubevirt.conftest import KUBEVIRT, POWER, Api, Object, condition, machine
 
 
 def vm_path(namespace: str, name: str = "") -> str:
@@ -19,7 +19,7 @@ def power(sandbox: Api, namespace: str, name: str, verb: str, kind: str = "virtu
     return sandbox.call("PUT", f"{POWER}/namespaces/{namespace}/{kind}/{name}/{verb}", {})[0]
 
 
-def until(sandbox: Api, namespace: str, name: str, status: str) -> dict[str, object]:
+def until(sandbox: Api, namespace: str, name: str, status: str) -> Object:
     return sandbox.wait(vm_path(namespace, name), lambda vm: vm.get("status", {}).get("printableStatus") == status)
 
 
@@ -125,6 +125,22 @@ def test_a_deleted_machine_takes_everything_along(sandbox: Api, namespace: str, 
         sandbox.wait(f"/api/v1/namespaces/{namespace}/{kind}", lambda found: not found["items"])
 
 
+def test_a_local_disk_is_bound_to_the_node_of_its_first_consumer(sandbox: Api, namespace: str) -> None:
+    claims = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "local",
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    sandbox.post(claims, {"metadata": {"name": "data"}, "spec": spec})
+    assert sandbox.get(f"{claims}/data")["status"] == {"phase": "Pending"}
+    disk = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    sandbox.post(vm_path(namespace), machine("web", volumes=[disk]))
+    vm = until(sandbox, namespace, "web", "Running")
+    assert sandbox.get(f"{claims}/data")["status"]["phase"] == "Bound"
+    assert condition(vm, "LiveMigratable")["reason"] == "DisksNotLiveMigratable"
+
+
 def test_a_machine_waits_for_a_claim_that_is_not_there(sandbox: Api, namespace: str) -> None:
     sandbox.post(
         vm_path(namespace), machine("web", volumes=[{"name": "d", "persistentVolumeClaim": {"claimName": "no"}}])
@@ -145,7 +161,7 @@ def test_a_failing_image_shows_on_the_machine(sandbox: Api, namespace: str, imag
 def test_a_machine_no_node_can_hold_is_unschedulable(sandbox: Api, namespace: str) -> None:
     sandbox.post(vm_path(namespace), machine("huge", memory="2048Gi"))
     vm = until(sandbox, namespace, "huge", "ErrorUnschedulable")
-    assert condition(vm, "PodScheduled")["message"] == "0/2 nodes are available: 2 Insufficient memory."
+    assert condition(vm, "PodScheduled")["message"] == "0/3 nodes are available: 3 Insufficient memory."
 
 
 def test_quota_refuses_the_launcher_and_never_the_machine(sandbox: Api, namespace: str) -> None:

@@ -73,7 +73,13 @@ class Admission:
         charges = [charge for check in self.checks if (charge := check(call, obj, old)) is not None]
         if not charges:
             return nothing
-        return lambda: [charge() for charge in charges] and None
+
+
+        def charge_all() -> None:
+            for charge in charges:
+                charge()
+
+        return charge_all
 
     def _judge(self, call: Call, denial: Denial | None) -> None:
         if denial is None:

@@ -11,7 +11,14 @@ from clusters.sandbox.schema import ANY, Node
 from clusters.sandbox.typed import element_of
 
 Object = dict[str, Any]
-GO_TYPES = {str: "string", bool: "bool", dict: "map[string]interface {}", list: "[]interface {}", int: "int64", float: "float64"}
+GO_TYPES = {
+    str: "string",
+    bool: "bool",
+    dict: "map[string]interface {}",
+    list: "[]interface {}",
+    int: "int64",
+    float: "float64",
+}
 
 
 def check_applied(call: Call, body: Object) -> None:

@@ -11,7 +11,7 @@ import orjson
 from clusters.sandbox import errors
 from clusters.sandbox.admission import Admission, Denial, Hook, Mutator, Validator
 from clusters.sandbox.call import Call, now
-from clusters.sandbox.deletes import Deleter, DeleteOptions
+from clusters.sandbox.deletes import DeleteOptions, Deleter
 from clusters.sandbox.errors import ApiError
 from clusters.sandbox.managers import Tracker
 from clusters.sandbox.resources import Registry, Resource

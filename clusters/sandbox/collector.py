@@ -178,7 +178,7 @@ class Collector:
             return False
         namespace = owner.meta.get("namespace")
         same = namespace is None or namespace == dependent.meta.get("namespace")
-        return same and owner.obj["kind"] == ref["kind"] and owner.meta["name"] == ref["name"]
+        return bool(same and owner.obj["kind"] == ref["kind"] and owner.meta["name"] == ref["name"])
 
     def _delete(self, resource: str, stored: Stored, policy: str) -> None:
         found = self.cluster.registry.by_key.get(resource)

@@ -57,6 +57,19 @@ def options(body: Object | None, query: dict[str, str]) -> DeleteOptions:
     )
 
 
+def _terminating(obj: Object, finalizers: list[str], grace: int | None) -> Object:
+    """The object with its deletion begun; `grace` is None for a namespace, which has a phase instead."""
+    meta: Object = {**obj["metadata"], "deletionTimestamp": now()}
+    if finalizers:
+        meta["finalizers"] = finalizers
+    if "generation" in meta:
+        meta["generation"] += 1
+    if grace is None:
+        return {**obj, "metadata": meta, "status": {**obj.get("status", {}), "phase": "Terminating"}}
+    meta["deletionGracePeriodSeconds"] = grace
+    return {**obj, "metadata": meta}
+
+
 class Deleter:
     """Deletes objects or starts their termination."""
 
@@ -85,17 +98,7 @@ class Deleter:
             if call.dry_run:
                 return old, True
             return self.store.remove(resource.key, call.key), True
-        meta: Object = {**old.meta, "deletionTimestamp": now()}
-        if not namespace:
-            meta["deletionGracePeriodSeconds"] = grace
-        if finalizers:
-            meta["finalizers"] = finalizers
-        if "generation" in meta:
-            meta["generation"] += 1
-        obj = {**old.obj, "metadata": meta}
-        if namespace:
-            obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
-        return self._write(call, obj), False
+        return self._write(call, _terminating(old.obj, finalizers, None if namespace else grace)), False
 
     def _write(self, call: Call, obj: Object) -> Stored:
         if call.dry_run:

@@ -30,7 +30,8 @@ CORE = """
 Namespace: spec:NamespaceSpec status:NamespaceStatus
 NamespaceSpec: finalizers:[str]
 NamespaceStatus: phase:str conditions:[StatusCondition]/type
-StatusCondition: type:str+ status:str+ lastUpdateTime:*time lastProbeTime:*time lastHeartbeatTime:*time lastTransitionTime:*time reason:str message:str observedGeneration:int64
+StatusCondition: type:str+ status:str+ lastUpdateTime:*time lastProbeTime:*time lastHeartbeatTime:*time
+  lastTransitionTime:*time reason:str message:str observedGeneration:int64
 Secret: immutable:*bool data:{bytes} stringData:{str} type:str
 ConfigMap: immutable:*bool data:{str} binaryData:{bytes}
 ServiceAccount: secrets:[ObjectReference]/name imagePullSecrets:[LocalObjectReference] automountServiceAccountToken:*bool

@@ -164,7 +164,7 @@ class Tracker:
         if live is not None and not entries:
             # The server tracks what it finds under this name, so a first apply can conflict with it.
             before = Tracker(self.node, self.api_version, "", self.has_status, self.now)
-            entries = before._update(before._empty(live), current, {}, BEFORE_FIRST_APPLY)  # noqa: SLF001
+            entries = before._update(before._empty(live), current, {}, BEFORE_FIRST_APPLY)
         me = Owner(manager, "Apply", "", self.subresource)
         last = entries.get(me)
         mine = self._scope(typed.to_set(self.node, body))

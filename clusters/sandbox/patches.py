@@ -40,7 +40,7 @@ def json_patch(target: Any, operations: Any) -> Any:
 
 
 # Merge keys of strategic merge where they are not the first key of the server-side apply schema.
-STRATEGIC_KEYS = {("port", "protocol"): "port", ("containerPort", "protocol"): "containerPort"}
+STRATEGIC_KEYS: dict[tuple[str, ...], str] = {("port", "protocol"): "port", ("containerPort", "protocol"): "containerPort"}
 DIRECTIVES = ("$patch", "$retainKeys", "$setElementOrder/", "$deleteFromPrimitiveList/")
 
 

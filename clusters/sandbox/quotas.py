@@ -31,17 +31,10 @@ class Quotas:
 
     def check(self, call: Call, obj: Object, old: Object | None) -> Callable[[], None] | None:
         """Raises the 403 of the first quota that is exceeded; answers the charge otherwise."""
-        resource = call.resource
-        if not resource.namespaced or call.subresource:
-            return None
-        if old is not None and resource.key not in {"pods", "services", "persistentvolumeclaims"}:
-            return None
-        shelf = self.cluster.store.shelves["resourcequotas"]
-        if not shelf.objects:
-            return None
-        quotas = list(shelf.items(call.namespace))
+        quotas = self._concerned(call, old)
         if not quotas:
             return None
+        resource = call.resource
         wanted = usage.of(resource, obj)
         if old is not None:
             before = usage.of(resource, old)
@@ -60,6 +53,16 @@ class Quotas:
         if not charges:
             return None
         return lambda: self._charge(call.namespace or "", charges)
+
+    def _concerned(self, call: Call, old: Object | None) -> list[Stored]:
+        """The quotas of the namespace, where the write is of a kind they can count."""
+        resource = call.resource
+        if not resource.namespaced or call.subresource:
+            return []
+        if old is not None and resource.key not in {"pods", "services", "persistentvolumeclaims"}:
+            return []
+        shelf = self.cluster.store.shelves["resourcequotas"]
+        return list(shelf.items(call.namespace)) if shelf.objects else []
 
     def _in_scope(self, spec: Object, call: Call, obj: Object) -> bool:
         """Scopes concern pods only, as far as the sandbox knows them."""

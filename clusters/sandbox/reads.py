@@ -110,7 +110,7 @@ def _read_token(token: str) -> tuple[int, str]:
         raise bad_request(f"invalid continue token: continue key is not valid: {why}") from problem
 
 
-EXPIRED_TOKEN = (
+EXPIRED_PAGE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
     "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
     "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
@@ -176,7 +176,7 @@ class Lister:
         if version < 0:
             return list(shelf.items(namespace, after))
         if version < shelf.floor:
-            refusal = error(410, "Expired", EXPIRED_TOKEN)
+            refusal = error(410, "Expired", EXPIRED_PAGE)
             refusal.body["metadata"] = {"continue": _token(-1, "/" + after)}
             raise refusal
         return [item for item in self._state_at(shelf, namespace, version) if _key(item) > after]
@@ -202,6 +202,8 @@ def _key(stored: Stored) -> str:
 
 
 def render_list(resource: Resource, items: list[Stored], metadata: Object, shape: Shape) -> bytes:
+    if shape.kind != "object" and not metadata.get("continue"):
+        metadata = {name: value for name, value in metadata.items() if name != "continue"}
     if shape.kind == "Table":
         return orjson.dumps(tables.table(resource, items, metadata, shape.include))
     if shape.kind.startswith("PartialObjectMetadata"):

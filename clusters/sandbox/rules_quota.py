@@ -86,12 +86,11 @@ def _scopes(spec: Object, hard: Object) -> list[FieldError]:
     for scope in scopes:
         if scope not in SCOPES:
             errors.append(FieldError("Invalid value", "spec.scopes", f"{shown}: unsupported scope"))
-        best_effort = scope == "BestEffort"
-        for name in hard:
-            if name not in COUNTED | MEASURED:
-                continue  # only standard resources are held against a scope
-            if name not in POD_RESOURCES or (best_effort and name != "pods"):
-                errors.append(FieldError("Invalid value", "spec.scopes", f"{shown}: unsupported scope applied to resource"))
+        fitting = {"pods"} if scope == "BestEffort" else POD_RESOURCES
+        # Only standard resources are held against a scope.
+        wrong = [name for name in hard if name in COUNTED | MEASURED and name not in fitting]
+        text = f"{shown}: unsupported scope applied to resource"
+        errors += [FieldError("Invalid value", "spec.scopes", text) for _ in wrong]
     for pair in ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"}):
         if pair <= set(scopes):
             errors.append(FieldError("Invalid value", "spec.scopes", f"{shown}: conflicting scopes"))
@@ -116,11 +115,10 @@ def limit_range(new: Object, _old: Object | None, _store: Store) -> list[FieldEr
 def _limit_item(path: str, kind: str, item: Object) -> list[FieldError]:
     errors: list[FieldError] = []
     if kind == "Pod":
-        for name in ("default", "defaultRequest"):
-            if item.get(name):
-                errors.append(FieldError("Forbidden", f"{path}.{name}", "may not be specified when `type` is 'Pod'"))
-        if errors:
-            return errors
+        text = "may not be specified when `type` is 'Pod'"
+        given = [name for name in ("default", "defaultRequest") if item.get(name)]
+        if given:
+            return [FieldError("Forbidden", f"{path}.{name}", text) for name in given]
     if kind == "PersistentVolumeClaim" and "storage" not in {**(item.get("min") or {}), **(item.get("max") or {})}:
         text = "either minimum or maximum storage value is required, but neither was provided"
         errors.append(FieldError("Required value", f"{path}.limits", text))

@@ -55,7 +55,8 @@ def binding(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
     allowed = ("Role", "ClusterRole") if new["kind"] == "RoleBinding" else ("ClusterRole",)
     if ref.get("kind") not in allowed:
         listed = ", ".join(quoted(kind) for kind in allowed)
-        errors.append(FieldError("Unsupported value", "roleRef.kind", f"{quoted(ref.get('kind', ''))}: supported values: {listed}"))
+        text = f"{quoted(ref.get('kind', ''))}: supported values: {listed}"
+        errors.append(FieldError("Unsupported value", "roleRef.kind", text))
     if not ref.get("name"):
         errors.append(FieldError("Required value", "roleRef.name"))
     for i, subject in enumerate(new.get("subjects") or ()):

@@ -62,7 +62,9 @@ class Node:
 
 ANY = Node("any", scalar="any", go="interface {}")
 
-TOKEN = re.compile(r"(?P<star>\*?)(?P<body>\[.*\]|\{.*\}|[A-Za-z0-9]+)(?P<atomic>!?)(?P<set>\$?)(?:/(?P<keys>[^+]+))?(?P<plus>\+?)$")
+TOKEN = re.compile(
+    r"(?P<star>\*?)(?P<body>\[.*\]|\{.*\}|[A-Za-z0-9]+)(?P<atomic>!?)(?P<set>\$?)(?:/(?P<keys>[^+]+))?(?P<plus>\+?)$"
+)
 
 
 class Library:

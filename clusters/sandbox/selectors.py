@@ -47,16 +47,16 @@ def _fail(why: str) -> Exception:
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self.tokens = TOKENS.findall(text)
+        self.words = TOKENS.findall(text)
         self.at = 0
 
     def peek(self) -> str:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+        return self.words[self.at] if self.at < len(self.words) else ""
 
     def take(self) -> str:
-        token = self.peek()
+        word = self.peek()
         self.at += 1
-        return token
+        return word
 
     def parse(self) -> list[Requirement]:
         out: list[Requirement] = []
@@ -66,29 +66,29 @@ class _Parser:
             out.append(self.requirement())
             if not self.peek():
                 break
-            token = self.take()
-            if token != ",":
-                raise _fail(f"found '{token}', expected: ',' or 'end of string'")
+            word = self.take()
+            if word != ",":
+                raise _fail(f"found '{word}', expected: ',' or 'end of string'")
             if not self.peek() or self.peek() in SYMBOLS - {"!"}:
                 raise _fail(f"found '{self.peek()}', expected: identifier after ','")
         return out
 
     def requirement(self) -> Requirement:
-        token = self.take()
-        negated = token == "!"
+        word = self.take()
+        negated = word == "!"
         if negated:
-            token = self.take()
-        if not token or token in SYMBOLS:
-            raise _fail(f"found '{token}', expected: identifier")
+            word = self.take()
+        if not word or word in SYMBOLS:
+            raise _fail(f"found '{word}', expected: identifier")
         if self.peek() in {"", ","}:
-            return Requirement(token, "!exists" if negated else "exists")
+            return Requirement(word, "!exists" if negated else "exists")
         if negated:
             raise _fail(f"found '{self.peek()}', expected: ',' or 'end of string'")
         operator = self.take()
         if operator not in OPERATORS:
             raise _fail(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
         if operator in {"in", "notin"}:
-            return Requirement(token, operator, self.values())
+            return Requirement(word, operator, self.values())
         if self.peek() in {"", ","}:
             value = ""
         else:
@@ -96,28 +96,28 @@ class _Parser:
             if value in SYMBOLS:
                 raise _fail(f"found '{value}', expected: identifier")
         kind = {"=": "in", "==": "in", "!=": "notin"}.get(operator, operator)
-        return Requirement(token, kind, frozenset({value}))
+        return Requirement(word, kind, frozenset({value}))
 
     def values(self) -> frozenset[str]:
-        token = self.take()
-        if token != "(":
-            raise _fail(f"found '{token}' expected: '('")
+        word = self.take()
+        if word != "(":
+            raise _fail(f"found '{word}' expected: '('")
         out: set[str] = set()
         expect_value = True
         while True:
-            token = self.take()
-            if token == ")":
+            word = self.take()
+            if word == ")":
                 if expect_value:
                     out.add("")
                 return frozenset(out)
-            if token == ",":
+            if word == ",":
                 if expect_value:
                     out.add("")
                 expect_value = True
-            elif not token or token in SYMBOLS:
-                raise _fail(f"found '{token}', expected: ',', ')' or identifier")
+            elif not word or word in SYMBOLS:
+                raise _fail(f"found '{word}', expected: ',', ')' or identifier")
             else:
-                out.add(token)
+                out.add(word)
                 expect_value = False
 
 
@@ -180,15 +180,13 @@ def field_terms(text: str, resource: Resource) -> list[tuple[str, bool, str]]:
     for part in text.split(","):
         if not part.strip():
             continue
-        for mark, equal in (("!=", False), ("==", True), ("=", True)):
-            name, found, value = part.partition(mark)
-            if found:
-                break
-        else:
+        mark = next((mark for mark in ("!=", "==", "=") if mark in part), "")
+        if not mark:
             raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
+        name, _, value = part.partition(mark)
         if name.strip() not in allowed:
             raise bad_request(f"field label not supported: {name.strip()}")
-        out.append((name.strip(), equal, value.strip()))
+        out.append((name.strip(), mark != "!=", value.strip()))
     return out
 
 

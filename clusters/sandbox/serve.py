@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--plain", action="store_true", help="without KubeVirt and CDI")
     out.add_argument("--no-vm-webhooks", action="store_true", help="KubeVirt's CRDs without its admission")
     out.add_argument("--tls", type=Path, help="directory of the self-signed CA; without it plain HTTP")
-    out.add_argument("--kubeconfig", type=Path, help="write a kubeconfig here (mode 0600)")
+    out.add_argument("--kubeconfig", type=Path, help="write a kubeconfig here (mode 0600); kubectl needs --tls too")
     return out
 
 
@@ -45,6 +46,19 @@ def write_kubeconfig(path: Path, server: str, token: str, ca: Path | None) -> No
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         yaml.safe_dump(body, file)
+
+
+class Service(uvicorn.Server):
+    """Ends open watches cleanly on a signal instead of waiting for them."""
+
+    def __init__(self, config: uvicorn.Config, application: Server) -> None:
+        super().__init__(config)
+        self.application = application
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for watch in list(self.application.watches):
+            watch.close()
+        await super().shutdown(sockets)
 
 
 async def run(options: argparse.Namespace) -> None:
@@ -72,7 +86,7 @@ async def run(options: argparse.Namespace) -> None:
     if options.kubeconfig is not None:
         scheme = "https" if options.tls is not None else "http"
         write_kubeconfig(options.kubeconfig, f"{scheme}://{options.host}:{options.port}", options.token, ca)
-    server = uvicorn.Server(
+    server = Service(
         uvicorn.Config(
             application,
             host=options.host,
@@ -86,7 +100,8 @@ async def run(options: argparse.Namespace) -> None:
             timeout_keep_alive=120,
             timeout_graceful_shutdown=1,
             **settings,
-        )
+        ),
+        application,
     )
     await server.serve()
     cluster.stop()

@@ -86,6 +86,8 @@ def errors(resource: Resource, new: Object, old: Object | None, store: Store, su
         return rules.errors(resource.key, new, old, store)
     if not resource.schema:
         return []
+    if subresource == "status":
+        return verdicts.status(resource.schema, new)
     found = verdicts.root(resource.schema, new)
     verdicts.duplicates(resource.schema, new, "", found)
     return found

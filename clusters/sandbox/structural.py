@@ -74,7 +74,7 @@ def root_node(schema: Schema | None) -> Node:
 
 
 def prune(schema: Schema, value: dict[str, Any], unknown: list[str], *, root: bool = True, path: str = "") -> dict[str, Any]:
-    """A copy without unknown fields, whose paths are added to `unknown` in the order of the body."""
+    """A copy without unknown fields and forbidden nulls; unknown paths go to `unknown` in the order of the body."""
     properties = schema.get("properties") or {}
     extra = schema.get("additionalProperties")
     preserve = bool(schema.get(PRESERVE))
@@ -85,10 +85,11 @@ def prune(schema: Schema, value: dict[str, Any], unknown: list[str], *, root: bo
         sub = properties.get(name)
         if name in keep:
             out[name] = item
-        elif sub is not None:
-            out[name] = _prune(sub, item, unknown, prefix + name)
-        elif isinstance(extra, dict):
-            out[name] = _prune(extra, item, unknown, prefix + name)
+        elif sub is not None or isinstance(extra, dict):
+            child: Schema = sub if sub is not None else extra  # type: ignore[assignment]
+            if item is None and not child.get("nullable"):
+                continue  # a null where none is allowed counts as absent (k8s-replay 06)
+            out[name] = _prune(child, item, unknown, prefix + name)
         elif extra or preserve:
             out[name] = item
         else:

@@ -76,7 +76,7 @@ class Subresources:
             why = f"{seconds}: may not specify a duration less than 10 minutes"
             bad = errors.FieldError("Invalid value", "spec.expirationSeconds", why)
             raise errors.invalid("TokenRequest", TOKEN_GROUP, "", [bad])
-        owned = Tracker(node, f"{TOKEN_GROUP}/v1", "token", False, now()).created(obj, call.manager)  # noqa: FBT003
+        owned = Tracker(node, f"{TOKEN_GROUP}/v1", "token", False, now()).created(obj, call.manager)
         spec.setdefault("boundObjectRef", None)  # printed even when absent, yet never owned
         end = datetime.now(UTC) + timedelta(seconds=seconds)
         obj["metadata"] = {

@@ -27,25 +27,26 @@ def age(timestamp: Any) -> str:
         then = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
     except ValueError:
         return "<invalid>"
-    seconds = max(0, int((datetime.now(UTC) - then).total_seconds()))
-    if seconds < 120:
-        return f"{seconds}s"
-    minutes = seconds // 60
-    if minutes < 10:
-        rest = seconds % 60
-        return f"{minutes}m{rest}s" if rest else f"{minutes}m"
-    if minutes < 180:
-        return f"{minutes}m"
-    hours = minutes // 60
-    if hours < 8:
-        rest = minutes % 60
-        return f"{hours}h{rest}m" if rest else f"{hours}h"
-    if hours < 48:
-        return f"{hours}h"
-    days, rest = divmod(hours, 24)
-    if days < 8:
-        return f"{days}d{rest}h" if rest else f"{days}d"
-    return f"{days}d" if days < 730 else f"{days // 365}y"
+    return duration(max(0, int((datetime.now(UTC) - then).total_seconds())))
+
+
+def duration(seconds: int) -> str:
+    """The shorter the longer ago: two units while they matter, then one."""
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    steps = [
+        (seconds < 120, f"{seconds}s"),
+        (minutes < 10, _pair(minutes, "m", seconds % 60, "s")),
+        (minutes < 180, f"{minutes}m"),
+        (hours < 8, _pair(hours, "h", minutes % 60, "m")),
+        (hours < 48, f"{hours}h"),
+        (days < 8, _pair(days, "d", hours % 24, "h")),
+        (days < 730, f"{days}d"),
+    ]
+    return next((text for fits, text in steps if fits), f"{days // 365}y")
+
+
+def _pair(big: int, big_unit: str, small: int, small_unit: str) -> str:
+    return f"{big}{big_unit}{small}{small_unit}" if small else f"{big}{big_unit}"
 
 
 STEP = re.compile(r"\.?(?P<name>[^.\[\]]+)|\[(?P<index>-?\d+)\]|\[\?\(@\.(?P<field>[^=\s]+)\s*==\s*[\"'](?P<value>[^\"']*)[\"']\)\]|\[['\"](?P<quoted>[^'\"]+)['\"]\]|(?P<all>\[\*\])")  # noqa: E501

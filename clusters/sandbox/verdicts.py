@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -53,6 +54,16 @@ def root(schema: Schema, value: dict[str, Any]) -> list[FieldError]:
     return errors
 
 
+def status(schema: Schema, value: dict[str, Any]) -> list[FieldError]:
+    """The errors of a status write: only status is judged, and messages leave its name out (k8s-replay 06)."""
+    found: list[FieldError] = []
+    sub = (schema.get("properties") or {}).get("status")
+    if sub is not None and "status" in value:
+        _value(sub, value["status"], "", found)
+        duplicates(sub, value["status"], "", found)
+    return [replace(e, field=f"status.{e.field}" if e.field else "status") for e in found]
+
+
 def _bad(path: str, value: Any, text: str, errors: list[FieldError]) -> None:
     errors.append(FieldError("Invalid value", path, f"{shown(value)}: {path} in body {text}"))
 
@@ -100,9 +111,8 @@ def _fits(kind: str, value: Any) -> bool:
 def _object(schema: Schema, value: dict[str, Any], path: str, errors: list[FieldError], skip: tuple[str, ...] = ()) -> None:
     prefix = path + "." if path else ""
     properties = schema.get("properties") or {}
-    for name in schema.get("required") or ():
-        if name not in value:
-            errors.append(FieldError("Required value", prefix + name))
+    missing = [name for name in schema.get("required") or () if name not in value]
+    errors += [FieldError("Required value", prefix + name) for name in missing]
     for name, sub in properties.items():
         if name in value and name not in skip:
             _value(sub, value[name], prefix + name, errors)

@@ -160,8 +160,6 @@ class Watch:
                 continue
             until = min(end, next_mark) if self.bookmarks else end
             self.signal.clear()
-            if self.closed:
-                return
             try:
                 await asyncio.wait_for(self.signal.wait(), max(0.0, until - moment))
             except TimeoutError:

@@ -1,0 +1,56 @@
+"""Objects, versions and uids survive a restart and a kill -9."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.clusters.sandbox.conftest import WIDGETS, Sandbox
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_objects_survive(start: Callable[..., Sandbox], tmp_path: Path, how: int) -> None:
+    sandbox = start("--data", str(tmp_path / "data"))
+    sandbox.widgets()
+    kept = sandbox.widget("kept")
+    gone = sandbox.widget("gone")
+    sandbox.call("DELETE", f"{WIDGETS}/gone")
+    version = int(sandbox.show()["resourceVersion"])
+    sandbox.stop(how)
+    sandbox.restart()
+    assert sandbox.call("GET", f"{WIDGETS}/kept").body == kept
+    assert sandbox.call("GET", f"{WIDGETS}/gone").status == 404
+    again = sandbox.widget("gone")
+    assert again["metadata"]["uid"] != gone["metadata"]["uid"]
+    assert int(again["metadata"]["resourceVersion"]) > version
+
+
+def test_torn_last_line_is_cut_off(start: Callable[..., Sandbox], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    sandbox = start("--data", str(data))
+    sandbox.widgets()
+    sandbox.widget("whole")
+    sandbox.stop(signal.SIGKILL)
+    with (data / "journal.jsonl").open("ab") as journal:
+        journal.write(b'["widgets.test.example","default/torn",9')
+    sandbox.restart()
+    assert sandbox.call("GET", f"{WIDGETS}/whole").status == 200
+    assert sandbox.call("GET", f"{WIDGETS}/torn").status == 404
+    sandbox.widget("after")
+    sandbox.stop(signal.SIGKILL)
+    sandbox.restart()
+    assert sandbox.call("GET", f"{WIDGETS}/after").status == 200
+
+
+def test_versions_from_before_a_restart_are_expired(start: Callable[..., Sandbox], tmp_path: Path) -> None:
+    sandbox = start("--data", str(tmp_path / "data"))
+    sandbox.widgets()
+    version = sandbox.widget("a")["metadata"]["resourceVersion"]
+    sandbox.widget("b")
+    sandbox.stop(signal.SIGKILL)
+    sandbox.restart()
+    (event,) = sandbox.watch(WIDGETS, resourceVersion=version, timeoutSeconds="1")
+    assert event["object"]["code"] == 410

@@ -7,7 +7,6 @@ What an answer means for ownership is decided here and nowhere else; the tables 
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 from clusters import inventory, observed
@@ -239,27 +238,32 @@ class Executor:
     # --- deleting -----------------------------------------------------------------------------------------------
 
     def _delete(self, held: Held) -> None:
-        """Delete by recorded uid; forget only when a live GET says gone."""
-        uid = str(held.uid) if held.uid else None
-        live: Any = None
-        if uid is not None:
-            try:
-                self.client.delete(held.ref, uid)
-            except KubeError as error:
-                if error.status != 409:
-                    raise
+        """Delete by recorded uid; forget only when a live GET says gone.
+
+        What carries our token under another uid was made by a request of ours whose answer, or whose sender, was lost:
+        it goes, too.
+        """
+        if held.uid is not None:
+            self._delete_uid(held.ref, str(held.uid))
         live = self.client.get(held.ref)
+        if live is not None and live["metadata"]["uid"] != str(held.uid) and self._is_ours(held, live):
+            self._delete_uid(held.ref, live["metadata"]["uid"])
+            live = self.client.get(held.ref)
         if live is not None and self._is_ours(held, live):
-            if uid is None:
-                self.client.delete(held.ref, live["metadata"]["uid"])
-                live = self.client.get(held.ref)
-            if live is not None and self._is_ours(held, live):
-                observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
-                self.report.waiting.append(held.ref)
-                return
+            observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
+            self.report.waiting.append(held.ref)
+            return
         inventory.forget(self.row, held, self.lease)
         if held.uid is not None:
             observed.drop(self.lease.cluster_id, [(held.ref, held.uid)])
+
+    def _delete_uid(self, ref: Ref, uid: str) -> None:
+        """A conflict means that the name is another object's by now; the live look that follows tells whose."""
+        try:
+            self.client.delete(ref, uid)
+        except KubeError as error:
+            if error.status != 409:
+                raise
 
     def _is_ours(self, held: Held, live: Object) -> bool:
         return live["metadata"]["uid"] == str(held.uid) or token_of(live) in (held.token, *held.past_tokens)

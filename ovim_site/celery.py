@@ -12,6 +12,7 @@ from celery import Celery, bootsteps
 from celery.beat import Scheduler
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
+from celery.worker.state import maybe_shutdown
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ovim_site.settings")
@@ -28,7 +29,7 @@ class QuickConsumer(Consumer):
         def lost(error: Exception, pause: float) -> None:
             log.warning("the broker can't be reached (%s); trying again in %.1f s", error, pause)
 
-        return conn.ensure_connection(lost, None, callback=self.maybe_shutdown, **RETRY)
+        return conn.ensure_connection(lost, None, callback=maybe_shutdown, **RETRY)
 
 
 class QuickScheduler(Scheduler):

@@ -31,6 +31,7 @@ def _start() -> None:
     stack = ExitStack()
     atexit.register(stack.close)
     folder = tempfile.mkdtemp(prefix="ovim-tests-")
+    os.chmod(folder, 0o711)  # PostgreSQL runs as nobody when we are root, and has to get in
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     postgres = stack.enter_context(Postgres(f"{folder}/pg", durable=False))
     valkey = stack.enter_context(Valkey(f"{folder}/valkey"))

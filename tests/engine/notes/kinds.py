@@ -12,7 +12,7 @@ from clusters.conditions import Outcome, false, true
 from clusters.kinds import Kind
 from clusters.models import Phase
 from clusters.reconcile import Recipe, Situation
-from clusters.refs import ref_of, manifest
+from clusters.refs import manifest, ref_of
 from core.actor import Actor
 from tests.engine.notes.models import Note, Notebook
 
@@ -37,7 +37,9 @@ def _note_wanted(situation: Situation) -> Sequence[Wanted]:
 
 
 def _observe(situation: Situation) -> Outcome:
-    missing = [item for item in _all_wanted(situation) if situation.view.get(item.ref) is None and item.ref.type.watched]
+    missing = [
+        item for item in _all_wanted(situation) if situation.view.get(item.ref) is None and item.ref.type.watched
+    ]
     if missing:
         return Outcome(Phase.PROVISIONING, (false("Ready", "Applying", str(missing[0].ref)),))
     fields = {"seen_text": situation.row.text} if isinstance(situation.row, Note) else {}
@@ -81,7 +83,14 @@ def rewrite(note: Note, **fields: object) -> None:
 NOTE_RECIPE = Recipe(_load_note, _note_wanted, _observe, _gone, _destroyable)
 NOTEBOOK_RECIPE = Recipe(_load_notebook, _notebook_wanted, _observe, _gone, _destroyable)
 NOTEBOOK = Kind(
-    "notebook", "notes.Notebook", "tests.engine.notes.kinds.NOTEBOOK_RECIPE", lambda row: None, delete, {"note": "notebook"}
+    "notebook",
+    "notes.Notebook",
+    "tests.engine.notes.kinds.NOTEBOOK_RECIPE",
+    lambda row: None,
+    delete,
+    {"note": "notebook"},
 )
-NOTE = Kind("note", "notes.Note", "tests.engine.notes.kinds.NOTE_RECIPE", lambda row: ("notebook", row.notebook_id), delete)
+NOTE = Kind(
+    "note", "notes.Note", "tests.engine.notes.kinds.NOTE_RECIPE", lambda row: ("notebook", row.notebook_id), delete
+)
 __all__ = ["NOTE", "NOTEBOOK", "NOTEBOOK_RECIPE", "NOTE_RECIPE", "delete", "ref_of", "rewrite"]

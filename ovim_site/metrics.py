@@ -26,9 +26,9 @@ REQUESTS = Histogram(
 METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 
 _QUEUE = """
-SELECT c.name, count(w.id), count(w.id) FILTER (WHERE w.due_at <= now()),
-  count(w.id) FILTER (WHERE w.leased_until > now()), count(w.id) FILTER (WHERE w.parked_on_id IS NOT NULL),
-  coalesce(extract(epoch FROM now() - min(w.due_at) FILTER (WHERE w.due_at <= now())), 0)
+SELECT c.name, count(w.id), count(w.id) FILTER (WHERE w.due_at <= clock_timestamp()),
+  count(w.id) FILTER (WHERE w.leased_until > clock_timestamp()), count(w.id) FILTER (WHERE w.parked_on_id IS NOT NULL),
+  coalesce(extract(epoch FROM clock_timestamp() - min(w.due_at) FILTER (WHERE w.due_at <= clock_timestamp())), 0)
 FROM clusters_cluster c LEFT JOIN clusters_workitem w ON w.cluster_id = c.id GROUP BY c.name
 """
 

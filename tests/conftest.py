@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import call_command
 from django.db import connections
+from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.cast import (  # noqa: F401  # fixtures: importing them here is what registers them
@@ -31,6 +32,12 @@ def django_db_setup(django_db_blocker: DjangoDbBlocker) -> None:
     """The schema, made by the owner's migrations. Tests then run as the application's role, as the product does."""
     with django_db_blocker.unblock():
         call_command("migrate", database="owner", verbosity=0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    with override_settings(PASSWORD_HASHERS=["tests.cast.CheapArgon2"]):
+        yield
 
 
 @pytest.fixture

@@ -1,0 +1,99 @@
+"""Every route there is, and who gets past its door. A route missing from the table fails: someone has to decide.
+
+A cell is what the person gets: `ok` (2xx, or a refusal of his body or of a missing row, which is past the door),
+`401` or `403`, or `in` (sent to the sign-in page). The rows behind the door: each app's own tests.
+"""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+pytestmark = pytest.mark.django_db
+PEOPLE = ("root", "alice", "vera", "bob", "nobody", None)
+ALL = "ok ok ok ok ok ok"
+SIGNED_IN = "ok ok ok ok ok 401"
+WITH_A_ROLE = "ok ok ok ok 403 401"
+PROVIDER = "ok 403 403 403 403 401"
+ORGANIZATION = "ok ok 403 403 403 401"
+VDC_ADMIN = "ok ok ok 403 403 401"
+
+# (method, route) → what root, alice, vera, bob, nobody and a stranger get.
+TABLE = {
+    ("get", "healthz"): ALL,
+    ("get", "readyz"): ALL,
+    ("get", "metrics"): ALL,
+    ("get", "api/schema/"): ALL,
+    ("get", "sign-in"): ALL,
+    ("post", "sign-in"): ALL,
+    ("post", "sign-out"): "in in in in in in",  # the cookie's door: bearer tokens are nothing to pages
+    ("post", "api/v1/auth/login"): ALL,
+    ("post", "api/v1/auth/refresh"): ALL,
+    ("get", "api/v1/auth/info"): ALL,
+    ("post", "api/v1/auth/logout"): SIGNED_IN,
+    ("get", "api/v1/me"): SIGNED_IN,
+    ("get", "api/v1/organizations"): WITH_A_ROLE,
+    ("post", "api/v1/organizations"): PROVIDER,
+    ("get", "api/v1/organizations/<uuid:pk>"): WITH_A_ROLE,
+    ("patch", "api/v1/organizations/<uuid:pk>"): ORGANIZATION,
+    ("delete", "api/v1/organizations/<uuid:pk>"): PROVIDER,
+    ("get", "api/v1/users"): ORGANIZATION,
+    ("post", "api/v1/users"): ORGANIZATION,
+    ("get", "api/v1/users/<uuid:pk>"): ORGANIZATION,
+    ("patch", "api/v1/users/<uuid:pk>"): ORGANIZATION,
+    ("get", "api/v1/role-bindings"): VDC_ADMIN,
+    ("post", "api/v1/role-bindings"): ORGANIZATION,
+    ("delete", "api/v1/role-bindings/<uuid:pk>"): ORGANIZATION,
+    ("get", "api/v1/audit-entries"): ORGANIZATION,
+}
+# What a plain view answers to; API views say it themselves.
+PAGE_METHODS = {"sign-in": ("get", "post"), "sign-out": ("post",)}
+
+
+def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in resolver.url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _patterns(pattern, route)
+        else:
+            yield route, pattern
+
+
+def routes() -> set[tuple[str, str]]:
+    found = set()
+    for route, pattern in _patterns(get_resolver()):
+        view = pattern.callback
+        owner = getattr(view, "cls", None)
+        if hasattr(view, "actions"):
+            methods = [method for method in view.actions if method != "head"]
+        elif hasattr(owner, "rights"):
+            methods = list(owner.rights)
+        else:
+            methods = list(PAGE_METHODS.get(route, ("get",)))
+        found |= {(method, route) for method in methods}
+    return found
+
+
+def test_every_route_is_in_the_table():
+    assert routes() == set(TABLE)
+
+
+def outcome(answer) -> str:
+    if answer.status_code in (401, 403):
+        return str(answer.status_code)
+    if answer.status_code == 302 and "/sign-in" in answer.headers["Location"]:
+        return "in"
+    assert answer.status_code < 500, answer.content
+    return "ok"
+
+
+@pytest.mark.parametrize(("method", "route"), sorted(TABLE))
+def test_who_gets_past_the_door(api, cluster, method, route):
+    address = "/" + route.replace("<uuid:pk>", str(uuid4()))
+    for name, wanted in zip(PEOPLE, TABLE[method, route].split(), strict=True):
+        client = Client(raise_request_exception=False)
+        body = {} if method == "get" else {"data": {}, "content_type": "application/json"}
+        answer = getattr(client, method)(address, headers=api(name).headers, **body)
+        assert outcome(answer) == wanted, (name, answer.status_code, answer.content[:300])

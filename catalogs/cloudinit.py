@@ -1,4 +1,4 @@
-"""cloud-init user data that people and catalogs hand in: a `#cloud-config` mapping, refused with the line that is wrong. Pure."""
+"""cloud-init user data that is handed in: a `#cloud-config` mapping, refused with the line that is wrong. Pure."""
 
 import re
 

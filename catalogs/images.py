@@ -40,7 +40,7 @@ def check_url(url: str, allowed_hosts: Collection[str] = ()) -> str:
 
 def _is_private(host: str) -> bool:
     """Loopback, link-local, private: also when written as an old-style number. Names are judged by their endings."""
-    if host.endswith(_LOCAL_NAMES) or "." not in host and ":" not in host:
+    if host.endswith(_LOCAL_NAMES) or ("." not in host and ":" not in host):
         return True  # a name without a dot is looked up in the cluster's own domain; a bare number is an address
     try:
         address = ipaddress.ip_address(host)

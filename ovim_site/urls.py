@@ -17,6 +17,10 @@ class SchemaView(SpectacularAPIView):
 
 API = [
     path("", include("tenancy.api.urls")),
+    path("", include("vdcs.api.urls")),
+    path("", include("catalogs.api.urls")),
+    path("", include("vms.api.urls")),
+    path("", include("clusters.api.urls")),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.alive, name="healthz"),

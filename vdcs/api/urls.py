@@ -1,0 +1,11 @@
+"""Under /api/v1/."""
+
+from django.urls import path
+
+from core.api.routes import resource
+from vdcs.api import views
+
+urlpatterns = [
+    *resource("vdcs", views.VdcViewSet, "vdc"),
+    path("organizations/<uuid:pk>/quota", views.OrganizationQuotaView.as_view(), name="organization-quota"),
+]

@@ -1,0 +1,92 @@
+"""VDCs and organizations' quotas: shape in, service, shape out."""
+
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from clusters.models import Cluster
+from core import access
+from core.api.base import ApiView, ApiViewSet
+from core.errors import Invalid
+from core.rights import Right
+from tenancy.models import Organization
+from vdcs import selectors, services
+from vdcs.api import serializers
+from vdcs.models import Vdc
+
+
+class VdcViewSet(ApiViewSet):
+    queryset = Vdc.objects.select_related("organization", "cluster", "quota")
+    read_right = Right.VDC_VIEW
+    rights = {
+        "list": Right.VDC_VIEW,
+        "retrieve": Right.VDC_VIEW,
+        "create": Right.VDC_CREATE,
+        "partial_update": Right.VDC_EDIT,
+        "destroy": Right.VDC_DELETE,
+    }
+    shapes = {"create": serializers.VdcIn, "partial_update": serializers.VdcEdit}
+    out = serializers.VdcOut
+    statuses = {"destroy": 202}
+    filters = {"organization": "organization_id", "cluster": "cluster_id", "name": "name", "phase": "phase"}
+    search = ("name", "display_name")
+
+    def create(self, request: Request) -> Response:
+        body = self.body()
+        body["organization"] = self.related(
+            "organization", Organization.objects.all(), body["organization"], Right.ORGANIZATION_VIEW
+        )
+        cluster = body.pop("cluster")
+        if cluster is not None:
+            body["cluster"] = Cluster.objects.filter(pk=cluster).first()
+            if body["cluster"] is None:
+                raise Invalid.field("cluster", "not_found", "There is no such cluster.")
+        return self.created(services.create_vdc(actor=self.actor, **body))
+
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        changes = self.body()
+        below = changes.pop("allow_below_use", False)
+        vdc = services.edit_vdc(
+            actor=self.actor,
+            vdc=self.row(pk),
+            changes=changes,
+            allow_below_use=below,
+            generations=self.generations(),
+        )
+        return self.answer(vdc)
+
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        """`?cascade=true`: what is in it goes first."""
+        given = request.query_params.get("cascade", "false")
+        if given not in ("true", "false"):
+            raise Invalid.field("cascade", "type", "cascade must be true or false.")
+        vdc = services.delete_vdc(
+            actor=self.actor, vdc=self.row(pk), cascade=given == "true", generations=self.generations()
+        )
+        return self.answer(vdc, status=202)
+
+
+class OrganizationQuotaView(ApiView):
+    """An organization's quota: what its VDCs may reserve, or use, together."""
+
+    rights = {"get": Right.ORGANIZATION_VIEW, "put": Right.ORGANIZATION_EDIT}
+    shapes = {"put": serializers.QuotaIn}
+    outs = {"get": serializers.QuotaOut, "put": serializers.QuotaOut}
+
+    def get(self, request: Request, pk: UUID) -> Response:
+        return self._answer(self._organization(pk))
+
+    def put(self, request: Request, pk: UUID) -> Response:
+        organization = self._organization(pk)
+        services.set_organization_quota(
+            actor=self.actor, organization=organization, generations=self.generations(), **self.body()
+        )
+        return self._answer(organization)
+
+    def _organization(self, pk: UUID) -> Organization:
+        return access.get(self.actor, Organization.objects.all(), pk, Right.ORGANIZATION_VIEW)
+
+    def _answer(self, organization: Organization) -> Response:
+        found = selectors.organization_usage(organization.pk)
+        return Response(found, headers={"ETag": f'"{found["generation"]}"'})

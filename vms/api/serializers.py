@@ -1,0 +1,129 @@
+"""Shapes of VMs: what is given, what a list shows, what one VM shows. Rules are in the services."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import IntegerField, JSONField, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from core import quantities
+from core.api.fields import Id, Moment, Shape, Text, Whole
+from core.names import dns_label
+from vms.models import Disk, PowerState
+
+_disks = Disk.objects.filter(vm_id=OuterRef("pk")).order_by()
+_total = _disks.values("vm").annotate(n=Sum("size_gib")).values("n")
+
+
+class Amount(Whole):
+    """A whole number of the unit in the field's name, or a Kubernetes quantity that is exactly one."""
+
+    def __init__(self, read: Callable[[str], int], **kwargs: Any) -> None:
+        self._read = read
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, str):
+            try:
+                data = self._read(data)
+            except quantities.NotExact as error:
+                raise serializers.ValidationError(str(error), code="quantity") from None
+        return super().to_internal_value(data)
+
+
+class Quantity(Text):
+    """A Kubernetes quantity as text; for a number use the field whose name has the unit."""
+
+    def __init__(self, read: Callable[[str], int], **kwargs: Any) -> None:
+        self._read = read
+        super().__init__(**{"max_length": 64} | kwargs)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        text = super().run_validation(data)  # its validators look at the text
+        try:
+            return self._read(text)
+        except quantities.NotExact as error:
+            raise serializers.ValidationError(str(error), code="quantity") from None
+
+
+class _Sized(Shape):
+    cpu = Amount(quantities.cores, required=False)
+    memory_mib = Amount(quantities.mebibytes, required=False)
+    memory = Quantity(quantities.mebibytes, required=False, help_text="instead of memory_mib: 2Gi")
+
+
+class VmIn(_Sized):
+    vdc = Id()
+    name = Text(max_length=63, validators=[dns_label], help_text="never changes")
+    display_name = Text(max_length=255, allow_blank=True, default="")
+    description = Text(max_length=1000, allow_blank=True, default="")
+    catalog_item = Id(allow_null=True, default=None, help_text="what is not given is taken from it")
+    image_url = Text(max_length=1024, allow_blank=True, default="", help_text="instead of a catalog item")
+    disk_gib = Amount(quantities.gibibytes, required=False)
+    disk = Quantity(quantities.gibibytes, required=False, help_text="instead of disk_gib: 20Gi")
+    storage_class = Text(max_length=253, allow_blank=True, default="")
+    ssh_keys = serializers.ListField(child=Text(max_length=16384), default=list)
+    user_data = Text(max_length=65536, allow_blank=True, allow_null=True, default=None)
+    power_state = serializers.ChoiceField(PowerState.choices, default=PowerState.ON)
+
+
+class VmEdit(_Sized):
+    display_name = Text(max_length=255, allow_blank=True, required=False)
+    description = Text(max_length=1000, allow_blank=True, required=False)
+
+
+class VmOut(Shape):
+    """A row of a list; PostgreSQL renders it."""
+
+    sql: dict[str, Any] = {"disk_gib": Coalesce(Subquery(_total, output_field=IntegerField()), 0)}
+    id = Id()
+    organization = Id(source="organization_id")
+    vdc = Id(source="vdc_id")
+    vdc_name = Text(source="vdc.name")
+    owner = Id(source="owner_id", allow_null=True)
+    owner_name = Text(source="owner.username", allow_null=True, default=None)
+    name = Text()
+    display_name = Text()
+    description = Text()
+    catalog_item = Id(source="catalog_item_id", allow_null=True)
+    cpu = Whole()
+    memory_mib = Whole()
+    disk_gib = Whole()
+    power_state = Text(help_text="what is wanted: on or off")
+    phase = Text(help_text="what the cluster shows, in one word")
+    conditions = serializers.JSONField()
+    ip_addresses = serializers.JSONField()
+    node = Text()
+    guest_os = Text()
+    progress = Text(help_text="of the disk import: 42.10%")
+    generation = Whole()
+    observed_generation = Whole()
+    created_at = Moment()
+    updated_at = Moment()
+    deletion_requested_at = Moment(allow_null=True)
+
+
+class DiskOut(Shape):
+    id = Id()
+    name = Text()
+    position = Whole()
+    source = Text()  # type: ignore[assignment]  # a declared field, not the property
+    image_url = Text()
+    size_gib = Whole()
+    storage_class = Text()
+
+
+class _DiskRows(Subquery):
+    template = "coalesce((SELECT json_agg(row_to_json(d) ORDER BY d.position) FROM (%(subquery)s) d), '[]'::json)"
+    output_field = JSONField()
+
+
+class VmDetail(VmOut):
+    """One VM, with everything that was given when it was made."""
+
+    sql = VmOut.sql | {"disks": _DiskRows(_disks.values(*DiskOut().fields))}
+    ssh_keys = serializers.JSONField()
+    user_data = Text(help_text="to those who may edit the VM; others see that there is some")
+    disks = DiskOut(many=True)

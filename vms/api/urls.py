@@ -1,0 +1,12 @@
+"""Under /api/v1/."""
+
+from django.urls import path
+
+from core.api.routes import resource
+from vms.api import views
+
+urlpatterns = [
+    *resource("vms", views.VmViewSet, "vm"),
+    path("vms/<uuid:pk>/start", views.VmViewSet.as_view({"post": "start"}), name="vm-start"),
+    path("vms/<uuid:pk>/stop", views.VmViewSet.as_view({"post": "stop"}), name="vm-stop"),
+]

@@ -1,0 +1,97 @@
+"""VMs: shape in, service, shape out. The list is rendered by PostgreSQL."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+import orjson
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from catalogs.models import CatalogItem
+from core import access
+from core.api.base import ApiViewSet, etag
+from core.api.columns import Columns
+from core.api.json import Raw
+from core.errors import Invalid
+from core.rights import Right
+from vdcs.models import Vdc
+from vms import services
+from vms.api import serializers
+from vms.models import VirtualMachine
+
+ALIASES = {"memory": "memory_mib", "disk": "disk_gib"}
+MASK = "•••"
+
+
+class VmViewSet(ApiViewSet):
+    queryset = VirtualMachine.objects.select_related("vdc", "owner")
+    read_right = Right.VM_VIEW
+    rights = {
+        "list": Right.VM_VIEW,
+        "retrieve": Right.VM_VIEW,
+        "create": Right.VM_CREATE,
+        "partial_update": Right.VM_EDIT,
+        "destroy": Right.VM_DELETE,
+        "start": Right.VM_POWER,
+        "stop": Right.VM_POWER,
+    }
+    shapes = {"create": serializers.VmIn, "partial_update": serializers.VmEdit}
+    out = serializers.VmOut
+    outs = {name: serializers.VmDetail for name in rights if name != "list"}
+    statuses = {"destroy": 202}
+    filters = {
+        "organization": "organization_id",
+        "vdc": "vdc_id",
+        "owner": "owner_id",
+        "phase": "phase",
+        "name": "name",
+        "power_state": "power_state",
+    }
+    search = ("name", "display_name")
+    one: ClassVar[Columns] = Columns(queryset, serializers.VmDetail)
+
+    def create(self, request: Request) -> Response:
+        body = _without_aliases(self.body())
+        body["vdc"] = self.related("vdc", Vdc.objects.select_related("organization"), body["vdc"], Right.VDC_VIEW)
+        items = CatalogItem.objects.select_related("catalog", "image")
+        body["catalog_item"] = self.related("catalog_item", items, body["catalog_item"], Right.CATALOG_VIEW)
+        return self.created(services.create_vm(actor=self.actor, **body))
+
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        changes = _without_aliases(self.body())
+        vm = services.edit_vm(actor=self.actor, vm=self._vm(pk), changes=changes, generations=self.generations())
+        return self.answer(vm)
+
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        """202: it goes as soon as the cluster has let go of it; until then it shows as Terminating."""
+        vm = services.delete_vm(actor=self.actor, vm=self._vm(pk), generations=self.generations())
+        return self.answer(vm, status=202)
+
+    def start(self, request: Request, pk: UUID) -> Response:
+        return self._power(pk, on=True)
+
+    def stop(self, request: Request, pk: UUID) -> Response:
+        return self._power(pk, on=False)
+
+    def _power(self, pk: UUID, *, on: bool) -> Response:
+        vm = services.set_power(actor=self.actor, vm=self._vm(pk), on=on, generations=self.generations())
+        return self.answer(vm)
+
+    def _vm(self, pk: UUID) -> Any:
+        return self.row(pk, VirtualMachine.objects.select_related("vdc"))
+
+    def answer(self, row: Any, status: int = 200) -> Response:
+        line = self.one.one(row.pk)
+        if row.user_data and row.owner_id != self.actor.user_id and not access.allows(self.actor, Right.VM_EDIT, row):
+            line = Raw(orjson.dumps(orjson.loads(line) | {"user_data": MASK}))
+        return Response(line, status=status, headers=etag(row))
+
+
+def _without_aliases(body: dict[str, Any]) -> dict[str, Any]:
+    """`memory: 2Gi` and `disk: 20Gi` are other ways to write memory_mib and disk_gib."""
+    for alias, name in ALIASES.items():
+        if alias in body:
+            if name in body:
+                raise Invalid.field(alias, "one_of", f"Give {alias} or {name}, not both.")
+            body[name] = body.pop(alias)
+    return body

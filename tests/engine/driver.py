@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from clusters import connections, queue, reconcile
+from clusters import connections, observed, queue, reconcile
 from clusters.client import Client
 from clusters.errors import Fenced, KubeError
 from clusters.models import Cluster, WorkItem
@@ -13,6 +13,8 @@ from clusters.queue import Lease
 from clusters.refs import KINDS, Ref, ref_of
 from clusters.watch import Batch, Listed, Watcher
 from tests.engine.notes.models import Note, Notebook
+
+__all__ = ["connection", "observed", "queue", "reconcile"]
 
 WATCHED = tuple(KINDS[key] for key in (("", "Namespace"), ("", "ConfigMap"), ("", "ResourceQuota")))
 CONFIG_MAP, SECRET = KINDS["", "ConfigMap"], KINDS["", "Secret"]

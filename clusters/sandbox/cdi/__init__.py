@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from clusters.sandbox.cdi.datavolumes import DataVolumes
+from clusters.sandbox.cdi.datavolumes import VOLUMES, DataVolumes
 from clusters.sandbox.cdi.pace import chosen
 from clusters.sandbox.cdi.seed import plant
 from clusters.sandbox.cdi.storage import Provisioner
+from clusters.sandbox.cdi.validate import refusal
 from clusters.sandbox.crds import custom_resource_definitions
+from clusters.sandbox.errors import ApiError
 
 if TYPE_CHECKING:
     from clusters.sandbox.cluster import Cluster
@@ -22,6 +24,16 @@ def install(cluster: Cluster, *, controllers: bool | None = None, pace: str | No
     if controllers is False or (controllers is None and os.environ.get("OVIM_SANDBOX_CONTROLLERS") == "off"):
         return
     plant(cluster)
+    _admission(cluster)
     speed = chosen(pace)
     Provisioner(cluster, speed)
     DataVolumes(cluster, speed)
+
+
+def _admission(cluster: Cluster) -> None:
+    def validate(operation: str, new: dict[str, Any], old: dict[str, Any] | None) -> None:
+        status = refusal(operation, new, old, cluster.get)
+        if status is not None:
+            raise ApiError(status)
+
+    cluster.register_admission(VOLUMES, mutate=None, validate=validate)

@@ -21,6 +21,15 @@ VIDEO_MIB = 32
 TPM_MIB = 53
 DEDICATED_MIB = 100
 IMAGE = "quay.io/kubevirt/virt-launcher:v1.9.0"
+INHERITED = (
+    "affinity",
+    "tolerations",
+    "topologySpreadConstraints",
+    "priorityClassName",
+    "subdomain",
+    "dnsConfig",
+    "dnsPolicy",
+)
 EXTRA_GRACE = 15  # virt-launcher outlives its guest's own grace period
 
 
@@ -76,51 +85,13 @@ def limits(spec: Object, wanted: Object, *, quota_limits: frozenset[str]) -> Obj
 
 
 def launcher_pod(vmi: Object, gates: Gates, *, quota_limits: frozenset[str] = frozenset()) -> Object:
-    meta, spec = vmi["metadata"], vmi["spec"]
-    wanted = requests(spec, gates)
-    resources: Object = {"requests": wanted}
-    bounds = limits(spec, wanted, quota_limits=quota_limits)
-    if bounds:
-        resources["limits"] = bounds
+    meta = vmi["metadata"]
     labels = dict(meta.get("labels") or {})
     labels |= {
         "kubevirt.io": "virt-launcher",
         "kubevirt.io/created-by": meta["uid"],
         "vm.kubevirt.io/name": meta["name"][:63],
     }
-    volumes, devices, mounts = _volumes(spec)
-    compute: Object = {
-        "name": "compute",
-        "image": IMAGE,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["/usr/bin/virt-launcher-monitor", "--name", meta["name"], "--namespace", meta["namespace"]],
-        "resources": resources,
-        "volumeDevices": devices,
-        "volumeMounts": mounts,
-    }
-    grace = spec.get("terminationGracePeriodSeconds", 30)
-    pod_spec: Object = {
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": grace + EXTRA_GRACE,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "hostname": (spec.get("hostname") or meta["name"])[:63],
-        "nodeSelector": {"kubevirt.io/schedulable": "true", "kubernetes.io/arch": spec.get("architecture", "amd64")}
-        | (spec.get("nodeSelector") or {}),
-        "containers": [compute],
-        "volumes": volumes,
-    }
-    for key in (
-        "affinity",
-        "tolerations",
-        "topologySpreadConstraints",
-        "priorityClassName",
-        "subdomain",
-        "dnsConfig",
-        "dnsPolicy",
-    ):
-        if spec.get(key):
-            pod_spec[key] = spec[key]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -131,8 +102,39 @@ def launcher_pod(vmi: Object, gates: Gates, *, quota_limits: frozenset[str] = fr
             "annotations": {"kubevirt.io/domain": meta["name"], "kubectl.kubernetes.io/default-container": "compute"},
             "ownerReferences": [owner_reference(vmi)],
         },
-        "spec": pod_spec,
+        "spec": _pod_spec(vmi, gates, quota_limits),
     }
+
+
+def _pod_spec(vmi: Object, gates: Gates, quota_limits: frozenset[str]) -> Object:
+    meta, spec = vmi["metadata"], vmi["spec"]
+    wanted = requests(spec, gates)
+    resources: Object = {"requests": wanted}
+    bounds = limits(spec, wanted, quota_limits=quota_limits)
+    if bounds:
+        resources["limits"] = bounds
+    volumes, devices, mounts = _volumes(spec)
+    compute: Object = {
+        "name": "compute",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["/usr/bin/virt-launcher-monitor", "--name", meta["name"], "--namespace", meta["namespace"]],
+        "resources": resources,
+        "volumeDevices": devices,
+        "volumeMounts": mounts,
+    }
+    selector = {"kubevirt.io/schedulable": "true", "kubernetes.io/arch": spec.get("architecture", "amd64")}
+    pod_spec: Object = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": spec.get("terminationGracePeriodSeconds", 30) + EXTRA_GRACE,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "hostname": (spec.get("hostname") or meta["name"])[:63],
+        "nodeSelector": selector | (spec.get("nodeSelector") or {}),
+        "containers": [compute],
+        "volumes": volumes,
+    }
+    return pod_spec | {key: spec[key] for key in INHERITED if spec.get(key)}
 
 
 def claims(spec: Object) -> dict[str, str]:

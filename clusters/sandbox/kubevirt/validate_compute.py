@@ -212,12 +212,13 @@ def live_update_causes(view: Compute, gates: Gates) -> Iterator[Cause]:
     if 0 < cpu.get("maxSockets", 0) < cpu.get("sockets", 0):
         yield Cause(TOO_MANY_SOCKETS, view.at("cpu", "sockets"))
     if "maxGuest" in (view.memory or {}):
-        why = _not_growable(view)
+        why = not_growable(view)
         if why:
             yield Cause(why, view.at("memory", "guest"))
 
 
-def _not_growable(view: Compute) -> str:
+def not_growable(view: Compute) -> str:
+    """Why memory can't be added to this machine while it runs; empty when it can."""
     cpu, memory = view.cpu or {}, view.memory or {}
     one_gib = memory.get("hugepages", {}).get("pageSize") == "1Gi"
     block, block_text = (1024**3, "1Gi") if one_gib else (2 * 1024**2, "2Mi")

@@ -112,7 +112,7 @@ def printable(facts: Facts) -> str:
     return next((name for name, holds in TABLE if holds(facts)), "Unknown")
 
 
-def fill(status: Object, facts: Facts, failure: tuple[str, str] | None) -> None:
+def fill(status: Object, facts: Facts, failure: tuple[str, str] | None, *, restart: str = "") -> None:
     """Writes everything that follows from the facts; `failure` is (reason, message) of what the controller tried."""
     vmi = facts.vmi
     for key, value in (("created", vmi is not None), ("ready", facts.says("Ready", "True"))):
@@ -120,21 +120,15 @@ def fill(status: Object, facts: Facts, failure: tuple[str, str] | None) -> None:
             status[key] = True
         else:
             status.pop(key, None)
-    if vmi is None:
-        set_condition(status, "Ready", "False", "VMINotExists", "VMI does not exist")
-    else:
-        ready = condition(vmi, "Ready")
-        set_condition(status, "Ready", ready.get("status", "False"), ready.get("reason", ""), ready.get("message", ""))
-    for kind in COPIED:
-        found = condition(vmi or {}, kind)
-        if found:
-            set_condition(status, kind, found["status"], found.get("reason", ""), found.get("message", ""))
-        else:
-            drop_condition(status, kind)
+    _conditions(status, vmi)
     if failure is None:
         drop_condition(status, "Failure")
     else:
         set_condition(status, "Failure", "True", *failure)
+    if restart:
+        set_condition(status, "RestartRequired", "True", "", restart)
+    else:
+        drop_condition(status, "RestartRequired")
     status["printableStatus"] = printable(facts)
     if vmi is not None or strategy(facts.vm) not in ("Once", "RerunOnFailure"):
         status["runStrategy"] = strategy(facts.vm)  # the last strategy acted upon, not the last one read
@@ -148,3 +142,18 @@ def fill(status: Object, facts: Facts, failure: tuple[str, str] | None) -> None:
         }
         for volume in facts.vm["spec"]["template"].get("spec", {}).get("volumes") or []
     ]
+
+
+def _conditions(status: Object, vmi: Object | None) -> None:
+    """Ready, and the conditions a VM repeats of its VMI."""
+    if vmi is None:
+        set_condition(status, "Ready", "False", "VMINotExists", "VMI does not exist")
+    else:
+        ready = condition(vmi, "Ready")
+        set_condition(status, "Ready", ready.get("status", "False"), ready.get("reason", ""), ready.get("message", ""))
+    for kind in COPIED:
+        found = condition(vmi or {}, kind)
+        if found:
+            set_condition(status, kind, found["status"], found.get("reason", ""), found.get("message", ""))
+        else:
+            drop_condition(status, kind)

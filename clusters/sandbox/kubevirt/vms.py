@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ from clusters.sandbox.errors import ApiError
 from clusters.sandbox.kubevirt import vm_status
 from clusters.sandbox.kubevirt.defaults import vmi_defaults
 from clusters.sandbox.kubevirt.gates import Gates
+from clusters.sandbox.kubevirt.gojson import encode
 from clusters.sandbox.kubevirt.launcher import claims
+from clusters.sandbox.kubevirt.live_update import apply_live, restart_reason
 from clusters.sandbox.kubevirt.validate import start_spec
 from clusters.sandbox.kubevirt.vm_status import FINAL, Facts, strategy
 from clusters.sandbox.kubevirt.vmis import CLAIMS, DATA_VOLUMES, FINALIZER, VMIS
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 VMS = "virtualmachines.kubevirt.io"
+# KubeVirt keeps this in a ControllerRevision; the sandbox keeps it beside the machine it describes.
+STARTED_WITH = "sandbox.ovim.io/started-with"
 CONTROLLER_FINALIZER = "kubevirt.io/virtualMachineControllerFinalize"
 MANAGER = "virt-controller"
 
@@ -36,6 +41,7 @@ class Machines:
         self.gates = gates
         self.users: dict[tuple[str, str], set[str]] = {}
         self.not_before: dict[str, float] = {}
+        self.restart_reasons: dict[str, str] = {}  # by VM uid, found anew on every run
         self.worker = Worker(cluster, "machines", self.reconcile)
         for resource in (VMS, VMIS):
             self.worker.subscribe(resource)
@@ -112,6 +118,8 @@ class Machines:
         if vmi is not None:
             if self._stop_wanted(vm, vmi) and not vmi["metadata"].get("deletionTimestamp"):
                 self._stop(vm, vmi)
+            else:
+                self._live_update(vm, vmi)
             return None, None
         if not self._start_wanted(vm) or not self._disks_exist(vm):
             return None, None
@@ -127,6 +135,22 @@ class Machines:
         if wanted in ("Once", "RerunOnFailure"):
             return asked or status.get("runStrategy") != wanted
         return wanted == "Always" or (wanted == "Manual" and asked)
+
+    def _live_update(self, vm: Object, vmi: Object) -> None:
+        """Brings changes to the running machine; what can't be brought waits for a restart, and stops the rest."""
+        self.restart_reasons.pop(vm["metadata"]["uid"], None)
+        started = vmi["metadata"].get("annotations", {}).get(STARTED_WITH)
+        if started is None or vmi["metadata"].get("deletionTimestamp"):
+            return
+        wanted = encode(start_spec(vm, self.cluster.get, self.gates), "VirtualMachineInstanceSpec")
+        reason = restart_reason(json.loads(started), wanted)
+        if not reason and vmi.get("status", {}).get("phase") == "Running":
+            before = deepcopy(vmi)
+            reason = apply_live(vmi, wanted)
+            if not reason and vmi != before:
+                self.cluster.update(VMIS, vmi, manager=MANAGER)
+        if reason:
+            self.restart_reasons[vm["metadata"]["uid"]] = reason
 
     def _stop_wanted(self, vm: Object, vmi: Object) -> bool:
         if strategy(vm) == "Halted":
@@ -150,6 +174,7 @@ class Machines:
         meta = vm["metadata"]
         spec = start_spec(vm, self.cluster.get, self.gates)
         template = vm["spec"]["template"].get("metadata") or {}
+        started = json.dumps(encode(spec, "VirtualMachineInstanceSpec"))
         vmi_defaults(spec, self.gates)
         body = {
             "apiVersion": "kubevirt.io/v1",
@@ -158,7 +183,7 @@ class Machines:
                 "name": meta["name"],
                 "namespace": meta["namespace"],
                 "labels": dict(template.get("labels") or {}) | {"kubevirt.io/vm": meta["name"][:63]},
-                "annotations": dict(template.get("annotations") or {}),
+                "annotations": dict(template.get("annotations") or {}) | {STARTED_WITH: started},
                 "finalizers": [CONTROLLER_FINALIZER, FINALIZER],
                 "ownerReferences": [owner_reference(vm)],
             },
@@ -238,7 +263,8 @@ class Machines:
         )
         before = vm.get("status", {})
         after = deepcopy(before)
-        vm_status.fill(after, facts, failure)
+        restart = self.restart_reasons.get(meta["uid"], "") if vmi is not None else ""
+        vm_status.fill(after, facts, failure, restart=restart)
         self._done_requests(after, vmi)
         if after != before:
             vm["status"] = after

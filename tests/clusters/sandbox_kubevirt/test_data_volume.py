@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clusters.sandbox_kubevirt.conftest import CDI, Api, condition, data_volume
+from tests.clusters.sandbox_kubevirt.conftest import CDI, Api, Object, condition, data_volume
 
 
 def path(namespace: str, name: str = "") -> str:
@@ -137,3 +137,29 @@ def test_a_deleted_volume_takes_its_claim_and_its_disk_along(sandbox: Api, names
     assert sandbox.call("DELETE", path(namespace, "bye"))[0] == 200
     sandbox.wait(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/bye", lambda found: not found)
     sandbox.wait(f"/api/v1/persistentvolumes/{claim['spec']['volumeName']}", lambda found: not found)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source": {"blank": {}, "upload": {}}}, "Multiple Data volume sources"),
+        ({"source": None}, "Data volume should have either Source or SourceRef, or be externally populated"),
+        ({"storage": {}}, "Storage size is missing"),
+        ({"storage": {"resources": {"requests": {"storage": "0"}}}}, "Storage size can't be equal or less than zero"),
+    ],
+)
+def test_a_senseless_volume_is_refused_at_once(sandbox: Api, namespace: str, change: Object, message: str) -> None:
+    body = data_volume("bad", {"blank": {}})
+    body["spec"] = {key: value for key, value in (body["spec"] | change).items() if value is not None}
+    code, answer = sandbox.call("POST", path(namespace), body)
+    assert code == 422
+    assert (
+        answer["message"] == f'admission webhook "datavolume-validate.cdi.kubevirt.io" denied the request:  {message}'
+    )
+
+
+def test_a_volume_s_spec_never_changes(sandbox: Api, namespace: str) -> None:
+    sandbox.post(path(namespace), data_volume("fixed", {"blank": {}}))
+    bigger = {"spec": {"storage": {"resources": {"requests": {"storage": "20Gi"}}}}}
+    code, answer = sandbox.patch(path(namespace, "fixed"), bigger)
+    assert (code, answer["details"]["causes"][0]["message"]) == (422, "Cannot update DataVolume Spec")

@@ -51,7 +51,10 @@ def served(directory: Path, path: str, method: str = "GET") -> tuple[int, dict[b
     async def receive() -> dict[str, Any]:
         return {"type": "http.request"}
 
-    asyncio.run(images_app(directory)({"type": "http", "method": method, "path": path}, receive, send))
+    async def ask() -> None:
+        await images_app(directory)({"type": "http", "method": method, "path": path}, receive, send)
+
+    asyncio.run(ask())
     return sent[0]["status"], dict(sent[0]["headers"]), b"".join(message.get("body", b"") for message in sent[1:])
 
 

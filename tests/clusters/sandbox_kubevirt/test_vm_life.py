@@ -200,3 +200,26 @@ def test_an_instance_type_sizes_the_machine(sandbox: Api, namespace: str) -> Non
     vmi = sandbox.get(vmi_path(namespace, "web"))
     assert vmi["status"]["memory"]["guestAtBoot"] == "8Gi"
     assert vmi["status"]["currentCPUTopology"] == {"cores": 1, "sockets": 2, "threads": 1}
+
+
+def test_more_memory_reaches_a_running_machine_and_more_cores_ask_for_a_restart(sandbox: Api, namespace: str) -> None:
+    sandbox.post(vm_path(namespace), machine("web"))
+    until(sandbox, namespace, "web", "Running")
+
+    def domain(**changes: object) -> None:
+        code, answer = sandbox.patch(vm_path(namespace, "web"), {"spec": {"template": {"spec": {"domain": changes}}}})
+        assert code == 200, answer
+
+    domain(memory={"guest": "2Gi"})
+    vmi = sandbox.wait(vmi_path(namespace, "web"), lambda found: found["status"]["memory"]["guestCurrent"] == "2Gi")
+    assert vmi["status"]["memory"]["guestAtBoot"] == "1Gi"
+    assert not condition(sandbox.get(vm_path(namespace, "web")), "RestartRequired")
+    domain(cpu={"cores": 4})
+    vm = sandbox.wait(vm_path(namespace, "web"), lambda found: bool(condition(found, "RestartRequired")))
+    assert condition(vm, "RestartRequired")["message"] == "a non-live-updatable field was changed in the template spec"
+    assert power(sandbox, namespace, "web", "restart") == 202
+    sandbox.wait(
+        vm_path(namespace, "web"),
+        lambda found: not condition(found, "RestartRequired") and found["status"]["printableStatus"] == "Running",
+    )
+    assert sandbox.get(vmi_path(namespace, "web"))["status"]["currentCPUTopology"]["cores"] == 4

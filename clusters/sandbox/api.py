@@ -77,6 +77,9 @@ class Api:
         return Answer(code, reads.one(call.resource, stored, shape), warnings=call.warnings)
 
     def _get(self, request: Request, target: Target, call: Call) -> Answer:
+        version = request.query.get("resourceVersion", "")
+        if version:
+            self.lister.not_from_the_future(reads.parse_version(version))
         stored = self.cluster.writer.existing(call)
         return self._render(request, call, stored)
 
@@ -104,6 +107,8 @@ class Api:
         if not call.resource.custom:
             accepted.append(patches.STRATEGIC)
         accepted.append(patches.APPLY)
+        if media not in {*accepted, patches.STRATEGIC}:
+            raise errors.error(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         if media not in accepted:
             text = "the body of the request was in an unknown format - accepted media types include: "
             raise errors.error(415, "UnsupportedMediaType", text + ", ".join(accepted))

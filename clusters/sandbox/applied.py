@@ -29,9 +29,7 @@ def check_applied(call: Call, body: Object) -> None:
         raise bad_request(f"invalid object type: {group}/{version}, Kind={kind}")
     meta = body.get("metadata") or {}
     name = meta.get("name")
-    if name and name != call.name:
-        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.name})")
-    if meta.get("managedFields"):
+    if meta.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
     problems: list[str] = []
     _map(resource.node, body, "", problems)

@@ -68,7 +68,7 @@ def _custom(call: Call, body: Object, *, patched: bool) -> Object:
     kind, api_version = body.get("kind"), body.get("apiVersion")
     if not kind:
         text = call.raw.decode("utf-8", "replace")
-        short = text if len(text) <= 32 else text[:32] + " ..."
+        short = text if len(text) <= 30 else text[:30] + " ..."
         why = f"Object 'Kind' is missing in '{text}' ({short})"
         raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
     if api_version != resource.api_version:

@@ -160,4 +160,17 @@ def _time(value: Any) -> str:
     return value
 
 
-CHECKS = {"bytes": _bytes, "qty": _quantity, "ios": _int_or_string, "time": _time, "microtime": _time}
+MICRO = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$")
+
+
+def _microtime(value: Any) -> str:
+    """Leases and events want six digits behind the second (k8s-transcript 12)."""
+    text = _time(value)
+    if not MICRO.match(text):
+        rest = text[19:]
+        why = f'parsing time "{text}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "{rest}" as ".000000"'
+        raise DecodeError(why)
+    return text
+
+
+CHECKS = {"bytes": _bytes, "qty": _quantity, "ios": _int_or_string, "time": _time, "microtime": _microtime}

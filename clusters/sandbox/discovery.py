@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 
 import orjson
@@ -29,6 +31,7 @@ VERSION: Object = {
     "platform": "linux/amd64",
 }
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
 STATUS_VERBS = ["get", "patch", "update"]
 
 
@@ -101,12 +104,14 @@ class Discovery:
             "singularName": resource.singular,
             "namespaced": resource.namespaced,
             "kind": resource.kind,
-            "verbs": list(resource.verbs),
+            "verbs": CUSTOM_VERBS if resource.custom else list(resource.verbs),
         }
         if resource.short_names:
             row["shortNames"] = list(resource.short_names)
         if resource.categories:
             row["categories"] = list(resource.categories)
+        named = f"{resource.group}/{resource.version}/{resource.kind}"
+        row["storageVersionHash"] = base64.b64encode(hashlib.sha256(named.encode()).digest()[:8]).decode()
         rows = [row]
         if resource.status:
             status = {"name": f"{resource.plural}/status", "singularName": "", "namespaced": resource.namespaced}

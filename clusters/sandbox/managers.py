@@ -128,12 +128,9 @@ class Tracker:
 
     def _empty(self, obj: Object) -> Object:
         """A new object of the kind as Go prints it: struct fields exist, empty."""
-        out: Object = {"metadata": {}}
-        for name, value in obj.items():
-            child = self.node.fields.get(name)
-            if child is not None and child.form == "struct" and child.go and not child.pointer and name != "metadata":
-                out[name] = _skeleton(child, value)
-        return out
+        top = Node("struct", fields={name: child for name, child in self.node.fields.items() if child.go})
+        rest = {name: value for name, value in obj.items() if name != "metadata"}
+        return {"metadata": {}, **_skeleton(top, rest)}
 
     def _update(self, live: Object, new: Object, entries: Entries, manager: str) -> Entries:
         compared = typed.compare(self.node, live, new)
@@ -211,8 +208,11 @@ class Tracker:
         return out
 
 
+ZERO_SCALARS = {"str": "", "int": 0, "int64": 0, "bool": False, "float": 0, "ios": 0, "qty": "0"}
+
+
 def _skeleton(node: Node, value: Any) -> Any:
-    """Struct fields that Go prints even in an empty object never count as added."""
+    """What Go prints even in an empty object never counts as added: structs, and fields without omitempty."""
     out: Object = {}
     if isinstance(value, dict):
         for name, item in value.items():
@@ -221,8 +221,8 @@ def _skeleton(node: Node, value: Any) -> Any:
                 continue
             if child.form == "struct" and not child.pointer:
                 out[name] = _skeleton(child, item)
-            elif child.always and child.form == "scalar" and not item:
-                out[name] = item
+            elif child.always:
+                out[name] = ZERO_SCALARS.get(child.scalar) if child.form == "scalar" else None
     return out
 
 

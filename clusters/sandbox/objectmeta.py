@@ -22,6 +22,7 @@ RE_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?\Z")
 RE_KEY = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
 
 ANNOTATIONS_LIMIT = 256 * 1024
+STANDARD_FINALIZERS = {"foregroundDeletion", "orphan", "kubernetes"}
 LABEL_NAMED = {"namespaces", "services"}
 PATH_NAMED = {"roles", "rolebindings", "clusterroles", "clusterrolebindings"}
 
@@ -40,7 +41,7 @@ def label_problems(value: str) -> list[str]:
 
 
 def subdomain_problems(value: str) -> list[str]:
-    out = [] if len(value) <= 253 else ["must be no more than 253 bytes"]
+    out = [] if len(value) <= 253 else ["must be no more than 253 characters"]
     return out if RE_SUBDOMAIN.match(value) else [*out, SUBDOMAIN]
 
 
@@ -143,7 +144,18 @@ def create_errors(resource: Resource, obj: Object) -> list[FieldError]:
         errors.append(FieldError("Required value", "metadata.name", "name or generateName is required"))
     else:
         errors += [_invalid("metadata.name", name, why) for why in name_problems(resource, name)]
-    return errors + common_errors(meta)
+    return errors + common_errors(meta) + _builtin_finalizers(resource, meta)
+
+
+def _builtin_finalizers(resource: Resource, meta: Object) -> list[FieldError]:
+    """Built-in kinds refuse what custom resources only warn about."""
+    if resource.custom:
+        return []
+    return [
+        _invalid(f"metadata.finalizers[{i}]", name, "name is neither a standard finalizer name nor is it fully qualified")
+        for i, name in enumerate(meta.get("finalizers") or ())
+        if "/" not in name and name not in STANDARD_FINALIZERS
+    ]
 
 
 def common_errors(meta: Object) -> list[FieldError]:
@@ -175,9 +187,8 @@ def update_errors(old: Object, new: Object) -> list[FieldError]:
 
 def finalizer_warnings(meta: Object) -> list[str]:
     """A finalizer without a domain is accepted with a warning (k8s-transcript 07)."""
-    known = {"foregroundDeletion", "orphan", "kubernetes"}
     return [
-        f'metadata.finalizers: "{finalizer}": prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other finalizer writers'  # noqa: E501
+        f'metadata.finalizers: "{finalizer}": prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers'  # noqa: E501
         for finalizer in meta.get("finalizers") or ()
-        if "/" not in finalizer and finalizer not in known
+        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS
     ]

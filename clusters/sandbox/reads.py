@@ -158,14 +158,14 @@ class Lister:
         asked = query.get("resourceVersion", "")
         if asked and asked != "0":
             wanted = parse_version(asked)
-            self._not_from_the_future(wanted)
+            self.not_from_the_future(wanted)
             if query.get("resourceVersionMatch") == "Exact":
                 if wanted < shelf.floor:
                     raise error(410, "Expired", "The resourceVersion for the provided list is too old.")
                 return wanted, self._state_at(shelf, namespace, wanted)
         return version, list(shelf.items(namespace))
 
-    def _not_from_the_future(self, wanted: int) -> None:
+    def not_from_the_future(self, wanted: int) -> None:
         if wanted > self.store.version:
             message = f"Too large resource version: {wanted}, current: {self.store.version}"
             cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}

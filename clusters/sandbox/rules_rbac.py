@@ -68,7 +68,7 @@ def binding(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
     return errors
 
 
-def _subject(path: str, subject: Object, _binding: Object) -> list[FieldError]:
+def _subject(path: str, subject: Object, binding_obj: Object) -> list[FieldError]:
     errors: list[FieldError] = []
     if not subject.get("name"):
         errors.append(FieldError("Required value", f"{path}.name"))
@@ -76,6 +76,6 @@ def _subject(path: str, subject: Object, _binding: Object) -> list[FieldError]:
     if kind not in KINDS:
         listed = ", ".join(quoted(item) for item in KINDS)
         errors.append(FieldError("Unsupported value", f"{path}.kind", f"{quoted(kind)}: supported values: {listed}"))
-    elif kind == "ServiceAccount" and not subject.get("namespace"):
+    elif kind == "ServiceAccount" and not subject.get("namespace") and binding_obj["kind"] == "ClusterRoleBinding":
         errors.append(FieldError("Required value", f"{path}.namespace"))
     return errors

@@ -114,7 +114,7 @@ def network_policy(new: Object, _old: Object | None, _store: Store) -> list[Fiel
                 errors += _peer(f"{path}.{peers}[{j}]", peer)
     for i, kind in enumerate(new["spec"].get("policyTypes") or ()):
         if kind not in {"Ingress", "Egress"}:
-            errors.append(_unsupported(f"spec.policyTypes[{i}]", kind, ("Egress", "Ingress")))
+            errors.append(_unsupported(f"spec.policyTypes[{i}]", kind, ("Ingress", "Egress")))
     return errors
 
 

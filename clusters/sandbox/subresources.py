@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import errors, wire
+from clusters.sandbox import errors, patches, wire
 from clusters.sandbox.call import Call, now, write_options
 from clusters.sandbox.cluster import Cluster, SubresourceCall
 from clusters.sandbox.decode import Decoder
@@ -39,7 +39,9 @@ class Subresources:
             return self._finalize(request, call)
         if key == "pods" and subresource == "eviction" and request.method == "POST":
             return self._evict(call)
-        if subresource == "scale" and target.resource.scale is not None and request.method == "GET":
+        if subresource == "scale" and target.resource.scale is not None:
+            if request.method in {"PUT", "PATCH"}:
+                self._set_scale(request, call)
             return self._scale(call)
         if subresource == "status":
             # A kind without the subresource answers as if the object were missing (k8s-transcript 06).
@@ -108,6 +110,20 @@ class Subresources:
     def _evict(self, call: Call) -> Answer:
         self.cluster.deleter.delete(call, DeleteOptions())
         return Answer(201, orjson.dumps({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}))
+
+    def _set_scale(self, request: Request, call: Call) -> None:
+        """Writes spec.replicas of a Scale to where the definition says it lives."""
+        options = "UpdateOptions" if request.method == "PUT" else "PatchOptions"
+        write_options(call, request.query, options, request.header("user-agent"))
+        body = wire.parse(request.body, yaml_allowed=True)
+        replicas = (body.get("spec") or {}).get("replicas") if isinstance(body, dict) else None
+        if not isinstance(replicas, int):
+            raise errors.bad_request("a scale needs spec.replicas")
+        patch: Any = replicas
+        for name in reversed((call.resource.scale or {})["specReplicasPath"].strip(".").split(".")):
+            patch = {name: patch}
+        call.subresource = ""
+        self.cluster.writer.patch(call, patches.MERGE, patch)
 
     def _scale(self, call: Call) -> Answer:
         stored = self.cluster.writer.existing(call)

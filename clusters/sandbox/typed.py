@@ -145,6 +145,8 @@ def merge(node: Node, live: dict[str, Any], applied: dict[str, Any]) -> dict[str
 
 
 def _merge(node: Node, live: Any, applied: Any) -> Any:
+    if applied is None and isinstance(live, dict | list) and not is_leaf(node, live):
+        return live  # null says nothing about what others put into a map (k8s-transcript 12)
     if applied is None or live is None or is_leaf(node, applied) or type(live) is not type(applied):
         return applied
     if isinstance(applied, dict):

@@ -115,8 +115,8 @@ def shape(request: Request) -> Shape:
             return Shape()
         if kind in {"Table", "PartialObjectMetadata", "PartialObjectMetadataList"} and parameters.get("v") == "v1":
             return Shape(kind, request.query.get("includeObject") or "Metadata")
-    text = f"only the following media types are accepted: {PROTOBUF_MIX}"
-    raise error(406, "NotAcceptable", text)
+    text = f"406: Not Acceptable\n\nAvailable representations: {PROTOBUF_MIX}"
+    raise error(406, "NotAcceptable", text, {})
 
 
 def refusal(problem: ApiError | TextError, warnings: list[str]) -> Answer:

@@ -83,7 +83,8 @@ class Writer:
         found = strategies.finish(resource, found)
         if found:
             raise errors.invalid(resource.kind, resource.group, meta.get("name", ""), found)
-        call.warnings += objectmeta.finalizer_warnings(meta)
+        if resource.custom:
+            call.warnings += objectmeta.finalizer_warnings(meta)
         charge = self.admission.validate(call, obj, None)
         present = self.store.get(resource.key, call.key)
         if present is not None:
@@ -166,7 +167,7 @@ class Writer:
         found = strategies.finish(resource, found)
         if found:
             raise errors.invalid(resource.kind, resource.group, call.name, found)
-        if meta.get("finalizers") != old.meta.get("finalizers"):
+        if resource.custom and meta.get("finalizers") != old.meta.get("finalizers"):
             call.warnings += objectmeta.finalizer_warnings(meta)
         charge = self.admission.validate(call, new, old.obj)
         meta["uid"] = old.meta["uid"]

@@ -33,6 +33,7 @@ class Journal:
         lines = 0
         if self.path.exists():
             lines = self._replay(self.path, store)
+        store.compact()  # a snapshot has no deletions: watches from before the restart can't be served
         self._file = self.path.open("ab", buffering=0)
         if lines > COMPACT_LINES:
             self._fold(store)

@@ -45,12 +45,16 @@ def test_torn_last_line_is_cut_off(start: Callable[..., Sandbox], tmp_path: Path
     assert sandbox.call("GET", f"{WIDGETS}/after").status == 200
 
 
-def test_versions_from_before_a_restart_are_expired(start: Callable[..., Sandbox], tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_versions_from_before_a_restart_are_expired(
+    start: Callable[..., Sandbox], tmp_path: Path, how: int
+) -> None:
     sandbox = start("--data", str(tmp_path / "data"))
     sandbox.widgets()
     version = sandbox.widget("a")["metadata"]["resourceVersion"]
     sandbox.widget("b")
-    sandbox.stop(signal.SIGKILL)
+    sandbox.call("DELETE", f"{WIDGETS}/a")
+    sandbox.stop(how)
     sandbox.restart()
     (event,) = sandbox.watch(WIDGETS, resourceVersion=version, timeoutSeconds="1")
     assert event["object"]["code"] == 410

@@ -47,6 +47,26 @@ TABLE = {
     ("post", "api/v1/role-bindings"): ORGANIZATION,
     ("delete", "api/v1/role-bindings/<uuid:pk>"): ORGANIZATION,
     ("get", "api/v1/audit-entries"): ORGANIZATION,
+    ("get", "api/v1/organizations/<uuid:pk>/quota"): WITH_A_ROLE,
+    ("put", "api/v1/organizations/<uuid:pk>/quota"): ORGANIZATION,  # the service then lets the provider's people only
+    ("get", "api/v1/vdcs"): WITH_A_ROLE,
+    ("post", "api/v1/vdcs"): ORGANIZATION,
+    ("get", "api/v1/vdcs/<uuid:pk>"): WITH_A_ROLE,
+    ("patch", "api/v1/vdcs/<uuid:pk>"): ORGANIZATION,
+    ("delete", "api/v1/vdcs/<uuid:pk>"): ORGANIZATION,
+    ("get", "api/v1/catalogs"): WITH_A_ROLE,
+    ("get", "api/v1/catalogs/<uuid:pk>"): WITH_A_ROLE,
+    ("get", "api/v1/catalog-items"): WITH_A_ROLE,
+    ("get", "api/v1/catalog-items/<uuid:pk>"): WITH_A_ROLE,
+    ("get", "api/v1/vms"): WITH_A_ROLE,
+    ("post", "api/v1/vms"): WITH_A_ROLE,
+    ("get", "api/v1/vms/<uuid:pk>"): WITH_A_ROLE,
+    ("patch", "api/v1/vms/<uuid:pk>"): WITH_A_ROLE,
+    ("delete", "api/v1/vms/<uuid:pk>"): WITH_A_ROLE,
+    ("post", "api/v1/vms/<uuid:pk>/start"): WITH_A_ROLE,
+    ("post", "api/v1/vms/<uuid:pk>/stop"): WITH_A_ROLE,
+    ("get", "api/v1/clusters"): PROVIDER,
+    ("get", "api/v1/clusters/<uuid:pk>"): PROVIDER,
 }
 # What a plain view answers to; API views say it themselves.
 PAGE_METHODS = {"sign-in": ("get", "post"), "sign-out": ("post",)}

@@ -152,8 +152,9 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("changes", "status", "field", "rule"), REFUSED)
-def test_bad_input_is_refused_by_field_and_rule(post, settings, changes, status, field, rule):
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_refused_by_field_and_rule(post, settings, case):
+    changes, status, field, rule = case
     settings.OVIM_IMAGE_HOSTS = ()
     answer = post(**changes)
     assert answer.status_code == status, answer.content

@@ -2,7 +2,9 @@
 
 import pytest
 
+from clusters import connections, queue
 from clusters.models import InventoryItem, WorkItem
+from clusters.refs import KINDS
 from core.actor import system_actor
 from tests.vms.conftest import Site
 from vdcs.models import QuotaClaim, QuotaScope, Vdc
@@ -65,15 +67,11 @@ def test_its_whole_life(site: Site):
 def test_twice_is_no_change(site: Site):
     vm = running(site)
     site.until(lambda: not WorkItem.objects.exists())
-    before = {kind: site.get(kind, name)["metadata"]["resourceVersion"]
-              for kind, name in (("VirtualMachine", "web"), ("DataVolume", "web-disk-0"), ("ResourceQuota", "ovim-quota"))}  # fmt: skip
-    from clusters import queue
-
+    objects = (("VirtualMachine", "web"), ("DataVolume", "web-disk-0"), ("ResourceQuota", "ovim-quota"))
+    before = [site.get(*names)["metadata"]["resourceVersion"] for names in objects]
     queue.request_all([vm, vm.vdc, vm.vdc.placement])
     site.until(lambda: not WorkItem.objects.exists())
-    for kind, version in before.items():
-        name = {"VirtualMachine": "web", "DataVolume": "web-disk-0", "ResourceQuota": "ovim-quota"}[kind]
-        assert site.get(kind, name)["metadata"]["resourceVersion"] == version, kind
+    assert [site.get(*names)["metadata"]["resourceVersion"] for names in objects] == before
 
 
 @pytest.mark.parametrize(
@@ -105,9 +103,6 @@ def test_a_power_change_made_in_the_cluster_becomes_the_intent(site: Site):
 
 
 def _power_by_hand(site: Site, strategy: str) -> None:
-    from clusters import connections
-    from clusters.refs import KINDS
-
     client = connections.client_of(site.cluster.pk)
     path = KINDS["kubevirt.io", "VirtualMachine"].path("acme-corp-dev", "web")
     live = client.raw("GET", path)

@@ -100,12 +100,14 @@ class Migration(migrations.Migration):
                 (
                     "organization",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenancy.organization"
                     ),
                 ),
                 (
                     "owner",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="vms",
@@ -114,7 +116,8 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "vdc",
-                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="vms", to="vdcs.vdc"),
+                    models.ForeignKey(
+                        db_index=False,on_delete=django.db.models.deletion.PROTECT, related_name="vms", to="vdcs.vdc"),
                 ),
             ],
             options={

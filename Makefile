@@ -38,7 +38,7 @@ test: install ## all tests (T=path or T="-k words": some of them)
 check: install ## style, types, layers, migrations, API schema
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	.venv/bin/lint-imports --config importlinter.ini
+	.venv/bin/lint-imports
 	$(PY) -m djlint --quiet --lint templates
 	@$(WITH_SERVICES) $(MAKE) --no-print-directory check-django
 

@@ -12,7 +12,10 @@ from clusters.sandbox.store import Store
 
 Object = dict[str, Any]
 Charge = Callable[[], None]
-PROTECTION = {"persistentvolumeclaims": "kubernetes.io/pvc-protection", "persistentvolumes": "kubernetes.io/pv-protection"}
+PROTECTION = {
+    "persistentvolumeclaims": "kubernetes.io/pvc-protection",
+    "persistentvolumes": "kubernetes.io/pv-protection",
+}
 
 
 @dataclass
@@ -73,7 +76,6 @@ class Admission:
         charges = [charge for check in self.checks if (charge := check(call, obj, old)) is not None]
         if not charges:
             return nothing
-
 
         def charge_all() -> None:
             for charge in charges:

@@ -191,5 +191,3 @@ class Cluster:
 
 def _waking(wake: Wake, resource: str, namespace: str | None, name: str) -> Callable[[], None]:
     return lambda: wake(resource, namespace, name)
-
-

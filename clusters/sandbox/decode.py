@@ -119,7 +119,9 @@ def _mismatch(value: Any, owner: str, path: str, go: str) -> DecodeError:
 
 def _bytes(value: Any) -> str:
     if not isinstance(value, str):
-        raise DecodeError("json: cannot unmarshal " + GO_WORD.get(type(value), "value") + " into Go value of type []uint8")
+        raise DecodeError(
+            "json: cannot unmarshal " + GO_WORD.get(type(value), "value") + " into Go value of type []uint8"
+        )
     try:
         base64.b64decode(value.encode(), validate=True)
     except (binascii.Error, ValueError) as problem:
@@ -153,7 +155,9 @@ def _int_or_string(value: Any) -> Any:
 
 def _time(value: Any) -> str:
     if not isinstance(value, str):
-        raise DecodeError("json: cannot unmarshal " + GO_WORD.get(type(value), "value") + " into Go value of type string")
+        raise DecodeError(
+            "json: cannot unmarshal " + GO_WORD.get(type(value), "value") + " into Go value of type string"
+        )
     if not TIME.match(value):
         text = f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse "{value}" as "2006"'
         raise DecodeError(text)

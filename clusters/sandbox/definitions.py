@@ -93,4 +93,3 @@ class Definitions:
 
 def condition(kind: str, reason: str, message: str, moment: str) -> Object:
     return {"type": kind, "status": "True", "lastTransitionTime": moment, "reason": reason, "message": message}
-

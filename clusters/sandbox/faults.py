@@ -51,7 +51,9 @@ def from_order(order: Object) -> Fault:
     order = dict(order)
     resource, name = order.pop("resource", ""), order.pop("name", "")
     if resource or name:
-        order["path"] = f"/{re.escape(resource) if resource else '[^/]+'}" + (f"/{re.escape(name)}(/|$)" if name else "(/|$)")
+        order["path"] = f"/{re.escape(resource) if resource else '[^/]+'}" + (
+            f"/{re.escape(name)}(/|$)" if name else "(/|$)"
+        )
     return Fault(**order)
 
 

@@ -138,11 +138,31 @@ class Namespaces:
         kept = "Some content in the namespace has finalizers remaining: " + ", ".join(blocked) if blocked else ""
         moment = now()
         wanted = [
-            ("NamespaceDeletionDiscoveryFailure", False, "ResourcesDiscovered", "All resources successfully discovered"),
-            ("NamespaceDeletionGroupVersionParsingFailure", False, "ParsedGroupVersions", "All legacy kube types successfully parsed"),  # noqa: E501
-            ("NamespaceDeletionContentFailure", False, "ContentDeleted", "All content successfully deleted, may be waiting on finalization"),  # noqa: E501
+            (
+                "NamespaceDeletionDiscoveryFailure",
+                False,
+                "ResourcesDiscovered",
+                "All resources successfully discovered",
+            ),
+            (
+                "NamespaceDeletionGroupVersionParsingFailure",
+                False,
+                "ParsedGroupVersions",
+                "All legacy kube types successfully parsed",
+            ),  # noqa: E501
+            (
+                "NamespaceDeletionContentFailure",
+                False,
+                "ContentDeleted",
+                "All content successfully deleted, may be waiting on finalization",
+            ),  # noqa: E501
             ("NamespaceContentRemaining", bool(counts), "SomeResourcesRemain" if counts else "ContentRemoved", left),
-            ("NamespaceFinalizersRemaining", bool(blocked), "SomeFinalizersRemain" if blocked else "ContentHasNoFinalizers", kept or "All content-preserving finalizers finished"),  # noqa: E501
+            (
+                "NamespaceFinalizersRemaining",
+                bool(blocked),
+                "SomeFinalizersRemain" if blocked else "ContentHasNoFinalizers",
+                kept or "All content-preserving finalizers finished",
+            ),  # noqa: E501
         ]
         before = {c["type"]: c for c in stored.obj.get("status", {}).get("conditions") or ()}
         conditions = []

@@ -14,7 +14,9 @@ LABEL_1123 = "a lowercase RFC 1123 label must consist of lower case alphanumeric
 SUBDOMAIN = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"  # noqa: E501
 LABEL_VALUE = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"  # noqa: E501
 KEY_TAIL = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"  # noqa: E501
-KEY_WHOLE = "a valid label key " + KEY_TAIL + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+KEY_WHOLE = (
+    "a valid label key " + KEY_TAIL + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+)
 
 RE_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 RE_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
@@ -123,7 +125,9 @@ def _owner_errors(owners: list[Any]) -> list[FieldError]:
         if not version or not version.rpartition("/")[2]:
             errors.append(_invalid(f"{path}.apiVersion", version, "version must not be empty"))
         errors += [
-            _invalid(f"{path}.{name}", "", "must not be empty") for name in ("kind", "name", "uid") if not owner.get(name)
+            _invalid(f"{path}.{name}", "", "must not be empty")
+            for name in ("kind", "name", "uid")
+            if not owner.get(name)
         ]
         if owner.get("controller"):
             named = f"{owner.get('kind')}/{owner.get('name')}"
@@ -152,7 +156,9 @@ def _builtin_finalizers(resource: Resource, meta: Object) -> list[FieldError]:
     if resource.custom:
         return []
     return [
-        _invalid(f"metadata.finalizers[{i}]", name, "name is neither a standard finalizer name nor is it fully qualified")
+        _invalid(
+            f"metadata.finalizers[{i}]", name, "name is neither a standard finalizer name nor is it fully qualified"
+        )
         for i, name in enumerate(meta.get("finalizers") or ())
         if "/" not in name and name not in STANDARD_FINALIZERS
     ]

@@ -40,7 +40,10 @@ def json_patch(target: Any, operations: Any) -> Any:
 
 
 # Merge keys of strategic merge where they are not the first key of the server-side apply schema.
-STRATEGIC_KEYS: dict[tuple[str, ...], str] = {("port", "protocol"): "port", ("containerPort", "protocol"): "containerPort"}
+STRATEGIC_KEYS: dict[tuple[str, ...], str] = {
+    ("port", "protocol"): "port",
+    ("containerPort", "protocol"): "containerPort",
+}
 DIRECTIVES = ("$patch", "$retainKeys", "$setElementOrder/", "$deleteFromPrimitiveList/")
 
 
@@ -96,9 +99,7 @@ def _clean(value: Any) -> Any:
     """A patch value without nulls and directives."""
     if isinstance(value, dict):
         return {
-            name: _clean(item)
-            for name, item in value.items()
-            if item is not None and not name.startswith(DIRECTIVES)
+            name: _clean(item) for name, item in value.items() if item is not None and not name.startswith(DIRECTIVES)
         }
     if isinstance(value, list):
         return [_clean(item) for item in value]

@@ -68,7 +68,9 @@ def list_errors(query: dict[str, str], *, watch: bool) -> None:
         found.append(FieldError("Forbidden", "sendInitialEvents", "sendInitialEvents is forbidden for list"))
     elif match:
         if not version:
-            found.append(FieldError("Forbidden", path, "resourceVersionMatch is forbidden unless resourceVersion is provided"))
+            found.append(
+                FieldError("Forbidden", path, "resourceVersionMatch is forbidden unless resourceVersion is provided")
+            )
         if query.get("continue"):
             found.append(FieldError("Forbidden", path, "resourceVersionMatch is forbidden when continue is provided"))
         if match not in {"Exact", "NotOlderThan"}:
@@ -208,7 +210,12 @@ def render_list(resource: Resource, items: list[Stored], metadata: Object, shape
         return orjson.dumps(tables.table(resource, items, metadata, shape.include))
     if shape.kind.startswith("PartialObjectMetadata"):
         rows = [tables.partial(stored.obj) for stored in items]
-        body = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": rows}
+        body = {
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": metadata,
+            "items": rows,
+        }
         return orjson.dumps(body)
     head = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": metadata}
     if resource.custom:

@@ -77,9 +77,7 @@ def _old_watch(registry: Registry, group: str, version: str, rest: list[str]) ->
 
 def _missing(registry: Registry, group: str, version: str) -> Exception:
     """A known built-in group answers with a Status, anything else with plain text."""
-    builtin = any(
-        r.group == group and r.version == version and not r.custom for r in registry.by_path.values()
-    )
+    builtin = any(r.group == group and r.version == version and not r.custom for r in registry.by_path.values())
     return unknown_resource() if builtin else TextError(404, NOT_FOUND_TEXT)
 
 

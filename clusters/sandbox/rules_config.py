@@ -28,7 +28,9 @@ def _key_errors(keys: Any, path: str) -> list[FieldError]:
     errors = []
     for key in sorted(keys or ()):
         if len(key) > 253:
-            errors.append(FieldError("Invalid value", f"{path}[{key}]", f"{quoted(key)}: must be no more than 253 characters"))
+            errors.append(
+                FieldError("Invalid value", f"{path}[{key}]", f"{quoted(key)}: must be no more than 253 characters")
+            )
         if not CONFIG_KEY.match(key):
             errors.append(FieldError("Invalid value", f"{path}[{key}]", f"{quoted(key)}: {KEY_TEXT}"))
         elif key in {".", ".."}:
@@ -129,7 +131,9 @@ def pod(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
         if not name:
             errors.append(FieldError("Required value", f"{path}.name"))
         else:
-            errors += [FieldError("Invalid value", f"{path}.name", f"{quoted(name)}: {why}") for why in label_problems(name)]
+            errors += [
+                FieldError("Invalid value", f"{path}.name", f"{quoted(name)}: {why}") for why in label_problems(name)
+            ]
         if name in seen:
             errors.append(FieldError("Duplicate value", f"{path}.name", quoted(name)))
         seen.add(name)

@@ -144,7 +144,11 @@ def _limit_values(path: str, name: str, given: dict[str, str | None]) -> list[Fi
     check(low, request, "defaultRequest", request, f"min value {low} is greater than default request value {request}")
     check(request, high, "defaultRequest", request, f"default request value {request} is greater than max value {high}")
     check(
-        request, default, "defaultRequest", request, f"default request value {request} is greater than default limit value {default}"  # noqa: E501
+        request,
+        default,
+        "defaultRequest",
+        request,
+        f"default request value {request} is greater than default limit value {default}",  # noqa: E501
     )
     check(low, default, "default", low, f"min value {low} is greater than default value {default}")
     check(default, high, "default", high, f"default value {default} is greater than max value {high}")

@@ -34,7 +34,9 @@ def _rules(new: Object, *, namespaced: bool) -> list[FieldError]:
             text = "resource rules must supply at least one api group"
             errors.append(FieldError("Required value", f"{path}.apiGroups", text))
         if not rule.get("resources"):
-            errors.append(FieldError("Required value", f"{path}.resources", "resource rules must supply at least one resource"))
+            errors.append(
+                FieldError("Required value", f"{path}.resources", "resource rules must supply at least one resource")
+            )
     return errors
 
 

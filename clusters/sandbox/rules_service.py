@@ -36,7 +36,7 @@ def service(new: Object, old: Object | None, store: Store) -> list[FieldError]:
     if not ports and kind != "ExternalName" and spec.get("clusterIP") != "None":
         errors.append(FieldError("Required value", "spec.ports"))
     if kind == "LoadBalancer" and spec.get("clusterIP") == "None":
-        text = '"None": may not be set to \'None\' for LoadBalancer services'
+        text = "\"None\": may not be set to 'None' for LoadBalancer services"
         errors.append(FieldError("Invalid value", "spec.clusterIPs[0]", text))
     if kind == "ExternalName" and not spec.get("externalName"):
         errors.append(FieldError("Required value", "spec.externalName"))

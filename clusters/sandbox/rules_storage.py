@@ -23,7 +23,9 @@ def claim(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
     for mode in modes:
         if mode not in MODES:
             listed = ", ".join(quoted(item) for item in MODES)
-            errors.append(FieldError("Unsupported value", "spec.accessModes", f"{quoted(mode)}: supported values: {listed}"))
+            errors.append(
+                FieldError("Unsupported value", "spec.accessModes", f"{quoted(mode)}: supported values: {listed}")
+            )
     if "ReadWriteOncePod" in modes and len(modes) > 1:
         text = "may not use ReadWriteOncePod with other access modes"
         errors.append(FieldError("Forbidden", "spec.accessModes", text))
@@ -31,7 +33,9 @@ def claim(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
     if size is None:
         errors.append(FieldError("Required value", "spec.resources[storage]"))
     elif quantity.parse(size) <= 0:
-        errors.append(FieldError("Invalid value", "spec.resources[storage]", f"{quoted(size)}: must be greater than zero"))
+        errors.append(
+            FieldError("Invalid value", "spec.resources[storage]", f"{quoted(size)}: must be greater than zero")
+        )
     if spec.get("volumeMode") not in {None, "Block", "Filesystem"}:
         text = f'{quoted(spec["volumeMode"])}: supported values: "Block", "Filesystem"'
         errors.append(FieldError("Unsupported value", "spec.volumeMode", text))
@@ -55,7 +59,9 @@ def _kept(spec: Object, old: Object) -> list[FieldError]:
         # The real server adds a printed diff of its internal structs below the sentence.
         return [FieldError("Forbidden", "spec", SETTLED + "\n@@ -1,1 +1,1 @@\n")]
     new_size, old_size = (side["resources"].get("requests", {}).get("storage", "0") for side in (spec, before))
-    if bound and quantity.parse(new_size) < quantity.parse((old.get("status") or {}).get("capacity", {}).get("storage", old_size)):  # noqa: E501
+    if bound and quantity.parse(new_size) < quantity.parse(
+        (old.get("status") or {}).get("capacity", {}).get("storage", old_size)
+    ):  # noqa: E501
         text = "field can not be less than status.capacity"
         return [FieldError("Forbidden", "spec.resources.requests.storage", text)]
     return []

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,17 @@ import uvicorn
 import yaml
 
 from clusters.sandbox.assembly import assemble, install_extras
+from clusters.sandbox.cdi.image import make_qcow2
+from clusters.sandbox.cdi.serve import PREFIX, images_app
+from clusters.sandbox.cluster import Cluster
+from clusters.sandbox.journal import Journal
 from clusters.sandbox.server import Server
+from clusters.sandbox.tls import certificates
+from clusters.sandbox.wire import Receive, Scope, Send
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+DEMO_DISK = 1024**3
+DEMO_PAYLOAD_MIB = 6  # enough that an import has progress to show, small enough to be made on the spot
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--plain", action="store_true", help="without KubeVirt and CDI")
     out.add_argument("--no-vm-webhooks", action="store_true", help="KubeVirt's CRDs without its admission")
     out.add_argument("--tls", type=Path, help="directory of the self-signed CA; without it plain HTTP")
+    out.add_argument(
+        "--images", type=Path, help="serve this directory's files at /_sandbox/images/, with a demo.qcow2 among them"
+    )
     out.add_argument("--kubeconfig", type=Path, help="write a kubeconfig here (mode 0600); kubectl needs --tls too")
     return out
 
@@ -49,25 +63,43 @@ def write_kubeconfig(path: Path, server: str, token: str, ca: Path | None) -> No
 
 
 class Service(uvicorn.Server):
-    """Ends open watches cleanly on a signal instead of waiting for them."""
+    """Ends open watches cleanly on a signal instead of waiting for them.
 
-    def __init__(self, config: uvicorn.Config, application: Server) -> None:
+    What is to be done at the end goes into `closing`: after `shutdown` uvicorn sends the signal to itself once more.
+    """
+
+    def __init__(self, config: uvicorn.Config, core: Server, closing: Callable[[], None]) -> None:
         super().__init__(config)
-        self.application = application
+        self.core, self.closing = core, closing
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for watch in list(self.application.watches):
+        for watch in list(self.core.watches):
             watch.close()
         await super().shutdown(sockets)
+        self.closing()
 
 
-async def run(options: argparse.Namespace) -> None:
+def with_images(application: Application, directory: Path) -> Application:
+    """The application with a folder of images beside it, open to whoever asks, as mirrors of images are."""
+    directory.mkdir(parents=True, exist_ok=True)
+    demo = directory / "demo.qcow2"
+    if not demo.exists():
+        make_qcow2(demo, virtual_size=DEMO_DISK, payload_mib=DEMO_PAYLOAD_MIB)
+    images = images_app(directory)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        chosen = images if scope.get("path", "").startswith(PREFIX) else application
+        await chosen(scope, receive, send)
+
+    return either
+
+
+def assemble_from(options: argparse.Namespace) -> tuple[Cluster, Journal | None]:
+    """The cluster, with what its journal remembers."""
     cluster, definitions, namespaces = assemble()
     cluster.start()
     journal = None
     if options.data is not None:
-        from clusters.sandbox.journal import Journal  # noqa: PLC0415
-
         journal = Journal(options.data)
         journal.load(cluster.store)
         definitions.load()
@@ -75,38 +107,46 @@ async def run(options: argparse.Namespace) -> None:
     namespaces.populate()
     if not options.plain:
         install_extras(cluster, vm_webhooks=not options.no_vm_webhooks)
-    application = Server(cluster, options.token)
+    return cluster, journal
+
+
+def listening(options: argparse.Namespace, application: Application) -> uvicorn.Config:
+    """Where and how it listens; the kubeconfig is written once the address and its CA are known."""
     settings: dict[str, Any] = {}
     ca = None
     if options.tls is not None:
-        from clusters.sandbox.tls import certificates  # noqa: PLC0415
-
         ca, certificate, key = certificates(options.tls, options.host)
         settings = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
     if options.kubeconfig is not None:
         scheme = "https" if options.tls is not None else "http"
         write_kubeconfig(options.kubeconfig, f"{scheme}://{options.host}:{options.port}", options.token, ca)
-    server = Service(
-        uvicorn.Config(
-            application,
-            host=options.host,
-            port=options.port,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            timeout_keep_alive=120,
-            timeout_graceful_shutdown=1,
-            **settings,
-        ),
+    return uvicorn.Config(
         application,
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_keep_alive=120,
+        timeout_graceful_shutdown=1,
+        **settings,
     )
-    await server.serve()
-    cluster.stop()
-    if journal is not None:
-        journal.close(cluster.store)
+
+
+async def run(options: argparse.Namespace) -> None:
+    cluster, journal = assemble_from(options)
+    core = Server(cluster, options.token)
+    application: Application = with_images(core, options.images) if options.images is not None else core
+
+    def closing() -> None:
+        cluster.stop()
+        if journal is not None:
+            journal.close(cluster.store)
+
+    await Service(listening(options, application), core, closing).serve()
 
 
 def main(arguments: list[str]) -> int:

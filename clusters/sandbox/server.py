@@ -114,9 +114,7 @@ class Server:
             return self.discovery.answer(request)
         raise TextError(404, routes.NOT_FOUND_TEXT)
 
-    async def _watch(
-        self, request: Request, target: routes.Target, user: User, receive: Receive, send: Send
-    ) -> None:
+    async def _watch(self, request: Request, target: routes.Target, user: User, receive: Receive, send: Send) -> None:
         access.require(self.cluster.store, user, "watch", target)
         if target.only:
             request.query["fieldSelector"] = f"metadata.name={target.only}"

@@ -81,7 +81,9 @@ def prepare_update(resource: Resource, new: Object, old: Object, subresource: st
         inherit_addresses(new, old)
 
 
-def errors(resource: Resource, new: Object, old: Object | None, store: Store, subresource: str = "") -> list[FieldError]:
+def errors(
+    resource: Resource, new: Object, old: Object | None, store: Store, subresource: str = ""
+) -> list[FieldError]:
     if not resource.custom:
         return rules.errors(resource.key, new, old, store)
     if not resource.schema:

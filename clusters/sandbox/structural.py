@@ -73,7 +73,9 @@ def root_node(schema: Schema | None) -> Node:
     return Node("struct", fields={**node.fields, **_root_fields()}, elem=node.elem, preserve=node.preserve)
 
 
-def prune(schema: Schema, value: dict[str, Any], unknown: list[str], *, root: bool = True, path: str = "") -> dict[str, Any]:
+def prune(
+    schema: Schema, value: dict[str, Any], unknown: list[str], *, root: bool = True, path: str = ""
+) -> dict[str, Any]:
     """A copy without unknown fields and forbidden nulls; unknown paths go to `unknown` in the order of the body."""
     properties = schema.get("properties") or {}
     extra = schema.get("additionalProperties")

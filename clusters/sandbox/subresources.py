@@ -132,7 +132,12 @@ class Subresources:
         if not wanted:
             path = scale["specReplicasPath"]
             text = f'Internal error occurred: the spec replicas field "{path}" does not exist'
-            raise errors.error(500, "InternalError", text, {"causes": [{"message": f'the spec replicas field "{path}" does not exist'}]})  # noqa: E501
+            raise errors.error(
+                500,
+                "InternalError",
+                text,
+                {"causes": [{"message": f'the spec replicas field "{path}" does not exist'}]},
+            )  # noqa: E501
         meta = stored.meta
         status: Object = {"replicas": (json_path(stored.obj, scale["statusReplicasPath"]) or [0])[0]}
         selector = json_path(stored.obj, scale["labelSelectorPath"]) if scale.get("labelSelectorPath") else []

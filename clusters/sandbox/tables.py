@@ -49,7 +49,9 @@ def _pair(big: int, big_unit: str, small: int, small_unit: str) -> str:
     return f"{big}{big_unit}{small}{small_unit}" if small else f"{big}{big_unit}"
 
 
-STEP = re.compile(r"\.?(?P<name>[^.\[\]]+)|\[(?P<index>-?\d+)\]|\[\?\(@\.(?P<field>[^=\s]+)\s*==\s*[\"'](?P<value>[^\"']*)[\"']\)\]|\[['\"](?P<quoted>[^'\"]+)['\"]\]|(?P<all>\[\*\])")  # noqa: E501
+STEP = re.compile(
+    r"\.?(?P<name>[^.\[\]]+)|\[(?P<index>-?\d+)\]|\[\?\(@\.(?P<field>[^=\s]+)\s*==\s*[\"'](?P<value>[^\"']*)[\"']\)\]|\[['\"](?P<quoted>[^'\"]+)['\"]\]|(?P<all>\[\*\])"
+)  # noqa: E501
 
 
 def json_path(obj: Any, path: str) -> list[Any]:
@@ -114,7 +116,8 @@ def definitions(resource: Resource) -> list[Object]:
                 "name": column["name"],
                 "type": column["type"],
                 "format": column.get("format", ""),
-                "description": column.get("description") or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",  # noqa: E501
+                "description": column.get("description")
+                or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",  # noqa: E501
                 "priority": column.get("priority", 0),
             }
             for column in resource.columns

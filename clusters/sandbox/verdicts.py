@@ -108,7 +108,9 @@ def _fits(kind: str, value: Any) -> bool:
     return found == kind
 
 
-def _object(schema: Schema, value: dict[str, Any], path: str, errors: list[FieldError], skip: tuple[str, ...] = ()) -> None:
+def _object(
+    schema: Schema, value: dict[str, Any], path: str, errors: list[FieldError], skip: tuple[str, ...] = ()
+) -> None:
     prefix = path + "." if path else ""
     properties = schema.get("properties") or {}
     missing = [name for name in schema.get("required") or () if name not in value]

@@ -30,7 +30,9 @@ def line(kind: str, raw: bytes) -> bytes:
 class Watch:
     """One open watch: a queue of lines that changes are put into as they happen."""
 
-    def __init__(self, store: Store, resource: Resource, namespace: str | None, query: dict[str, str], shape: Shape) -> None:
+    def __init__(
+        self, store: Store, resource: Resource, namespace: str | None, query: dict[str, str], shape: Shape
+    ) -> None:
         list_errors(query, watch=True)
         self.store = store
         self.resource = resource

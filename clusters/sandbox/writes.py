@@ -142,7 +142,9 @@ class Writer:
         if uid and uid != old.meta["uid"] and not patch:
             path = f"/registry/{resource.plural}/{call.key}"
             why_uid = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.meta['uid']}"
-            text = f"StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: {why_uid}"
+            text = (
+                f"StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: {why_uid}"
+            )
             raise errors.conflict(resource.plural, resource.group, call.name, text)
         if version and version != old.meta["resourceVersion"]:
             raise errors.conflict(resource.plural, resource.group, call.name)
@@ -279,4 +281,3 @@ def same(new: Object, old: Object) -> bool:
 
 def _timeless(entries: Any) -> list[Object]:
     return [{key: value for key, value in entry.items() if key != "time"} for entry in entries or ()]
-

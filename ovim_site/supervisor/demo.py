@@ -120,7 +120,7 @@ class Api:
         return dict(found)
 
     def results(self, path: str) -> list[Json]:
-        return list(self.call("GET", path).get("results", ()))
+        return list(self.call("GET", path).get("items", ()))
 
 
 def provision(api: Api, sign_ins: SignIns, say: Say) -> Json:

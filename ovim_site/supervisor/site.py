@@ -83,7 +83,8 @@ class Site:
         port = self.ports["sandbox"]
         self.kubeconfig.parent.mkdir(exist_ok=True)
         arguments = ("--port", str(port), "--token", self.sandbox_token)
-        folders = ("--data", str(self.var.folder / "sandbox"), "--kubeconfig", str(self.kubeconfig))
+        folder = self.var.folder / "sandbox"
+        folders = ("--data", str(folder), "--images", str(folder / "images"), "--kubeconfig", str(self.kubeconfig))
         serve = ("-m", "clusters.sandbox", "serve", *arguments, *folders)
         return (self._python("sandbox", *serve, ready=listens(port)),)
 
@@ -129,6 +130,9 @@ def read_site(var: Var, outside: Mapping[str, str]) -> Site:
         "OVIM_PUBLIC_URL": f"http://{LOOPBACK}:{ports['web']}",
         "OVIM_LIVE_URL": f"http://{LOOPBACK}:{ports['live']}",
         "OVIM_WORKER_SLOTS": SLOTS,
+        # The sandbox serves the demo's image itself: loopback is an image host here and nowhere else.
+        "OVIM_DEMO_IMAGE_URL": f"http://{LOOPBACK}:{ports['sandbox']}/_sandbox/images/demo.qcow2",
+        "OVIM_IMAGE_HOSTS": LOOPBACK,
     }
     if postgres:
         embedded |= {"OVIM_DATABASE_URL": postgres.urls.app, "OVIM_DATABASE_OWNER_URL": postgres.urls.owner}

@@ -5,8 +5,10 @@ from django.db import transaction
 
 from clusters import inventory, queue, reconcile, status
 from clusters.apply import stamped
+from clusters.conditions import Outcome
 from clusters.errors import Fenced
 from clusters.models import Cluster, InventoryItem, ObservedObject, WorkItem
+from clusters.reconcile import Recipe
 from clusters.refs import manifest
 from tests.engine import driver
 from tests.engine.notes import kinds
@@ -162,10 +164,10 @@ def test_data_is_never_pruned_by_omission(cluster: Cluster, book: Notebook, monk
     monkeypatch.setattr(
         kinds,
         "NOTEBOOK_RECIPE",
-        kinds.Recipe(
+        Recipe(
             kinds._load_notebook,
             lambda situation: [],
-            lambda s: kinds.Outcome("Active"),
+            lambda s: Outcome("Active"),
             kinds._gone,
             kinds._destroyable,
         ),

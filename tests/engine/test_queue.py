@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from clusters import heal, queue, wakeup
+from clusters.errors import Fenced
 from clusters.models import Cluster, WorkItem
 from tests.engine import driver
 from tests.engine.notes.models import Note, Notebook
@@ -55,7 +56,7 @@ def test_a_lease_runs_out_and_another_worker_takes_over(cluster: Cluster) -> Non
     assert queue.claim(cluster.pk) == []
     driver.expire_leases()
     (second,) = queue.claim(cluster.pk)
-    with pytest.raises(queue.Fenced):
+    with pytest.raises(Fenced):
         first.renew()
     second.renew()
     assert queue.complete(first) is False

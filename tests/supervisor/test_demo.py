@@ -34,13 +34,13 @@ class FakeApi(ThreadingHTTPServer):
         if path == "/api/v1/auth/login":
             return 200, {"access": "token"}
         if path.startswith("/api/v1/vms?name="):
-            return 200, {"results": [vm for vm in self.existing if vm["name"] == path.rpartition("=")[2]]}
+            return 200, {"items": [vm for vm in self.existing if vm["name"] == path.rpartition("=")[2]]}
         if method == "POST" and path == "/api/v1/vms":
             self.posted = body
             return self.refusal or (201, self.states[0] | {"name": body["name"]})
         if path.startswith("/api/v1/vms/"):
             return 200, self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        return 200, {"results": [{"id": f"first of {path}", "name": path.rpartition("/")[2]}]}
+        return 200, {"items": [{"id": f"first of {path}", "name": path.rpartition("/")[2]}]}
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -229,8 +229,8 @@ def edit_vm(
     resized = any(name in wanted and wanted[name] != getattr(vm, name) for name in SIZES)
     if resized and (vm.power_state == PowerState.ON or vm.phase not in ("Stopped", "Failed")):
         raise Conflict(f"Stop {vm} first: its size is changed while it is stopped.")
+    rules.check_size(cpu=wanted.get("cpu", vm.cpu), memory_mib=wanted.get("memory_mib", vm.memory_mib))
     before = rows.edit(vm, wanted)
-    rules.check_size(cpu=vm.cpu, memory_mib=vm.memory_mib)
     if resized:
         quotas.resize(vm.vdc, of_vm(vm))
     if before:

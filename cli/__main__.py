@@ -1,0 +1,5 @@
+"""`python -m cli` is `ovim`."""
+
+from cli.main import main
+
+main()

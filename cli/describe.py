@@ -1,0 +1,101 @@
+"""One object told to a person: what it is, what was wanted, what the cluster shows and why."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from cli.errors import amount
+from cli.nouns import Row, addresses, seconds_since, span, used_of, vm_phase
+from cli.output import Table, plain
+
+LABEL = 14
+
+
+def vm(row: Row) -> list[str]:
+    return [
+        *_pairs(
+            {
+                "Name": row["name"],
+                "Display name": row["display_name"],
+                "Description": row["description"],
+                "Id": row["id"],
+                "VDC": row["vdc_name"],
+                "Owner": row["owner_name"],
+                "Created": _when(row["created_at"]),
+                "Phase": vm_phase(row),
+                "Wanted": f"power {row['power_state']}",
+                "Size": f"{row['cpu']} vCPU, {amount('memory_mib', row['memory_mib'])} memory",
+                "Addresses": addresses(row),
+                "Node": row["node"],
+                "Guest": row["guest_os"],
+                "SSH keys": str(len(row.get("ssh_keys") or ())),
+                "User data": "yes" if row.get("user_data") else "",
+                "Deleting": _when(row["deletion_requested_at"]),
+            }
+        ),
+        *_behind(row),
+        *_block("Disks", row.get("disks") or (), DISKS),
+        *_block("Conditions", row["conditions"] or (), CONDITIONS),
+    ]
+
+
+def vdc(row: Row) -> list[str]:
+    resources = sorted({*(row["limits"] or {}), *(row["allocated"] or {})})
+    quota = [{"resource": name, "used": used_of(name)(row)} for name in resources]
+    return [
+        *_pairs(
+            {
+                "Name": row["name"],
+                "Display name": row["display_name"],
+                "Description": row["description"],
+                "Id": row["id"],
+                "Organization": row["organization_name"],
+                "Cluster": row["cluster_name"],
+                "Namespace": row["namespace"],
+                "Created": _when(row["created_at"]),
+                "Phase": row["phase"],
+                "Limits bind": f"what is {row['enforcement']}",
+                "Deleting": _when(row["deletion_requested_at"]),
+            }
+        ),
+        *_behind(row),
+        *_block("Quota", quota, {"RESOURCE": lambda item: item["resource"], "USED/LIMIT": lambda item: item["used"]}),
+        *_block("Conditions", row["conditions"] or (), CONDITIONS),
+    ]
+
+
+DESCRIBED: Mapping[str, Callable[[Row], list[str]]] = {"vm": vm, "vdc": vdc}
+
+DISKS: Mapping[str, Callable[[Row], str]] = {
+    "NAME": lambda disk: disk["name"],
+    "SIZE": lambda disk: amount("disk_gib", disk["size_gib"]),
+    "CLASS": lambda disk: disk["storage_class"] or "",
+    "FROM": lambda disk: disk["image_url"] or disk["source"],
+}
+CONDITIONS: Mapping[str, Callable[[Row], str]] = {
+    "TYPE": lambda item: item["type"],
+    "STATUS": lambda item: item["status"],
+    "SINCE": lambda item: span(seconds_since(item["since"])) if item.get("since") else "",
+    "REASON": lambda item: item.get("reason") or "",
+    "MESSAGE": lambda item: item.get("message") or "",
+}
+
+
+def _pairs(values: Mapping[str, Any]) -> list[str]:
+    """What is empty is left out."""
+    return [f"{label + ':':<{LABEL}} {plain(str(value))}" for label, value in values.items() if value not in (None, "")]
+
+
+def _block(title: str, rows: Iterable[Row], columns: Mapping[str, Callable[[Row], str]]) -> Sequence[str]:
+    lines = Table(columns).lines(list(rows))
+    return [f"{title}:", *(f"  {line}" for line in lines)] if len(lines) > 1 else []
+
+
+def _behind(row: Row) -> list[str]:
+    """The cluster has not been brought to the last change yet."""
+    if row["observed_generation"] >= row["generation"]:
+        return []
+    return [f"{'Note:':<{LABEL}} the last change is still on its way to the cluster; below is how it was before"]
+
+
+def _when(moment: str | None) -> str:
+    return f"{moment[:19].replace('T', ' ')} UTC ({span(seconds_since(moment))} ago)" if moment else ""

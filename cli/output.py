@@ -1,0 +1,85 @@
+"""Data on stdout, words for people on stderr, and nothing of what others typed may steer the terminal."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from cli.errors import PipeClosed
+from cli.nouns import Cell, Noun, Row
+
+FORMATS = ("table", "wide", "json", "yaml", "name")
+GAP = "   "
+
+
+def emit(text: str) -> None:
+    """To stdout, now: a reader that has gone away is noticed here and nowhere else."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would fail again when Python ends; it has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise PipeClosed from None
+
+
+def say(text: str) -> None:
+    """To stderr: for people, never data."""
+    sys.stderr.write(plain(text) + "\n")
+    sys.stderr.flush()
+
+
+def plain(text: str) -> str:
+    """On one line and without control characters: names and descriptions are other people's input."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+class Table:
+    """Left-aligned columns as wide as what is in them. Rows that come later (watching) keep to the first widths."""
+
+    def __init__(self, columns: Mapping[str, Cell]) -> None:
+        self.columns = columns
+        self.widths: list[int] = []
+
+    def lines(self, rows: Sequence[Row], *, header: bool = True) -> list[str]:
+        cells = [[plain(cell(row)) or "-" for cell in self.columns.values()] for row in rows]
+        if header:
+            cells.insert(0, list(self.columns))
+        if not self.widths:
+            self.widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return [
+            GAP.join(cell.ljust(width) for cell, width in zip(line, self.widths, strict=True)).rstrip()
+            for line in cells
+        ]
+
+
+def table(noun: Noun, style: str) -> Table:
+    return Table({**noun.columns, **(noun.wide if style == "wide" else {})})
+
+
+def show(noun: Noun, rows: Sequence[Row], style: str, *, one: bool = False) -> None:
+    """Rows in the wanted format. `one`: a single object was asked for, so JSON and YAML are it, not a list."""
+    if style in ("json", "yaml"):
+        emit(structured(rows[0] if one else {"items": list(rows)}, style))
+    elif style == "name":
+        names(noun, rows)
+    elif rows:
+        emit("\n".join(table(noun, style).lines(rows)))
+    else:
+        say(f"No {noun.path.replace('-', ' ')} found.")
+
+
+def names(noun: Noun, rows: Iterable[Row]) -> None:
+    found = [plain(noun.full_name(row)) for row in rows]
+    if found:
+        emit("\n".join(found))
+
+
+def structured(value: Any, style: str) -> str:
+    if style == "json":
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    import yaml  # noqa: PLC0415  # only where it is asked for: a third of the start-up time
+
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=False)
+    return text.rstrip("\n")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,12 @@ import yaml
 
 from clusters.sandbox.assembly import assemble, install_extras
 from clusters.sandbox.cdi.image import make_qcow2
-from clusters.sandbox.cdi.serve import PREFIX, images_app
+from clusters.sandbox.cdi.serve import images_app
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.journal import Journal
 from clusters.sandbox.server import Server
 from clusters.sandbox.tls import certificates
-from clusters.sandbox.wire import Receive, Scope, Send
 
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 DEMO_DISK = 1024**3
 DEMO_PAYLOAD_MIB = 6  # enough that an import has progress to show, small enough to be made on the spot
 
@@ -37,9 +36,8 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--plain", action="store_true", help="without KubeVirt and CDI")
     out.add_argument("--no-vm-webhooks", action="store_true", help="KubeVirt's CRDs without its admission")
     out.add_argument("--tls", type=Path, help="directory of the self-signed CA; without it plain HTTP")
-    out.add_argument(
-        "--images", type=Path, help="serve this directory's files at /_sandbox/images/, with a demo.qcow2 among them"
-    )
+    out.add_argument("--images", type=Path, help="serve this directory's files, with a demo.qcow2 among them")
+    out.add_argument("--images-port", type=int, default=0, help="plain HTTP for --images, whatever the API speaks")
     out.add_argument("--kubeconfig", type=Path, help="write a kubeconfig here (mode 0600); kubectl needs --tls too")
     return out
 
@@ -79,19 +77,29 @@ class Service(uvicorn.Server):
         self.closing()
 
 
-def with_images(application: Application, directory: Path) -> Application:
-    """The application with a folder of images beside it, open to whoever asks, as mirrors of images are."""
-    directory.mkdir(parents=True, exist_ok=True)
-    demo = directory / "demo.qcow2"
-    if not demo.exists():
-        make_qcow2(demo, virtual_size=DEMO_DISK, payload_mib=DEMO_PAYLOAD_MIB)
-    images = images_app(directory)
+class ImageServer(uvicorn.Server):
+    """A folder of images on a port of its own, open to whoever asks, as mirrors of images are."""
 
-    async def either(scope: Scope, receive: Receive, send: Send) -> None:
-        chosen = images if scope.get("path", "").startswith(PREFIX) else application
-        await chosen(scope, receive, send)
+    def __init__(self, options: argparse.Namespace) -> None:
+        demo = options.images / "demo.qcow2"
+        if not demo.exists():
+            options.images.mkdir(parents=True, exist_ok=True)
+            make_qcow2(demo, virtual_size=DEMO_DISK, payload_mib=DEMO_PAYLOAD_MIB)
+        super().__init__(
+            uvicorn.Config(
+                images_app(options.images),
+                host=options.host,
+                port=options.images_port,
+                log_level="warning",
+                lifespan="off",
+                ws="none",
+                timeout_graceful_shutdown=1,
+            )
+        )
 
-    return either
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # signals are the API server's, which tells us to end
 
 
 def assemble_from(options: argparse.Namespace) -> tuple[Cluster, Journal | None]:
@@ -110,7 +118,7 @@ def assemble_from(options: argparse.Namespace) -> tuple[Cluster, Journal | None]
     return cluster, journal
 
 
-def listening(options: argparse.Namespace, application: Application) -> uvicorn.Config:
+def listening(options: argparse.Namespace, application: Server) -> uvicorn.Config:
     """Where and how it listens; the kubeconfig is written once the address and its CA are known."""
     settings: dict[str, Any] = {}
     ca = None
@@ -139,14 +147,18 @@ def listening(options: argparse.Namespace, application: Application) -> uvicorn.
 async def run(options: argparse.Namespace) -> None:
     cluster, journal = assemble_from(options)
     core = Server(cluster, options.token)
-    application: Application = with_images(core, options.images) if options.images is not None else core
+    images = ImageServer(options) if options.images is not None else None
 
     def closing() -> None:
+        if images is not None:
+            images.should_exit = True
         cluster.stop()
         if journal is not None:
             journal.close(cluster.store)
 
-    await Service(listening(options, application), core, closing).serve()
+    if images is not None:
+        cluster.spawn(images.serve())
+    await Service(listening(options, core), core, closing).serve()
 
 
 def main(arguments: list[str]) -> int:

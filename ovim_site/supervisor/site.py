@@ -17,7 +17,7 @@ from ovim_site.supervisor.var import Var
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
-PORTS = ("web", "live", "postgres", "valkey", "sandbox")
+PORTS = ("web", "live", "postgres", "valkey", "sandbox", "images")
 
 CELERY = ("-m", "celery", "-A", "ovim_site.celery")
 WORKER = ("worker", "--pool", "prefork", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
@@ -84,8 +84,10 @@ class Site:
         self.kubeconfig.parent.mkdir(exist_ok=True)
         arguments = ("--port", str(port), "--token", self.sandbox_token)
         folder = self.var.folder / "sandbox"
-        folders = ("--data", str(folder), "--images", str(folder / "images"), "--kubeconfig", str(self.kubeconfig))
-        serve = ("-m", "clusters.sandbox", "serve", *arguments, *folders)
+        # TLS, because kubectl sends no token over plain HTTP.
+        folders = ("--data", str(folder), "--tls", str(folder / "tls"), "--kubeconfig", str(self.kubeconfig))
+        images = ("--images", str(folder / "images"), "--images-port", str(self.ports["images"]))
+        serve = ("-m", "clusters.sandbox", "serve", *arguments, *folders, *images)
         return (self._python("sandbox", *serve, ready=listens(port)),)
 
     def _programs(self) -> tuple[Part, ...]:
@@ -131,7 +133,7 @@ def read_site(var: Var, outside: Mapping[str, str]) -> Site:
         "OVIM_LIVE_URL": f"http://{LOOPBACK}:{ports['live']}",
         "OVIM_WORKER_SLOTS": SLOTS,
         # The sandbox serves the demo's image itself: loopback is an image host here and nowhere else.
-        "OVIM_DEMO_IMAGE_URL": f"http://{LOOPBACK}:{ports['sandbox']}/_sandbox/images/demo.qcow2",
+        "OVIM_DEMO_IMAGE_URL": f"http://{LOOPBACK}:{ports['images']}/demo.qcow2",
         "OVIM_IMAGE_HOSTS": LOOPBACK,
     }
     if postgres:

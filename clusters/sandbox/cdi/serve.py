@@ -1,4 +1,4 @@
-"""Serves demo images from a directory: a plain ASGI application to mount at /_sandbox/images."""
+"""Serves demo images from a directory: a plain ASGI application."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 CHUNK = 256 * 1024
-PREFIX = "/_sandbox/images/"
 
 
 def images_app(directory: Path) -> Application:
     """GET and HEAD of plain file names; nothing outside the directory can be named."""
 
     async def application(scope: Message, _receive: Receive, send: Send) -> None:
-        name = str(scope["path"]).removeprefix(PREFIX).lstrip("/")
+        name = str(scope["path"]).lstrip("/")
         path = directory / name
         known = scope["method"] in ("GET", "HEAD") and "/" not in name and name not in ("", ".", "..")
         if not known or not path.is_file():

@@ -97,7 +97,7 @@ def test_creating_takes_as_many_queries_among_many_vms_as_among_none(api, vdc, i
     first = queries("one")
     assert first <= 20
     for name in ("two", "three", "four"):
-        assert queries(name) == first
+        assert queries(name) == first, name
 
 
 REFUSED = [

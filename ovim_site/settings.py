@@ -86,13 +86,24 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "ovim_site.context.shell",
             ],
+            "builtins": ["ovim_site.templatetags.portal"],
         },
     }
 ]
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / "var" / "static"
-WHITENOISE_USE_FINDERS = True
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder", "ovim_site.assets.NodeModules"]
+# Behind TLS: hashed names, compressed, cached for a year, after `collectstatic`. Otherwise (demo, tests) straight
+# from where they lie, so that nothing has to be collected first.
+_STATIC = "whitenoise.storage.CompressedManifestStaticFilesStorage"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": _STATIC if SECURE else "django.contrib.staticfiles.storage.StaticFilesStorage",
+    },
+}
+WHITENOISE_USE_FINDERS = not SECURE
 
 USE_TZ = True
 TIME_ZONE = "UTC"

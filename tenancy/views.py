@@ -3,7 +3,9 @@
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -15,8 +17,11 @@ from tenancy.forms import SignInForm
 from tenancy.middleware import COOKIE_KEY
 from tenancy.services import sessions
 
+THEMES = ("light", "dark")
+
 
 @public
+@never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
@@ -54,7 +59,20 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session's row, so that a copy of the cookie is worth nothing."""
     sessions.sign_out(actor=request.actor)  # type: ignore[attr-defined]  # set by SignedIn
     request.session.flush()
-    return HttpResponseRedirect("/sign-in")
+    return HttpResponseRedirect(reverse("sign-in"))
+
+
+@public
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Light, dark or as the system says, kept in a cookie: the server sets it on the page, so nothing flashes."""
+    answer = HttpResponseRedirect(_target(request))
+    chosen = request.POST.get("theme", "")
+    if chosen in THEMES:
+        answer.set_cookie("theme", chosen, max_age=365 * 86400, samesite="Lax", secure=request.is_secure())
+    else:
+        answer.delete_cookie("theme", samesite="Lax")
+    return answer
 
 
 def _target(request: HttpRequest) -> str:

@@ -66,7 +66,7 @@ def test_a_body_without_a_length_is_cut_off_too(api):
     from core.errors import TooLarge
 
     with pytest.raises(TooLarge):
-        Parser().parse(stream)
+        Parser().parse(cast(IO[bytes], stream))
     assert stream.taken == LARGEST + 1
     assert request is not None
 
@@ -125,13 +125,13 @@ def test_a_database_that_is_away_is_503(api, monkeypatch):
 def test_a_database_that_is_away_is_a_page_for_people(monkeypatch):
     client = Client(raise_request_exception=False)
     make_person("alice")
-    client.post("/sign-in", {"username": "alice", "password": PASSWORD})
+    client.post("/sign-in/", {"username": "alice", "password": PASSWORD})
 
     def away(*args, **kwargs):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(selectors, "actor_of_session", away)
-    answer = client.get("/sign-in")
+    answer = client.get("/sign-in/")
     assert answer.status_code == 503
     assert b"database" in answer.content
 
@@ -166,10 +166,10 @@ def test_addresses_behind_proxies(settings):
 
 
 def test_pages_send_the_unknown_to_the_sign_in_page():
-    answer = Client().post("/sign-out?x=1")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/sign-in?next=/sign-out%3Fx%3D1")
-    partial = Client().post("/sign-out", headers={"HX-Request": "true"})
-    assert partial.headers["HX-Redirect"].startswith("/sign-in?next=")
+    answer = Client().post("/sign-out/?x=1")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/sign-in/?next=/sign-out/%3Fx%3D1")
+    partial = Client().post("/sign-out/", headers={"HX-Request": "true"})
+    assert partial.headers["HX-Redirect"].startswith("/sign-in/?next=")
 
 
 def test_unknown_pages_are_pages():
@@ -187,35 +187,35 @@ def test_a_fault_in_a_page_is_a_page():
 def test_signing_in_and_out_by_page():
     make_person("alice")
     client = Client()
-    assert client.get("/sign-in").status_code == 200
-    wrong = client.post("/sign-in", {"username": "alice", "password": "no"})
+    assert client.get("/sign-in/").status_code == 200
+    wrong = client.post("/sign-in/", {"username": "alice", "password": "no"})
     assert wrong.status_code == 422
     assert b"wrong" in wrong.content
-    answer = client.post("/sign-in", {"username": "alice", "password": PASSWORD, "next": "/vms"})
+    answer = client.post("/sign-in/", {"username": "alice", "password": PASSWORD, "next": "/vms"})
     assert (answer.status_code, answer.headers["Location"]) == (302, "/vms")
     copy = client.cookies["sessionid"].value
-    assert client.post("/sign-out").headers["Location"] == "/sign-in"
+    assert client.post("/sign-out/").headers["Location"] == "/sign-in/"
     thief = Client()
     thief.cookies["sessionid"] = copy
-    assert "next=" in thief.post("/sign-out").headers["Location"]
+    assert "next=" in thief.post("/sign-out/").headers["Location"]
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
 def test_signing_in_leads_nowhere_else(target):
     make_person("alice")
-    answer = Client().post("/sign-in", {"username": "alice", "password": PASSWORD, "next": target})
+    answer = Client().post("/sign-in/", {"username": "alice", "password": PASSWORD, "next": target})
     assert answer.headers["Location"] == "/"
 
 
 def test_a_form_without_its_token_is_refused():
-    answer = Client(enforce_csrf_checks=True).post("/sign-in", {"username": "alice", "password": PASSWORD})
+    answer = Client(enforce_csrf_checks=True).post("/sign-in/", {"username": "alice", "password": PASSWORD})
     assert answer.status_code == 403
 
 
 def test_a_cookie_is_no_way_into_the_api():
     make_person("alice")
     client = Client()
-    client.post("/sign-in", {"username": "alice", "password": PASSWORD})
+    client.post("/sign-in/", {"username": "alice", "password": PASSWORD})
     assert client.get("/api/v1/me").status_code == 401
 
 

@@ -1,0 +1,46 @@
+"""What the browser loads from node_modules: these files and no others, under names of our own."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import BaseFinder
+from django.core.files.storage import FileSystemStorage
+from django.utils.functional import cached_property
+
+PIECES: Mapping[str, str] = {
+    "vendor/htmx.js": "htmx.org/dist/htmx.min.js",
+    "vendor/icons.svg": ".ovim/icons.svg",  # cut by bin/sprite
+}
+
+
+class Pieces(FileSystemStorage):
+    """node_modules as a storage in which nothing exists but the pieces."""
+
+    prefix = None
+
+    def path(self, name: str) -> str:
+        return str(Path(self.location) / PIECES[name])
+
+
+class NodeModules(BaseFinder):
+    """A finder for `STATICFILES_FINDERS`. A piece that is not installed is not found: `make install` brings it."""
+
+    @cached_property
+    def storage(self) -> Pieces:
+        return Pieces(location=settings.BASE_DIR / "node_modules")
+
+    def check(self, **kwargs: Any) -> list[Any]:
+        return []
+
+    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> Any:
+        found = self.storage.path(path) if path in PIECES and self.storage.exists(path) else None
+        if find_all:
+            return [found] if found else []
+        return found
+
+    def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Any]]:
+        for name in PIECES:
+            if self.storage.exists(name):
+                yield name, self.storage

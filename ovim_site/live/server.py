@@ -1,0 +1,178 @@
+"""The live server: server-sent events for pages and API clients. A process of its own, run by uvicorn.
+
+GET /live/v1/stream → `change` {kind, id, generation, phase, deleted}: fetch the row; `resync`: changes may have been
+missed, fetch what you show; `paused`: nothing comes until the next `resync`. A comment every 15 s shows that it lives.
+"""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from django.conf import settings
+from django.db import DatabaseError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from core.errors import DomainError, Throttled, Unauthenticated, Unavailable
+from ovim_site.errors import problem
+from ovim_site.live.hub import Hub
+from ovim_site.live.inbox import Inbox
+from ovim_site.live.viewer import Viewer, in_thread, session_of
+from tenancy.selectors import actor_of_session
+
+HEARTBEAT_SECONDS = 15.0
+CHECK_SECONDS = 3.0  # how long a stream outlives its session, at most
+GATHER_SECONDS = 0.1  # changes of one moment go out together
+MOST_STREAMS = 16  # of one session: a stream a tab
+
+hub = Hub(settings.OVIM_REDIS_URL)
+_open: Counter[Any] = Counter()
+
+
+async def alive(request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def stream(request: Request) -> Response:
+    try:
+        viewer = await _viewer(request)
+    except Unauthenticated as error:
+        return _refused(error)
+    except DatabaseError:
+        return _refused(Unavailable("The database can't be reached."))
+    if _open[viewer.session_id] >= MOST_STREAMS:
+        return _refused(Throttled(f"A session has at most {MOST_STREAMS} streams at a time.", retry_after=5))
+    # X-Accel-Buffering: a proxy in front must pass events on as they come.
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(viewer), media_type="text/event-stream", headers=headers)
+
+
+async def _viewer(request: Request) -> Viewer:
+    session_id = session_of(request)
+    actor = await in_thread(actor_of_session, session_id)
+    if actor is None:
+        raise Unauthenticated("The session has ended: sign in again.")
+    return Viewer(session_id, actor)
+
+
+def _refused(error: DomainError) -> Response:
+    body = problem(error, "")
+    return Response(orjson.dumps(body), status_code=body["status"], media_type="application/problem+json")
+
+
+async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
+    """Everything one stream says. It ends when the session ends or its rights change."""
+    inbox = hub.open()
+    _open[viewer.session_id] += 1
+    try:
+        yield b"retry: 2000\n\n"
+        async for text in _talk(viewer, inbox):
+            yield text
+    finally:
+        hub.inboxes.discard(inbox)
+        _open[viewer.session_id] -= 1
+        if not _open[viewer.session_id]:
+            del _open[viewer.session_id]
+
+
+async def _talk(viewer: Viewer, inbox: Inbox) -> AsyncIterator[bytes]:
+    clock = asyncio.get_running_loop().time
+    said = checked = clock()
+    while not inbox.closed:
+        await inbox.wait(CHECK_SECONDS)
+        if clock() - checked >= CHECK_SECONDS:
+            if not await _same(viewer):
+                return
+            checked = clock()
+        signs, changes = inbox.take()
+        text = b"".join(_event(sign, {}) for sign in signs)
+        if changes:
+            try:
+                heard = await viewer.may_hear(changes)
+            except DatabaseError:
+                text += _event("resync", {})
+                heard = []
+            text += b"".join(_event("change", change.told()) for change in heard)
+        if not text and clock() - said >= HEARTBEAT_SECONDS:
+            text = b": still here\n\n"
+        if text:
+            said = clock()
+            yield text
+            await asyncio.sleep(GATHER_SECONDS)
+
+
+async def _same(viewer: Viewer) -> bool:
+    try:
+        return await viewer.still_the_same()
+    except DatabaseError:
+        return False  # nobody can say: the browser comes back and is asked who it is
+
+
+def _event(name: str, data: dict[str, object]) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(data))
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    _end_streams_on_signals()
+    listening = asyncio.create_task(hub.run())
+    yield
+    hub.close()
+    listening.cancel()
+
+
+def _end_streams_on_signals() -> None:
+    """uvicorn waits for open answers before it ends, and ours never end by themselves."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before = signal.getsignal(number)
+        if callable(before):
+            signal.signal(number, _also(before, lambda: loop.call_soon_threadsafe(hub.close)))
+
+
+def _also(before: Callable[[int, Any], Any], close: Callable[[], object]) -> Callable[[int, Any], None]:
+    def handle(number: int, frame: Any) -> None:
+        close()
+        before(number, frame)
+
+    return handle
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _hosts() -> Iterator[str]:
+    """Django's `.example.org` means the domain and what is below it; Starlette has a word for each."""
+    for host in settings.ALLOWED_HOSTS:
+        if host.startswith("."):
+            yield f"*{host}"
+        yield host.removeprefix(".")
+
+
+app = Starlette(
+    routes=[Route("/healthz", alive), Route("/live/v1/stream", stream)],
+    middleware=[
+        Middleware(TrustedHostMiddleware, allowed_hosts=[*_hosts()]),
+        # In the demo the live server has its own port: the cookie reaches it, and only the portal's pages may read it.
+        Middleware(
+            CORSMiddleware,
+            allow_origins=[_origin(settings.OVIM_PUBLIC_URL)],
+            allow_methods=["GET"],
+            allow_headers=["Authorization"],
+            allow_credentials=True,
+        ),
+    ],
+    lifespan=lifespan,
+)

@@ -1,0 +1,113 @@
+"""Tags of every page: icons, phases, amounts, times. What is said in words stands here once."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from core.quantities import of_gibibytes, of_mebibytes
+from ovim_site.icons import ICONS
+
+register = template.Library()
+GAP = "\N{NO-BREAK SPACE}"
+
+# phase → (icon, tone, word). Quiet tones have no fill: what is as it should be does not shout.
+PHASES: Mapping[str, tuple[str, str, str]] = {
+    "Pending": ("busy", "busy", "Waiting"),
+    "Provisioning": ("busy", "busy", "Preparing"),
+    "Starting": ("busy", "busy", "Starting"),
+    "Active": ("ok", "quiet-ok", "Active"),
+    "Running": ("running", "quiet-ok", "Running"),
+    "Stopping": ("busy", "busy", "Stopping"),
+    "Stopped": ("stopped", "quiet", "Stopped"),
+    "Paused": ("paused", "warn", "Paused"),
+    "Failed": ("failed", "bad", "Failed"),
+    "Terminating": ("busy", "busy", "Deleting"),
+    "Unknown": ("unknown", "warn", "Unknown"),
+}
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """A picture beside a word; alone it says nothing to a screen reader."""
+    if name not in ICONS:
+        raise template.TemplateSyntaxError(f"There is no icon {name!r} in ovim_site.icons.")
+    address = static("vendor/icons.svg")
+    return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>', extra, address, name)
+
+
+@register.simple_tag
+def phase(row: Any) -> SafeString:
+    """Icon and word, colour last. A row that is to go shows so at once, before the cluster has heard of it."""
+    name = "Terminating" if row.deletion_requested_at else row.phase
+    picture, tone, word = PHASES.get(name, PHASES["Unknown"])
+    share = percent(getattr(row, "progress", "")) if name == "Provisioning" else None
+    if share is not None:
+        word = f"Importing {share}{GAP}%"
+    spin = "turns" if picture == "busy" else ""
+    return format_html('<span class="phase {}">{}<span>{}</span></span>', tone, icon(picture, spin), word)
+
+
+@register.filter
+def percent(progress: str) -> int | None:
+    """CDI's `42.10%` → 42; None for N/A and nothing."""
+    try:
+        return int(float(progress.removesuffix("%")))
+    except ValueError:
+        return None
+
+
+@register.filter
+def mib(value: int) -> str:
+    return _spaced(of_mebibytes(value))
+
+
+@register.filter
+def gib(value: int) -> str:
+    return _spaced(of_gibibytes(value))
+
+
+@register.filter
+def amount(value: int, resource: str) -> str:
+    """A number of a quota's resource as people read it."""
+    base = resource.partition("/")[0]
+    if base == "memory_mib":
+        return mib(value) if value % 1024 == 0 or abs(value) < 1024 else f"{value / 1024:,.1f}{GAP}GiB"
+    return f"{value:,}{GAP}GiB" if base == "disk_gib" else f"{value:,}"
+
+
+@register.filter
+def resource(name: str) -> str:
+    """What a quota's resource is called."""
+    base, _, storage_class = name.partition("/")
+    words = {"cpu": "vCPU", "memory_mib": "Memory", "disk_gib": "Disk", "vms": "VMs", "running_vms": "Running VMs"}
+    return f"{words.get(base, base)} of class {storage_class}" if storage_class else words.get(base, base)
+
+
+@register.filter
+def age(moment: datetime | None) -> SafeString | str:
+    """How long ago, up to a week; then the day. The exact time is one hover away."""
+    if moment is None:
+        return "—"
+    seconds = max(int((timezone.now() - moment).total_seconds()), 0)
+    steps = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (7 * 86400, 86400, "d"))
+    found = next((f"{seconds // unit}{GAP}{name}" for limit, unit, name in steps if seconds < limit), None)
+    text = found or f"{moment:%d %b %Y}"
+    return format_html(
+        '<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>', moment.isoformat(), moment, text
+    )
+
+
+@register.filter
+def moment(value: datetime | str) -> datetime:
+    """A time as JSON keeps it."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def _spaced(quantity: str) -> str:
+    return f"{quantity[:-2]}{GAP}{quantity[-2:]}B"

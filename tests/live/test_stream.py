@@ -1,0 +1,112 @@
+"""The event stream: each hears of his own and of nothing else, and knows when he may have missed something."""
+
+import os
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+import redis
+from django.test import Client
+from django.utils import timezone
+
+from clusters import live as changes
+from tenancy.models import RoleBinding
+from tests.cast import PASSWORD, actor_of, make_person, session_of
+from tests.domain import a_vdc, a_vm, an_organization
+from tests.live.conftest import Listener, LiveServer
+from vms.models import VirtualMachine
+
+pytestmark = pytest.mark.slow
+
+
+def tell(vm: VirtualMachine, *, deleted: bool = False) -> None:
+    changes.publish(changes.Change("vm", vm.pk, vm.generation, vm.phase, vm.organization_id, deleted))
+
+
+def test_each_hears_only_of_what_he_may_see(listen):
+    ours = a_vm(a_vdc(), "ours", actor=_actor("bob"))
+    other = a_vm(a_vdc("prod"), "other")
+    theirs = a_vm(a_vdc("main", organization=an_organization("globex")), "theirs")
+    alice, bob, charlie = listen("alice"), listen("bob"), listen("charlie")
+    for vm in (ours, other, theirs):
+        tell(vm)
+    alice.until(lambda: len(alice.ids()) == 2)
+    charlie.until(charlie.ids)
+    bob.until(bob.ids)
+    time.sleep(0.5)  # what must not come would have come by now
+    assert set(alice.ids()) == {str(ours.pk), str(other.pk)}
+    assert bob.ids() == [str(ours.pk)]
+    assert charlie.ids() == [str(theirs.pk)]
+    told = next(data for name, data in bob.heard if name == "change")
+    assert set(told) == {"kind", "id", "generation", "phase", "deleted"}
+
+
+def test_who_saw_a_row_hears_that_it_is_gone(listen):
+    vm = a_vm(a_vdc(), actor=_actor("bob"))
+    bob, charlie = listen("bob"), listen("charlie")
+    tell(vm)
+    bob.until(bob.ids)
+    VirtualMachine.objects.filter(pk=vm.pk).update(owner=None)  # now nobody could be asked any more
+    tell(vm, deleted=True)
+    bob.until(lambda: any(data.get("deleted") for _, data in bob.heard))
+    assert charlie.ids() == []
+
+
+def test_signing_out_ends_the_stream_within_seconds(listen):
+    alice = listen("alice")
+    type(alice.session).objects.filter(pk=alice.session.pk).update(revoked_at=timezone.now())
+    assert alice.ended.wait(8)
+
+
+def test_losing_a_role_ends_the_stream_within_seconds(listen):
+    bob = listen("bob")
+    RoleBinding.objects.filter(user=bob.session.user).delete()
+    assert bob.ended.wait(8)
+
+
+def test_after_redis_was_away_everybody_is_told_to_fetch_anew(listen):
+    alice = listen("alice")
+    client = redis.Redis.from_url(os.environ["OVIM_REDIS_URL"])
+    client.client_kill_filter(_type="pubsub")
+    alice.until(lambda: alice.signs()[1:] == ["paused", "resync"] or alice.signs()[1:] == ["resync"])
+    vm = a_vm(a_vdc(), actor=_actor("bob"))
+    tell(vm)
+    alice.until(lambda: str(vm.pk) in alice.ids())
+
+
+def test_the_portals_cookie_is_as_good_and_no_cookie_is_401(live):
+    make_person("alice")
+    browser = Client()
+    browser.post("/sign-in/", {"username": "alice", "password": PASSWORD})
+    cookie = f"sessionid={browser.cookies['sessionid'].value}"
+    answer = _stream(live, Cookie=cookie, Origin=os.environ["OVIM_PUBLIC_URL"])
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    assert answer.headers["Access-Control-Allow-Origin"] == os.environ["OVIM_PUBLIC_URL"]
+    answer.close()
+    for headers in ({}, {"Cookie": "sessionid=forged"}, {"Authorization": "Bearer forged"}):
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            _stream(live, **headers)
+    foreign = _stream(live, Cookie=cookie, Origin="https://evil.example")
+    assert foreign.headers.get("Access-Control-Allow-Origin") is None  # the browser keeps it from the page
+    foreign.close()
+
+
+def test_it_ends_at_once_while_streams_are_open(live_db):
+    with LiveServer() as own:
+        alice = Listener(own.url, session_of(make_person("alice"))).start()
+        started = time.monotonic()
+        own.process.terminate()
+        own.process.wait(timeout=5)
+    assert time.monotonic() - started < 3
+    assert alice.ended.wait(2)
+
+
+def _stream(live, **headers):
+    request = urllib.request.Request(f"{live.url}/live/v1/stream", headers=headers)
+    return urllib.request.urlopen(request, timeout=5)
+
+
+def _actor(name):
+    an_organization()
+    return actor_of(make_person(name))

@@ -88,7 +88,7 @@ def routes() -> set[tuple[str, str]]:
         owner = getattr(view, "cls", None)
         if hasattr(view, "actions"):
             methods = [method for method in view.actions if method != "head"]
-        elif hasattr(owner, "rights"):
+        elif owner is not None and hasattr(owner, "rights"):
             methods = list(owner.rights)
         else:
             methods = list(PAGE_METHODS.get(route, ("get",)))

@@ -92,7 +92,7 @@ class Collector:
                     child_resource,
                     stored,
                     "Foreground" if stored.meta["uid"] in self.cluster.store.dependents else "Background",
-                )  # noqa: E501
+                )
             if ref.get("blockOwnerDeletion") and self.cluster.store.get(child_resource, child_key) is not None:
                 blocking = True
         if not blocking:

@@ -149,20 +149,20 @@ class Namespaces:
                 False,
                 "ParsedGroupVersions",
                 "All legacy kube types successfully parsed",
-            ),  # noqa: E501
+            ),
             (
                 "NamespaceDeletionContentFailure",
                 False,
                 "ContentDeleted",
                 "All content successfully deleted, may be waiting on finalization",
-            ),  # noqa: E501
+            ),
             ("NamespaceContentRemaining", bool(counts), "SomeResourcesRemain" if counts else "ContentRemoved", left),
             (
                 "NamespaceFinalizersRemaining",
                 bool(blocked),
                 "SomeFinalizersRemain" if blocked else "ContentHasNoFinalizers",
                 kept or "All content-preserving finalizers finished",
-            ),  # noqa: E501
+            ),
         ]
         before = {c["type"]: c for c in stored.obj.get("status", {}).get("conditions") or ()}
         conditions = []

@@ -148,7 +148,7 @@ def _limit_values(path: str, name: str, given: dict[str, str | None]) -> list[Fi
         default,
         "defaultRequest",
         request,
-        f"default request value {request} is greater than default limit value {default}",  # noqa: E501
+        f"default request value {request} is greater than default limit value {default}",
     )
     check(low, default, "default", low, f"min value {low} is greater than default value {default}")
     check(default, high, "default", high, f"default value {default} is greater than max value {high}")

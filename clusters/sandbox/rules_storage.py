@@ -61,7 +61,7 @@ def _kept(spec: Object, old: Object) -> list[FieldError]:
     new_size, old_size = (side["resources"].get("requests", {}).get("storage", "0") for side in (spec, before))
     if bound and quantity.parse(new_size) < quantity.parse(
         (old.get("status") or {}).get("capacity", {}).get("storage", old_size)
-    ):  # noqa: E501
+    ):
         text = "field can not be less than status.capacity"
         return [FieldError("Forbidden", "spec.resources.requests.storage", text)]
     return []

@@ -137,7 +137,7 @@ class Subresources:
                 "InternalError",
                 text,
                 {"causes": [{"message": f'the spec replicas field "{path}" does not exist'}]},
-            )  # noqa: E501
+            )
         meta = stored.meta
         status: Object = {"replicas": (json_path(stored.obj, scale["statusReplicasPath"]) or [0])[0]}
         selector = json_path(stored.obj, scale["labelSelectorPath"]) if scale.get("labelSelectorPath") else []

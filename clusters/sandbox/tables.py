@@ -51,7 +51,7 @@ def _pair(big: int, big_unit: str, small: int, small_unit: str) -> str:
 
 STEP = re.compile(
     r"\.?(?P<name>[^.\[\]]+)|\[(?P<index>-?\d+)\]|\[\?\(@\.(?P<field>[^=\s]+)\s*==\s*[\"'](?P<value>[^\"']*)[\"']\)\]|\[['\"](?P<quoted>[^'\"]+)['\"]\]|(?P<all>\[\*\])"
-)  # noqa: E501
+)
 
 
 def json_path(obj: Any, path: str) -> list[Any]:
@@ -117,7 +117,7 @@ def definitions(resource: Resource) -> list[Object]:
                 "type": column["type"],
                 "format": column.get("format", ""),
                 "description": column.get("description")
-                or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",  # noqa: E501
+                or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}",
                 "priority": column.get("priority", 0),
             }
             for column in resource.columns

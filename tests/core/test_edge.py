@@ -2,6 +2,7 @@
 
 import json
 import logging
+from typing import IO, cast
 
 import pytest
 from django.db import OperationalError

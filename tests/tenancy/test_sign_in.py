@@ -168,7 +168,7 @@ def test_a_token_of_another_key_or_kind_is_refused(api, alice_user):
     issued = tokens.issue(session)
     assert bearer(api, issued["refresh"]).get("me").status_code == 401
     claims = jwt.decode(issued["access"], options={"verify_signature": False})
-    for forged in (jwt.encode(claims, "k" * 32, algorithm="HS256"), jwt.encode(claims, None, algorithm="none")):
+    for forged in (jwt.encode(claims, "k" * 32, algorithm="HS256"), jwt.encode(claims, "", algorithm="none")):
         assert bearer(api, forged).get("me").status_code == 401
     past = jwt.encode(claims | {"exp": 1}, tokens.SIGNER.prepared_signing_key, algorithm="ES256")
     assert bearer(api, past).get("me").status_code == 401

@@ -21,7 +21,8 @@ ACTOR = system_actor("test")
 
 def at_once(count: int, act: Callable[[int], Any]) -> list[DomainError | None]:
     """Do it in so many threads at the same moment. What each was refused with."""
-    barrier, outcomes = threading.Barrier(count), [None] * count
+    barrier = threading.Barrier(count)
+    outcomes: list[DomainError | None] = [None] * count
 
     def run(number: int) -> None:
         try:

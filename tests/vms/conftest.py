@@ -101,9 +101,14 @@ class Site:
     def vm(self, name: str = "web", **more: Any) -> VirtualMachine:
         from vdcs.models import Vdc
 
-        given = {"image_url": f"{self.images}/good.qcow2", "cpu": 1, "memory_mib": 512, "disk_gib": 1} | more
+        given: dict[str, Any] = {"image_url": f"{self.images}/good.qcow2", "cpu": 1, "memory_mib": 512, "disk_gib": 1} | more
         vdc = Vdc.objects.get(name="dev")
         return create_vm(actor=system_actor("test"), vdc=vdc, name=name, **given)
+
+    def live(self, kind: str, name: str, namespace: str = "acme-corp-dev") -> dict[str, Any]:
+        found = self.get(kind, name, namespace)
+        assert found is not None, f"{kind} {name} is not there"
+        return found
 
     def get(self, kind: str, name: str, namespace: str = "acme-corp-dev") -> dict[str, Any] | None:
         found = next(item for item in KINDS.values() if item.kind == kind)

@@ -62,6 +62,7 @@ def test_a_vm_is_rows_claims_and_a_wish(post, vdc, item, bob):
     assert recount() == []
     assert WorkItem.objects.filter(kind="vm", object_id=body["id"]).exists()
     entry = AuditEntry.objects.get(action="vm.create")
+    assert entry.after is not None
     assert (entry.actor_name, entry.object_name, entry.after["user_data"]) == ("bob", "web", "•••")
 
 

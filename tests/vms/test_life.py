@@ -33,7 +33,7 @@ def running(site: Site, **more) -> VirtualMachine:
 
 
 def active(site: Site) -> int:
-    return QuotaScope.objects.get(vdc__name="dev").active.get("cpu", 0)
+    return int(QuotaScope.objects.get(vdc__name="dev").active.get("cpu", 0))
 
 
 def test_its_whole_life(site: Site):
@@ -68,10 +68,10 @@ def test_twice_is_no_change(site: Site):
     vm = running(site)
     site.until(lambda: not WorkItem.objects.exists())
     objects = (("VirtualMachine", "web"), ("DataVolume", "web-disk-0"), ("ResourceQuota", "ovim-quota"))
-    before = [site.get(*names)["metadata"]["resourceVersion"] for names in objects]
+    before = [site.live(*names)["metadata"]["resourceVersion"] for names in objects]
     queue.request_all([vm, vm.vdc, vm.vdc.placement])
     site.until(lambda: not WorkItem.objects.exists())
-    assert [site.get(*names)["metadata"]["resourceVersion"] for names in objects] == before
+    assert [site.live(*names)["metadata"]["resourceVersion"] for names in objects] == before
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_start_in_the_cluster_that_no_quota_allows_is_undone(site: Site):
     scope.save(update_fields=["limits"])
     _power_by_hand(site, "Always")
     site.until(lambda: condition(vm, "PowerRefused"))
-    site.until(lambda: site.get("VirtualMachine", "web")["spec"]["runStrategy"] == "Halted")
+    site.until(lambda: site.live("VirtualMachine", "web")["spec"]["runStrategy"] == "Halted")
     assert vm.power_state == "off"
     assert active(site) == 0
 
@@ -137,6 +137,6 @@ def test_a_vdc_goes_with_everything_in_it_when_told_so(site: Site):
 def test_the_mirrors_in_the_cluster_show_what_is_the_case(site: Site):
     site.until(lambda: Vdc.objects.filter(name="dev", phase="Active"))
     site.until(lambda: (site.get("VirtualDataCenter", "dev", "acme-corp") or {}).get("status"))
-    status = site.get("VirtualDataCenter", "dev", "acme-corp")["status"]
+    status = site.live("VirtualDataCenter", "dev", "acme-corp")["status"]
     assert (status["phase"], status["namespace"]) == ("Active", "acme-corp-dev")
     site.until(lambda: (site.get("Organization", "acme-corp", "") or {}).get("status", {}).get("vdcCount") == 2)

@@ -84,7 +84,7 @@ def test_progress_and_cause_are_told():
 
 
 def test_while_cdi_tries_again_the_last_cause_stands():
-    again = {**IMPORTING, "status": IMPORTING["status"] | {"restartCount": 2}}
+    again = {**IMPORTING, "status": {**IMPORTING["status"], "restartCount": 2}}
     phase, conditions = seen(VM, live("Provisioning", disk=again, known_failure="web-disk-0: got 404"))
     assert (phase, conditions["ImportFailed"][2]) == ("Failed", "web-disk-0: got 404")
 

@@ -101,7 +101,9 @@ class Migration(migrations.Migration):
                     "organization",
                     models.ForeignKey(
                         db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="tenancy.organization"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenancy.organization",
                     ),
                 ),
                 (
@@ -117,7 +119,8 @@ class Migration(migrations.Migration):
                 (
                     "vdc",
                     models.ForeignKey(
-                        db_index=False,on_delete=django.db.models.deletion.PROTECT, related_name="vms", to="vdcs.vdc"),
+                        db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name="vms", to="vdcs.vdc"
+                    ),
                 ),
             ],
             options={

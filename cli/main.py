@@ -1,5 +1,6 @@
 """The `ovim` command: its verbs, and the one place where an error becomes sentences on stderr and an exit code."""
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -50,4 +51,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that can't show a character must not end the command
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(int(run()))

@@ -66,7 +66,8 @@ def used_of(resource: str) -> Cell:
     """Used of the limit, by the ledger that the limit binds."""
 
     def cell(row: Row) -> str:
-        active = row.get("enforcement") == "active" and resource in ("cpu", "memory_mib")
+        by_vdc = row.get("enforcement") == "active" and resource in ("cpu", "memory_mib")
+        active = by_vdc or resource == "running_vms"
         used = (row.get("active" if active else "allocated") or {}).get(resource, 0)
         limit = (row.get("limits") or {}).get(resource)
         return f"{amount(resource, used)}/{'-' if limit is None else amount(resource, limit)}"

@@ -4,9 +4,10 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from cli.errors import PipeClosed
+from cli.errors import CliError, Exit, PipeClosed
 from cli.nouns import Cell, Noun, Row
 
 FORMATS = ("table", "wide", "json", "yaml", "name")
@@ -18,16 +19,19 @@ def emit(text: str) -> None:
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # What is still buffered would fail again when Python ends; it has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise PipeClosed from None
+        if isinstance(error, BrokenPipeError):
+            raise PipeClosed from None
+        raise CliError(Exit.FAILED, f"The output can't be written: {error.strerror}.") from None
 
 
 def say(text: str) -> None:
     """To stderr: for people, never data."""
-    sys.stderr.write(plain(text) + "\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody listens: what is done stays done, and the exit code tells
+        sys.stderr.write(plain(text) + "\n")
+        sys.stderr.flush()
 
 
 def plain(text: str) -> str:

@@ -154,8 +154,8 @@ def unreachable(server: str, error: Exception) -> CliError:
             f"The certificate of {server} is not trusted: {cause}.",
             "If the server has an authority of its own: ovim login --server URL --ca-file FILE",
         )
-    reason = str(getattr(error, "reason", None) or error).rpartition(": ")[2] or type(error).__name__
-    return CliError(Exit.UNREACHABLE, f"{server} can't be reached: {reason.rstrip(').')}.")
+    last = str(getattr(error, "reason", None) or error).rpartition(": ")[2].rpartition("] ")[2]
+    return CliError(Exit.UNREACHABLE, f"{server} can't be reached: {last.rstrip(').') or type(error).__name__}.")
 
 
 def _certificate(error: BaseException | None) -> str:

@@ -1,0 +1,164 @@
+"""What goes wrong between here and there, and how the command behaves among other programs."""
+
+import http.server
+import json
+import os
+import pty
+import socket
+import ssl
+import subprocess
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from tenancy.models import Organization
+from tests.cast import make_organization
+from tests.cli.conftest import ROOT
+from tests.domain import a_vdc, a_vm
+
+
+@contextmanager
+def answering(status, body=b"", context=None, **headers):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"{'https' if context else 'http'}://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_that_is_not_there(ovim):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = ovim.login(f"http://127.0.0.1:{port}")
+    assert done.returncode == 7
+    assert done.stderr == f"Error: http://127.0.0.1:{port} can't be reached: Connection refused.\n"
+    assert ovim.login("http://no-such-host.invalid").returncode == 7
+
+
+def test_a_server_that_is_something_else(ovim):
+    with answering(200, b"<html>") as server:
+        done = ovim.login(server)
+    assert done.returncode == 7
+    assert "not OVIM's API" in done.stderr
+
+
+def test_a_redirect_is_told_not_followed(ovim):
+    with answering(301, Location="https://elsewhere.example/") as server:
+        done = ovim.login(server)
+    assert done.returncode == 7
+    assert "sends us on to https://elsewhere.example/" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_code"),
+    [
+        (412, "stale", 5),
+        (429, "throttled", 1),
+        (503, "unavailable", 7),
+        (500, "internal_error", 1),
+        (403, "forbidden", 4),
+    ],
+)
+def test_exit_codes_of_refusals(ovim, status, code, exit_code):
+    problem = {"status": status, "code": code, "detail": "Because.", "request_id": "r-1", "retry_after": 7}
+    with answering(status, json.dumps(problem).encode()) as server:
+        done = ovim.login(server)
+    assert done.returncode == exit_code
+    assert "Because." in done.stderr
+    assert ("r-1" in done.stderr) == (status >= 500)
+
+
+def test_a_certificate_nobody_vouches_for(ovim, tmp_path):
+    pem, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=ovim", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(pem)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    with answering(401, b'{"code": "unauthenticated", "detail": "No."}', context) as server:
+        done = ovim.login(server)
+        assert done.returncode == 7
+        assert "is not trusted: self-signed certificate" in done.stderr
+        assert "--ca-file" in done.stderr
+        trusted = ovim.login(server, "bob", "--ca-file", str(pem))
+    assert (trusted.returncode, trusted.stderr) == (4, "Error: No.\n")
+    assert "insecure" not in ovim.ok("login", "--help")
+
+
+@pytest.mark.parametrize("address", ["ftp://x", "https://", "https://u:p@x", "https://x:port", "https://x/?q"])
+def test_addresses_that_are_none(ovim, address):
+    assert ovim.login(address).returncode == 2
+
+
+def test_a_reader_that_goes_away(root):
+    vdc = a_vdc()
+    for number in range(3):
+        a_vm(vdc, f"vm-{number}")
+    read, write = os.pipe()
+    os.close(read)
+    with root.start("get", "vms", "-o", "yaml", stdout=write) as process:
+        os.close(write)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (141, "")
+
+
+def test_an_output_that_is_full(root):
+    with open("/dev/full", "w") as full, root.start("get", "organizations", "-o", "json", stdout=full) as process:
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (1, "Error: The output can't be written: No space left on device.\n")
+
+
+def test_a_character_the_terminal_does_not_have(root):
+    make_organization("acme")
+    Organization.objects.update(display_name="Größe ∞")
+    root.env = {"PYTHONIOENCODING": "ascii"}
+    assert "Gr\\xf6\\xdfe \\u221e" in root.ok("get", "organizations")
+
+
+def test_progress_on_a_terminal(root):
+    a_vm(a_vdc(), "web")
+    master, terminal = pty.openpty()
+    with root.start("wait", "vm", "web", "--for", "phase=Running", "--timeout", "1", stderr=terminal) as process:
+        out, _ = process.communicate(timeout=30)
+    told = os.read(master, 65536).decode()
+    os.close(terminal)
+    os.close(master)
+    assert process.returncode == 8
+    assert out == ""
+    assert "\r\x1b[Kweb: Pending (0 s)" in told
+
+
+def test_completion_for_three_shells(ovim):
+    for shell in ("bash", "zsh", "fish"):
+        ovim.env = {"_OVIM_COMPLETE": f"{shell}_source"}
+        assert "ovim" in ovim.ok()
+    ovim.env = {"_OVIM_COMPLETE": "bash_complete", "COMP_WORDS": "ovim get v", "COMP_CWORD": "2"}
+    assert ovim.ok().splitlines() == ["plain,vms", "plain,vdcs"]
+
+
+def test_the_commands_page_has_every_exit_code_and_verb(ovim):
+    page = (ROOT / "docs" / "cli.md").read_text()
+    for code in range(9):
+        assert f"| {code} |" in page
+    listed = ovim.ok("--help").partition("Commands:")[2]
+    for line in listed.strip().splitlines():
+        assert f"ovim {line.split()[0]}" in page

@@ -59,14 +59,16 @@ VMS = """
 INSERT INTO vms_virtualmachine (id, generation, observed_generation, phase, conditions, ready_at, organization_id, vdc_id,
   owner_id, name, display_name, description, cpu, memory_mib, power_state, power_generation, power_applied_generation,
   user_data, ssh_keys, ip_addresses, node, guest_os, progress, created_at, updated_at)
-SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
+SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8'
+    || substr(md5(n::text), 4, 15))::uuid,
   1, 1, 'Running',
   '[{"type":"Ready","status":"True","reason":"Running","message":"","since":"2026-11-23T10:00:00+00:00"},
     {"type":"DisksReady","status":"True","reason":"Succeeded","message":"","since":"2026-11-23T10:00:00+00:00"}]',
   now(), CASE WHEN few THEN %(small)s::uuid ELSE %(large)s END, CASE WHEN few THEN %(small_vdc)s::uuid ELSE %(large_vdc)s END,
   CASE WHEN few AND place %% (%(few)s / %(own)s) = 0 THEN %(bob)s::uuid END,
   'vm-' || n, 'Machine ' || n, '', 2, 4096, 'on', 1, 1, '', '[]',
-  jsonb_build_array('10.' || n / 65536 || '.' || n / 256 %% 256 || '.' || n %% 256), 'node-' || n %% 40, 'Ubuntu 24.04', '', now(), now()
+  jsonb_build_array('10.' || n / 65536 || '.' || n / 256 %% 256 || '.' || n %% 256), 'node-' || n %% 40,
+  'Ubuntu 24.04', '', now(), now()
 FROM (SELECT n,
   n * %(few)s / %(many)s > (n - 1) * %(few)s / %(many)s AS few, n * %(few)s / %(many)s AS place
   FROM generate_series(1::bigint, %(many)s) n) numbered

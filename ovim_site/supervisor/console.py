@@ -36,7 +36,7 @@ def summary(site: Site) -> str:
         [
             *lines,
             "",
-            f"  {_command('ovim')} login {site.public_url}    then: ovim get vms",
+            f"  {_command('ovim')} login --server {site.public_url} --username bob    then: {_command('ovim')} get vms",
             f"  {_command('kubectl')} --kubeconfig {shlex.quote(_short(site.kubeconfig))} get vm -A",
             f"  logs in {_short(site.var.folder / 'log')}, everything else in {_short(site.var.folder)}",
             "",

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import BaseFinder
 from django.core.files.storage import FileSystemStorage
 from django.utils.functional import cached_property
+from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 PIECES: Mapping[str, str] = {
     "vendor/htmx.js": "htmx.org/dist/htmx.min.js",
@@ -22,6 +23,12 @@ class Pieces(FileSystemStorage):
 
     def path(self, name: str) -> str:
         return str(Path(self.location) / PIECES[name])
+
+
+class Hashed(CompressedManifestStaticFilesStorage):
+    """Names with the content's hash in them, also where one script imports another."""
+
+    support_js_module_import_aggregation = True
 
 
 class NodeModules(BaseFinder):

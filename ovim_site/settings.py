@@ -96,11 +96,10 @@ STATIC_ROOT = BASE_DIR / "var" / "static"
 STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder", "ovim_site.assets.NodeModules"]
 # Behind TLS: hashed names, compressed, cached for a year, after `collectstatic`. Otherwise (demo, tests) straight
 # from where they lie, so that nothing has to be collected first.
-_STATIC = "whitenoise.storage.CompressedManifestStaticFilesStorage"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": _STATIC if SECURE else "django.contrib.staticfiles.storage.StaticFilesStorage",
+        "BACKEND": "ovim_site.assets.Hashed" if SECURE else "django.contrib.staticfiles.storage.StaticFilesStorage",
     },
 }
 WHITENOISE_USE_FINDERS = not SECURE

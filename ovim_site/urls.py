@@ -29,6 +29,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/v1/", include(API)),
     path("", include("tenancy.urls")),
+    path("", include("vdcs.urls")),
+    path("", include("catalogs.urls")),
+    path("", include("vms.urls")),
 ]
 handler404 = "ovim_site.errors.page_not_found"
 handler500 = "ovim_site.errors.server_error"

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.actor import Actor
 from core.enforce import needs, public
@@ -51,6 +51,13 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             rotate_token(request)
             return HttpResponseRedirect(_target(request))
     return render(request, "tenancy/sign_in.html", {"form": form, "next": _target(request)}, status=status)
+
+
+@needs(Right.SELF)
+@require_safe
+def start(request: HttpRequest) -> HttpResponse:
+    """What most people come for; who has no VMs to see is told what he lacks there."""
+    return HttpResponseRedirect(reverse("vm-list"))
 
 
 @needs(Right.SELF)

@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+
+from tenancy.middleware import COOKIE_KEY
+from tests.cast import make_person, session_of
+from vdcs.models import QuotaScope, Vdc
 
 pytestmark = pytest.mark.django_db
 PEOPLE = ("root", "alice", "vera", "bob", "nobody", None)
@@ -18,6 +23,7 @@ SIGNED_IN = "ok ok ok ok ok 401"
 WITH_A_ROLE = "ok ok ok ok 403 401"
 PROVIDER = "ok 403 403 403 403 401"
 ORGANIZATION = "ok ok 403 403 403 401"
+NO_COOKIE = "in in in in in in"
 VDC_ADMIN = "ok ok ok 403 403 401"
 
 # (method, route) → what root, alice, vera, bob, nobody and a stranger get.
@@ -26,9 +32,22 @@ TABLE = {
     ("get", "readyz"): ALL,
     ("get", "metrics"): ALL,
     ("get", "api/schema/"): ALL,
-    ("get", "sign-in"): ALL,
-    ("post", "sign-in"): ALL,
-    ("post", "sign-out"): "in in in in in in",  # the cookie's door: bearer tokens are nothing to pages
+    ("get", "sign-in/"): ALL,
+    ("post", "sign-in/"): ALL,
+    ("post", "theme/"): ALL,
+    # The cookie's door: bearer tokens are nothing to pages. Who signed in may open which: `PAGES` below.
+    ("get", ""): NO_COOKIE,
+    ("post", "sign-out/"): NO_COOKIE,
+    ("get", "vdcs/"): NO_COOKIE,
+    ("get", "vdcs/<uuid:pk>/"): NO_COOKIE,
+    ("get", "catalog/"): NO_COOKIE,
+    ("get", "vms/"): NO_COOKIE,
+    ("get", "vms/new/"): NO_COOKIE,
+    ("post", "vms/new/"): NO_COOKIE,
+    ("get", "vms/<uuid:pk>/"): NO_COOKIE,
+    ("post", "vms/<uuid:pk>/power/"): NO_COOKIE,
+    ("get", "vms/<uuid:pk>/delete/"): NO_COOKIE,
+    ("post", "vms/<uuid:pk>/delete/"): NO_COOKIE,
     ("post", "api/v1/auth/login"): ALL,
     ("post", "api/v1/auth/refresh"): ALL,
     ("get", "api/v1/auth/info"): ALL,
@@ -69,7 +88,16 @@ TABLE = {
     ("get", "api/v1/clusters/<uuid:pk>"): PROVIDER,
 }
 # What a plain view answers to; API views say it themselves.
-PAGE_METHODS = {"sign-in": ("get", "post"), "sign-out": ("post",)}
+PAGE_METHODS = {
+    "sign-in/": ("get", "post"),
+    "sign-out/": ("post",),
+    "theme/": ("post",),
+    "vms/new/": ("get", "post"),
+    "vms/<uuid:pk>/power/": ("post",),
+    "vms/<uuid:pk>/delete/": ("get", "post"),
+}
+# Every page needs a role; only one's own account does not.
+PAGES = sorted(row for row, cells in TABLE.items() if cells == NO_COOKIE and row[1] not in ("", "sign-out/"))
 
 
 def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -117,3 +145,23 @@ def test_who_gets_past_the_door(api, cluster, method, route):
         body = {} if method == "get" else {"data": {}, "content_type": "application/json"}
         answer = getattr(client, method)(address, headers=api(name).headers, **body)
         assert outcome(answer) == wanted, (name, answer.status_code, answer.content[:300])
+
+
+@pytest.mark.parametrize(("method", "route"), PAGES)
+def test_who_gets_past_the_door_of_a_page(cluster, method, route):
+    address = "/" + route.replace("<uuid:pk>", str(uuid4()))
+    for name, wanted in zip(PEOPLE[:5], WITH_A_ROLE.split()[:5], strict=True):
+        answer = getattr(signed_in(name), method)(address)
+        assert outcome(answer) == wanted, (name, answer.status_code, answer.content[:300])
+
+
+def signed_in(name: str) -> Client:
+    """With the portal's cookie, as the sign-in page leaves it."""
+    client = Client(raise_request_exception=False)
+    session = client.session
+    session[COOKIE_KEY] = str(session_of(make_person(name)).pk)
+    for vdc in Vdc.objects.filter(quota=None):  # the cast's are rows only; pages show what is left
+        QuotaScope.objects.create(organization=vdc.organization, vdc=vdc)
+    session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+    return client

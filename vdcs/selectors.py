@@ -32,7 +32,15 @@ def facts(vdc: Vdc) -> VdcFacts:
 
 def usage(vdc: Vdc) -> Mapping[str, Any]:
     """Limits and use of a VDC: `used` is what the limits bind, the two ledgers are beside it."""
-    scope = QuotaScope.objects.get(vdc=vdc)
+    return _usage(QuotaScope.objects.get(vdc=vdc), vdc)
+
+
+def usage_of(vdc: Vdc) -> Mapping[str, Any]:
+    """The same of a VDC that was loaded with its quota (`select_related`): costs no query."""
+    return _usage(vdc.quota, vdc)
+
+
+def _usage(scope: QuotaScope, vdc: Vdc) -> Mapping[str, Any]:
     names = sorted({*quotas.RESOURCES, *scope.limits, *scope.allocated})
     return {
         "limits": scope.limits,

@@ -98,15 +98,72 @@ def age(moment: datetime | None) -> SafeString | str:
     steps = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (7 * 86400, 86400, "d"))
     found = next((f"{seconds // unit}{GAP}{name}" for limit, unit, name in steps if seconds < limit), None)
     text = found or f"{moment:%d %b %Y}"
-    return format_html(
-        '<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>', moment.isoformat(), moment, text
-    )
+    exact = f"{moment:%Y-%m-%d %H:%M:%S} UTC"  # here, as format_html makes text of its values first
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, text)
 
 
 @register.filter
 def moment(value: datetime | str) -> datetime:
     """A time as JSON keeps it."""
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+# (condition, status) → (icon, tone, sentence); what is not here is shown in the cluster's own words.
+SENTENCES: Mapping[tuple[str, str], tuple[str, str, str]] = {
+    ("Ready", "True"): ("ok", "ok", "It is as it should be."),
+    ("Ready", "False"): ("info", "", "It is not ready."),
+    ("DiskReady", "True"): ("ok", "ok", "Its disks are filled."),
+    ("DiskReady", "False"): ("busy", "busy", "A disk is being filled."),
+    ("ImportFailed", "True"): ("failed", "bad", "The disk's image could not be imported."),
+    ("Scheduled", "True"): ("ok", "ok", "A node has room for it."),
+    ("Scheduled", "False"): ("warning", "warn", "No node has room for it yet."),
+    ("AgentConnected", "True"): ("ok", "ok", "The guest agent answers."),
+    ("RestartRequired", "True"): ("refresh", "warn", "A change takes effect with the next restart."),
+    ("PowerRefused", "True"): ("warning", "warn", "A power change made in the cluster was refused."),
+}
+TROUBLE = ("ImportFailed", "PowerRefused", "RestartRequired")  # said in a list, most urgent first
+
+
+@register.filter
+def said(row: Any) -> list[dict[str, Any]]:
+    """A row's conditions as sentences, each with its cause and since when."""
+    found = []
+    for item in row.conditions:
+        known = SENTENCES.get((item["type"], item["status"]))
+        picture, tone, text = known or ("info", "", f"{item['type']}: {item['status']}")
+        if item["type"] == "DiskReady" and item["reason"] == "ImportFailed":
+            continue  # ImportFailed says it
+        found.append(
+            {"icon": picture, "tone": tone, "text": text, "cause": item["message"], "since": moment(item["since"])}
+        )
+    return found
+
+
+@register.filter
+def why(row: Any) -> str:
+    """What a list says of a row that is not as it should be; nothing of one that is."""
+    told = {item["type"]: item for item in row.conditions}
+    for name in TROUBLE:
+        if told.get(name, {}).get("status") == "True":
+            return str(told[name]["message"] or SENTENCES[name, "True"][2])
+    if row.deletion_requested_at or percent(row.progress) is not None:
+        return ""  # the phase says it
+    if told.get("Ready", {}).get("status") == "False":
+        return str(told["Ready"]["message"])
+    return ""
+
+
+DEEDS = {"vm.create": "made it", "vm.edit": "changed it", "vm.delete": "asked for it to be deleted"}
+
+
+@register.filter
+def deed(entry: Any) -> str:
+    """An audit entry as what somebody did."""
+    after = entry.after or {}
+    if entry.action == "vm.power":
+        where = f" in {after['changed_in']}" if after.get("changed_in") else ""
+        return ("started it" if after.get("power_state") == "on" else "stopped it") + where
+    return DEEDS.get(entry.action, entry.action)
 
 
 def _spaced(quantity: str) -> str:

@@ -1,0 +1,7 @@
+"""Pages of catalogs."""
+
+from django.urls import path
+
+from catalogs import views
+
+urlpatterns = [path("catalog/", views.catalog, name="catalog")]

@@ -1,0 +1,142 @@
+// Keeps a page true while it is open: hears which rows changed, fetches their fragments, changes what differs.
+// The stream carries no content, so that rights are asked anew with each fetch.
+import { morph } from "./morph.js";
+
+const MOST_IDS = 50; // the server's bound on ?ids=
+const PAUSE = 500; // milliseconds between two fetches
+const HIDDEN_TOO_LONG = 60_000;
+
+const address = document.body.dataset.live;
+const badge = document.getElementById("live");
+const waiting = new Set();
+let everything = false;
+let busy = false;
+let source = null;
+let hiding = 0;
+
+function show(live) {
+  if (!badge) return;
+  badge.hidden = false;
+  badge.classList.toggle("paused", !live);
+  const word = badge.querySelector(".word");
+  if (word.textContent !== (live ? "Live" : "Paused")) word.textContent = live ? "Live" : "Paused";
+}
+
+const shown = () => [...document.querySelectorAll("[data-row]")];
+
+function hear(change) {
+  const row = shown().find((item) => item.dataset.id === change.id);
+  if (row) waiting.add(change.id);
+  else if (change.kind === "vm" && !change.deleted) news(change.id);
+  if (waiting.size) plan();
+}
+
+// New rows wait until they are asked for: nothing moves under the reader's hand.
+const fresh = new Set();
+function news(id) {
+  const sign = document.getElementById("fresh");
+  if (!sign || fresh.has(id)) return;
+  fresh.add(id);
+  sign.hidden = false;
+  sign.firstElementChild.textContent = `${fresh.size} new or changed elsewhere · Show`;
+}
+
+function plan() {
+  if (!busy) {
+    busy = true;
+    setTimeout(fetchWaiting, 30);
+  }
+}
+
+async function fetchWaiting() {
+  const ids = everything ? shown().map((row) => row.dataset.id) : [...waiting];
+  const batch = ids.slice(0, MOST_IDS);
+  everything = false;
+  waiting.clear();
+  for (const id of ids.slice(MOST_IDS)) waiting.add(id);
+  try {
+    if (batch.length) await refresh(batch);
+  } catch {
+    for (const id of batch) waiting.add(id);
+    show(false);
+  }
+  setTimeout(() => {
+    busy = false;
+    if (waiting.size || everything) plan();
+  }, PAUSE);
+}
+
+async function refresh(ids) {
+  const whole = document.querySelector("[data-fragment]");
+  const list = document.querySelector("[data-list]");
+  const url = whole ? whole.dataset.fragment : `${list.dataset.list}?ids=${ids.join(",")}`;
+  const answer = await fetch(url, { headers: { "HX-Request": "true" } });
+  if (answer.headers.has("HX-Redirect")) {
+    location.assign(answer.headers.get("HX-Redirect"));
+    return;
+  }
+  if (answer.status === 404) {
+    for (const id of ids) gone(id);
+    return;
+  }
+  if (!answer.ok) throw new Error(String(answer.status));
+  const made = document.createElement("template");
+  made.innerHTML = await answer.text();
+  const found = new Map([...made.content.querySelectorAll("[data-row]")].map((row) => [row.dataset.id, row]));
+  for (const id of ids) {
+    const row = shown().find((item) => item.dataset.id === id);
+    if (!row) continue;
+    if (found.has(id)) changed(row, morph(row, found.get(id)));
+    else gone(id);
+  }
+}
+
+function changed(row, differs) {
+  if (!differs || row.tagName !== "TR") return;
+  row.classList.add("changed");
+  setTimeout(() => row.classList.remove("changed"), 4000);
+}
+
+function gone(id) {
+  const row = shown().find((item) => item.dataset.id === id);
+  if (!row) return;
+  if (row.dataset.fragment) location.assign(document.querySelector(".side a[aria-current]")?.href ?? "/");
+  else row.remove();
+}
+
+function open() {
+  source = new EventSource(address, { withCredentials: true });
+  source.addEventListener("change", (event) => hear(JSON.parse(event.data)));
+  source.addEventListener("resync", () => {
+    show(true);
+    everything = true;
+    plan();
+  });
+  source.addEventListener("paused", () => show(false));
+  source.addEventListener("error", () => {
+    show(false);
+    // Refused (signed out, too many): the browser gives up by itself, so we come back later.
+    if (source && source.readyState === EventSource.CLOSED) setTimeout(reopen, 5000);
+  });
+}
+
+function reopen() {
+  close();
+  open();
+}
+
+function close() {
+  source?.close();
+  source = null;
+}
+
+if (address && document.querySelector("[data-list], [data-fragment]")) {
+  open();
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => event.persisted && reopen());
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(close, HIDDEN_TOO_LONG);
+    else if (!source) open();
+  });
+}

@@ -1,0 +1,124 @@
+"""What people fill in to make a VM: shapes only. Whether it may be and fits, the service says."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django import forms
+
+from catalogs.models import CatalogItem
+from clusters.models import Phase
+from core import quantities
+from core.names import dns_label
+from vdcs.models import Vdc
+from vms.models import PowerState
+
+LONGEST_NUMBER = 64
+
+
+class QuantityField(forms.CharField):
+    """`8Gi`, `8 GiB`: exact, or refused with a word about units."""
+
+    def __init__(self, read: Callable[[str], int], example: str, **kwargs: Any) -> None:
+        self._read, self._example = read, example
+        super().__init__(max_length=LONGEST_NUMBER, required=False, **kwargs)
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value).replace(" ", "").replace("iB", "i")
+        if not text:
+            return None
+        if text.isdigit():
+            raise forms.ValidationError(f"Write the unit, too: {text}Gi or {text}Mi.", code="quantity")
+        try:
+            return self._read(text)
+        except quantities.NotExact as error:
+            raise forms.ValidationError(str(error), code="quantity") from None
+
+
+class VmForm(forms.Form):
+    """Field names are the service's; `fields_of` maps its refusals back to them."""
+
+    vdc = forms.ChoiceField(label="VDC")
+    name = forms.CharField(
+        max_length=63,
+        validators=[dns_label],
+        help_text="Lower-case letters, digits and “-”. It never changes.",
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
+    )
+    catalog_item = forms.ChoiceField(label="Template", widget=forms.RadioSelect)
+    cpu = forms.IntegerField(label="vCPU", min_value=1, max_value=2**31 - 1, required=False)
+    memory_mib = QuantityField(quantities.mebibytes, "8Gi", label="Memory", help_text="Such as 4Gi or 512Mi.")
+    disk_gib = QuantityField(quantities.gibibytes, "20Gi", label="Disk", help_text="Such as 20Gi.")
+    ssh_keys = forms.CharField(
+        label="SSH keys",
+        required=False,
+        max_length=65536,
+        help_text="Public keys, one a line.",
+        widget=forms.Textarea({"rows": 3, "spellcheck": "false", "placeholder": "ssh-ed25519 AAAA… you@laptop"}),
+    )
+    user_data = forms.CharField(
+        label="cloud-init",
+        required=False,
+        max_length=65536,
+        strip=False,
+        help_text="Empty: what the template brings.",
+        widget=forms.Textarea({"rows": 6, "spellcheck": "false", "placeholder": "#cloud-config"}),
+    )
+
+    def __init__(self, *args: Any, vdcs: Iterable[Vdc], items: Iterable[CatalogItem], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._vdcs = {str(vdc.pk): vdc for vdc in vdcs}
+        self._items = {str(item.pk): item for item in items}
+        self.fields["vdc"].choices = [(pk, _place(vdc)) for pk, vdc in self._vdcs.items()]  # type: ignore[attr-defined]
+        self.fields["catalog_item"].choices = [(pk, item.display_name) for pk, item in self._items.items()]  # type: ignore[attr-defined]
+
+    @property
+    def items(self) -> list[CatalogItem]:
+        return list(self._items.values())
+
+    def place(self) -> list[forms.BoundField]:
+        return [self["vdc"], self["name"]]
+
+    def measures(self) -> list[forms.BoundField]:
+        return [self[name] for name in SIZES]
+
+    def chosen(self, name: str) -> Any:
+        """The VDC or item that is picked now, as a row; None when none is, or one that is not on offer."""
+        return {"vdc": self._vdcs, "catalog_item": self._items}[name].get(str(self[name].value() or ""))  # type: ignore[attr-defined]
+
+    def wish(self) -> dict[str, Any]:
+        """As the service takes it. Call it when the form is valid."""
+        given: Mapping[str, Any] = self.cleaned_data
+        return {
+            **given,
+            "vdc": self._vdcs[given["vdc"]],
+            "catalog_item": self._items[given["catalog_item"]],
+            "ssh_keys": [line.strip() for line in given["ssh_keys"].splitlines() if line.strip()],
+            "user_data": given["user_data"].replace("\r\n", "\n") or None,
+        }
+
+    def sizes(self) -> dict[str, int]:
+        """What it would take, as far as it can be told: what is typed, else what the template says."""
+        item = self.chosen("catalog_item")
+        typed = self.cleaned_data if self.is_bound else {}
+        found = {name: typed.get(name) or getattr(item, name, None) for name in SIZES}
+        return {name: value for name, value in found.items() if value is not None and name not in self.errors}
+
+
+SIZES = ("cpu", "memory_mib", "disk_gib")
+
+
+def _place(vdc: Vdc) -> str:
+    return f"{vdc.organization.name} / {vdc.name}"
+
+
+class VmFilter(forms.Form):
+    """The list's filters, as they stand in the address."""
+
+    q = forms.CharField(required=False, max_length=255)
+    vdc = forms.ChoiceField(required=False, label="VDC")
+    phase = forms.ChoiceField(required=False, choices=[("", "Any state"), *Phase.choices], label="State")
+    power = forms.ChoiceField(required=False, choices=[("", "Any power"), *PowerState.choices], label="Power")
+
+    def __init__(self, *args: Any, vdcs: Iterable[Vdc], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["vdc"].choices = [("", "Any VDC"), *((str(vdc.pk), _place(vdc)) for vdc in vdcs)]  # type: ignore[attr-defined]

@@ -1,0 +1,228 @@
+"""Pages of VMs: one view each for the page and its fragments. Verbs call the services that the API calls."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from catalogs.models import CatalogItem
+from core import access
+from core.actor import Actor
+from core.enforce import needs
+from core.errors import Conflict, DomainError, Forbidden, Invalid, QuotaExceeded
+from core.models import AuditEntry
+from core.rights import Right
+from vdcs.meters import meters
+from vdcs.models import Vdc
+from vdcs.selectors import usage
+from vms import services
+from vms.forms import VmFilter, VmForm
+from vms.models import Disk, PowerState, VirtualMachine
+
+PAGE = 50
+MOST_IDS = 50
+REFUSALS = (Conflict, Invalid, QuotaExceeded)
+
+
+def _actor(request: HttpRequest) -> Actor:
+    actor: Actor = request.actor  # type: ignore[attr-defined]  # set by SignedIn
+    return actor
+
+
+def _rows() -> QuerySet[VirtualMachine]:
+    disks = Disk.objects.filter(vm_id=OuterRef("pk")).order_by().values("vm").annotate(n=Sum("size_gib")).values("n")
+    rows = VirtualMachine.objects.select_related("vdc", "organization", "owner")
+    return rows.annotate(disks_gib=Subquery(disks, output_field=IntegerField()))
+
+
+def _vdcs(actor: Actor, right: Right) -> list[Vdc]:
+    rows = Vdc.objects.select_related("organization").order_by("organization__name", "name")
+    return list(access.visible(actor, rows, right)[:200])
+
+
+@needs(Right.VM_VIEW)
+@require_GET
+def vm_list(request: HttpRequest) -> HttpResponse:
+    """The list; with `?ids=` only those rows, with HX-Request only the table."""
+    actor = _actor(request)
+    rows = access.visible(actor, _rows(), Right.VM_VIEW).order_by("-pk")
+    if "ids" in request.GET:
+        page = {"vms": rows.filter(pk__in=_ids(request.GET["ids"])), "many_organizations": _is_of_many(actor)}
+        return render(request, "vms/list.html#rows", page)
+    vdcs = _vdcs(actor, Right.VDC_VIEW)
+    given = VmFilter(request.GET, vdcs=vdcs)
+    found = list(_narrowed(rows, given, request.GET.get("after", ""))[: PAGE + 1])
+    query = request.GET.copy()
+    query.pop("after", None)
+    page = {
+        "section": "vms",
+        "vms": found[:PAGE],
+        "next": found[PAGE - 1].pk if len(found) > PAGE else None,
+        "filters": given,
+        "query": query.urlencode(),
+        "filtered": any(given[name].value() for name in given.fields),
+        "first": "after" not in request.GET,
+        "many_organizations": _is_of_many(actor),
+        "may_create": actor.holds(Right.VM_CREATE),
+    }
+    template = "vms/list.html#table" if request.headers.get("HX-Request") else "vms/list.html"
+    answer = render(request, template, page)
+    patch_vary_headers(answer, ["HX-Request"])
+    return answer
+
+
+def _is_of_many(actor: Actor) -> bool:
+    return len(actor.organizations) != 1
+
+
+def _narrowed(rows: QuerySet[VirtualMachine], given: VmFilter, after: str) -> QuerySet[VirtualMachine]:
+    """What can't be meant (an unknown phase, another tenant's VDC) finds nothing."""
+    if not given.is_valid():
+        return rows.none()
+    wanted = given.cleaned_data
+    if wanted["q"]:
+        text = wanted["q"].replace("\0", "")
+        rows = rows.filter(Q(name__icontains=text) | Q(display_name__icontains=text) | Q(ip_addresses__icontains=text))
+    for name, field in (("vdc", "vdc_id"), ("phase", "phase"), ("power", "power_state")):
+        if wanted[name]:
+            rows = rows.filter(**{field: wanted[name]})
+    if after:
+        rows = rows.filter(pk__lt=_ids(after)[0]) if _ids(after) else rows.none()
+    return rows
+
+
+def _ids(text: str) -> list[UUID]:
+    found = []
+    for part in text.split(",")[:MOST_IDS]:
+        try:
+            found.append(UUID(part))
+        except ValueError:
+            continue
+    return found
+
+
+@needs(Right.VM_VIEW)
+@require_GET
+def vm_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return _detail(request, access.get(_actor(request), _rows(), pk, Right.VM_VIEW))
+
+
+def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | None = None) -> HttpResponse:
+    actor = _actor(request)
+    page = {
+        "section": "vms",
+        "vm": vm,
+        "disks": list(access.visible(actor, Disk.objects.filter(vm=vm).order_by("position"), Right.VM_VIEW)),
+        "timeline": _timeline(actor, vm),
+        "refusal": refusal,
+        "may_power": vm.deletion_requested_at is None and access.allows(actor, Right.VM_POWER, vm),
+        "may_delete": vm.deletion_requested_at is None and access.allows(actor, Right.VM_DELETE, vm),
+    }
+    template = "vms/detail.html#live" if request.headers.get("HX-Request") else "vms/detail.html"
+    answer = render(request, template, page, status=422 if refusal else 200)
+    patch_vary_headers(answer, ["HX-Request"])
+    return answer
+
+
+def _timeline(actor: Actor, vm: VirtualMachine) -> list[AuditEntry]:
+    """What was done to it, latest first: all of it for who may see the audit log, else what one did oneself."""
+    about = AuditEntry.objects.filter(object_kind="virtualmachine", object_id=vm.pk)
+    own = access.visible(actor, about, Right.SELF)
+    return list((own | access.visible(actor, about, Right.AUDIT_VIEW)).order_by("-pk")[:20])
+
+
+@needs(Right.VM_POWER)
+@require_POST
+def vm_power(request: HttpRequest, pk: UUID) -> HttpResponse:
+    actor = _actor(request)
+    vm = access.get(actor, _rows(), pk, Right.VM_VIEW)
+    on = request.POST.get("state") == PowerState.ON
+    try:
+        services.set_power(actor=actor, vm=vm, on=on)
+    except REFUSALS as refusal:
+        return _detail(request, vm, refusal)
+    messages.success(request, f"{vm} has been told to {'start' if on else 'stop'}.")
+    return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
+
+
+@needs(Right.VM_DELETE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def vm_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """GET: what is lost, for browsers without scripts; the detail page has the same in a dialog."""
+    actor = _actor(request)
+    vm = access.get(actor, _rows(), pk, Right.VM_VIEW)
+    if request.method != "POST":
+        return render(request, "vms/delete.html", {"section": "vms", "vm": vm, "disks": list(vm.disks.all())})
+    services.delete_vm(actor=actor, vm=vm)
+    messages.success(request, f"{vm} is being deleted.")
+    return HttpResponseRedirect(resolve_url("vm-list"))
+
+
+@needs(Right.VM_CREATE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def vm_create(request: HttpRequest) -> HttpResponse:
+    """The form. Each change of a field asks with HX-Request: the plan comes back, nothing is made."""
+    actor = _actor(request)
+    items = CatalogItem.objects.filter(image__isnull=False, catalog__enabled=True).select_related("catalog", "image")
+    offered = {
+        "vdcs": _vdcs(actor, Right.VM_CREATE),
+        "items": access.visible(actor, items.order_by("display_name", "pk"), Right.CATALOG_VIEW)[:100],
+    }
+    if request.method != "POST":
+        first = next(iter(offered["vdcs"]), None)
+        given = {"vdc": first and first.pk} | {
+            name: request.GET[name] for name in ("vdc", "catalog_item") if name in request.GET
+        }
+        return _form(request, VmForm(initial=given, **offered))
+    form = VmForm(request.POST, **offered)
+    planning = bool(request.headers.get("HX-Request"))
+    refusal: DomainError | None = None
+    if form.is_valid():
+        try:
+            with transaction.atomic():
+                vm = services.create_vm(actor=actor, **form.wish())
+                transaction.set_rollback(planning)
+        except (*REFUSALS, Forbidden) as error:
+            refusal = error
+        else:
+            if not planning:
+                messages.success(request, f"{vm} is being made.")
+                return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
+    _place_errors(form, refusal)
+    return _form(request, form, refusal, planning=planning)
+
+
+def _place_errors(form: VmForm, refusal: DomainError | None) -> None:
+    """A refusal that names a field is shown at that field."""
+    for error in refusal.errors if refusal else ():
+        field = error.field.partition("[")[0].partition(".")[0]
+        form.add_error(field if field in form.fields else None, error.message)
+
+
+def _form(
+    request: HttpRequest, form: VmForm, refusal: DomainError | None = None, *, planning: bool = False
+) -> HttpResponse:
+    vdc = form.chosen("vdc")
+    sizes = form.sizes()
+    added = {**sizes, "vms": 1, "running_vms": 1}
+    page: dict[str, Any] = {
+        "section": "vms",
+        "form": form,
+        "vdc": vdc,
+        "item": form.chosen("catalog_item"),
+        "meters": meters(usage(vdc), added if sizes else None) if vdc else [],
+        # While somebody types, a field he has not come to yet is not wrong; errors of what he typed are.
+        "errors": [field for field in form if field.errors and (field.value() or not planning)],
+        "refusal": refusal if refusal and not refusal.errors else None,
+        "fits": form.is_bound and not form.errors and refusal is None,
+        "planning": planning,
+    }
+    if planning:
+        return render(request, "vms/new.html#plan", page)
+    return render(request, "vms/new.html", page, status=422 if form.is_bound else 200)

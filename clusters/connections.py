@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from clusters import secrets
+from clusters import secrets, sql
 from clusters.client import Client
 from clusters.errors import KubeError
 from clusters.models import Cluster
@@ -17,6 +17,22 @@ _lock = threading.Lock()
 
 def client_of(cluster_id: UUID) -> Client:
     """The client for this cluster as it is configured now. Made after a fork, kept while the configuration stands."""
+    return look(cluster_id)[0]
+
+
+def look(cluster_id: UUID) -> tuple[Client, bool]:
+    """The client, and whether the cluster's circuit is open now."""
+    found = sql.run(
+        "SELECT generation, failing_since IS NOT NULL FROM clusters_cluster WHERE id = %s::uuid", [cluster_id]
+    )
+    if not found:
+        raise Cluster.DoesNotExist
+    generation, failing_now = found[0]
+    client = _clients.get((os.getpid(), cluster_id, generation))
+    return client or _connect(cluster_id), failing_now
+
+
+def _connect(cluster_id: UUID) -> Client:
     cluster = Cluster.objects.only("id", "generation", "server", "ca", "credential").get(pk=cluster_id)
     key = (os.getpid(), cluster.pk, cluster.generation)
     with _lock:
@@ -34,7 +50,7 @@ def failing(cluster_id: UUID, error: KubeError) -> None:
 
 
 def healthy(cluster_id: UUID) -> None:
-    """Close the circuit. One indexed look when it is closed already."""
+    """Close the circuit."""
     Cluster.objects.filter(pk=cluster_id, failing_since__isnull=False).update(
         failing_since=None, probe_at=None, last_error=""
     )

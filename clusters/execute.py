@@ -49,6 +49,7 @@ class Executor:
     installation: UUID
     overrule: Overrule | None = None
     report: Report = field(default_factory=Report)
+    recorded: list[Applied] = field(default_factory=list)
     _applied: list[Applied] = field(default_factory=list)
 
     def run(self, changes: ChangeSet) -> Report:
@@ -96,6 +97,7 @@ class Executor:
         applied, self._applied = self._applied, []
         inventory.record(self.row, applied, self.lease)
         observed.store(self.lease.cluster_id, [item.live for item in applied if item.held.ref.type.watched])
+        self.recorded += applied
 
     def _done(self, wanted: Wanted, held: Held, live: Object) -> None:
         self._applied.append(Applied(held, live, wanted))

@@ -5,9 +5,9 @@ transaction (ENGINE §1, §2).
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, Func
 from django.db.models.functions import Now
 
-from clusters import kinds
+from clusters import kinds, sql
 from clusters.apply import Held, Owner, Wanted, digest, owned_digest
 from clusters.errors import Fenced
 from clusters.models import InventoryItem, Reconciled
@@ -31,87 +31,135 @@ class Applied:
     live: dict[str, Any]
     wanted: Wanted | None  # None: only the uid is proven (found by its claim token), not what it holds
 
+    def known(self) -> Held:
+        """The inventory's row once this is recorded."""
+        uid = UUID(self.live["metadata"]["uid"])
+        if self.wanted is None:
+            return replace(self.held, uid=uid, checked_seconds_ago=0.0)
+        applied, owned = digest(self.wanted.manifest), owned_digest(self.live)
+        return replace(self.held, uid=uid, applied_hash=applied, owned_hash=owned, checked_seconds_ago=0.0)
+
 
 @contextmanager
 def fenced(row: Reconciled, lease: Lease) -> Iterator[None]:
     """A transaction in which the owner's row is locked and the lease is ours until it commits."""
     with transaction.atomic():
-        locked = type(row)._default_manager.select_for_update(no_key=True, of=("self",)).filter(pk=row.pk)
-        if locked.values_list("pk").first() is None:
-            raise Fenced
-        lease.hold()
+        stroke(row, lease, "SELECT count(*) FROM held", {})
         yield
 
 
-def of(row: Reconciled, destroyable: Callable[[Owner], bool]) -> list[Held]:
-    """Everything this row's reconciler has written and not yet confirmed gone."""
-    age = Func(F("checked_at"), template="EXTRACT(EPOCH FROM clock_timestamp() - %(expressions)s)")
-    items = InventoryItem.objects.filter(
-        owner_kind=kinds.of(row).name, owner_id=row.pk, tombstoned_at__isnull=True
-    ).annotate(age=age)
-    return [_held(item, destroyable) for item in items]
+def _held(row: Reconciled) -> str:
+    """The beginning of a statement: the owner's row locked, then the work item, if the lease is still ours.
+
+    `held` has one row or none. It needs `own` before it locks, so the order of locks is that of ENGINE §1.
+    """
+    return _HELD.format(table=connection.ops.quote_name(row._meta.db_table))
 
 
-def _held(item: Any, destroyable: Callable[[Owner], bool]) -> Held:
-    data_of = Owner(item.data_of_kind, item.data_of_id)
-    ref = Ref(item.group, item.kind, item.namespace, item.name)
-    return Held(
-        pk=item.pk,
-        ref=ref,
-        data_of=data_of,
-        token=item.claim_token,
-        past_tokens=tuple(item.past_tokens),
-        uid=item.uid,
-        applied_hash=item.applied_hash,
-        owned_hash=item.owned_hash,
-        checked_seconds_ago=float(item.age) if item.age is not None else None,
-        destroyable=ref.type.data and destroyable(data_of),
-    )
-
-
-CLAIM = """
-INSERT INTO clusters_inventoryitem (owner_kind, owner_id, data_of_kind, data_of_id, cluster_id, "group", kind,
-  namespace, name, claim_token, past_tokens, applied_hash, owned_hash)
-SELECT %(owner_kind)s, %(owner_id)s, r.*, '{}', '', '' FROM unnest(%(data_kinds)s::text[], %(data_ids)s::uuid[],
-  %(clusters)s::uuid[], %(groups)s::text[], %(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[],
-  %(tokens)s::uuid[]) AS r
-ON CONFLICT (cluster_id, "group", kind, namespace, name) WHERE tombstoned_at IS NULL DO NOTHING
+_HELD = """
+WITH own AS MATERIALIZED (SELECT id FROM {table} WHERE id = %(owner)s::uuid FOR NO KEY UPDATE),
+held AS MATERIALIZED (
+  SELECT w.id FROM clusters_workitem w, own
+  WHERE w.lease_token = %(lease)s::uuid AND w.leased_until > clock_timestamp() FOR UPDATE OF w)
 """
 
 
-def claim(row: Reconciled, wanted: Iterable[Wanted], held: Sequence[Held], lease: Lease) -> bool:
-    """Record what is about to be created. What another row holds is not claimed. True: something was inserted."""
+def stroke(row: Reconciled, lease: Lease, statement: str, params: Mapping[str, Any]) -> list[sql.Row]:
+    """A fenced transaction that is one statement, in one round trip. Its first column is how many leases it held."""
+    found = sql.run(_held(row) + statement, {"owner": row.pk, "lease": lease.token, **params})
+    if not found[0][0]:
+        raise Fenced
+    return found
+
+
+OF = """
+SELECT id, "group", kind, namespace, name, data_of_kind, data_of_id, claim_token, past_tokens, uid, applied_hash,
+  owned_hash, extract(epoch FROM clock_timestamp() - checked_at)::float8
+FROM clusters_inventoryitem WHERE owner_kind = %s AND owner_id = %s::uuid AND tombstoned_at IS NULL
+"""
+
+
+def of(row: Reconciled, destroyable: Callable[[Owner], bool] | None = None) -> list[Held]:
+    """Everything this row's reconciler has written and not yet confirmed gone."""
+    items = [
+        Held(
+            pk=pk,
+            ref=Ref(*ref),
+            data_of=Owner(data_kind, data_id),
+            token=token,
+            past_tokens=tuple(past),
+            uid=uid,
+            applied_hash=applied,
+            owned_hash=owned,
+            checked_seconds_ago=age,
+        )
+        for pk, *ref, data_kind, data_id, token, past, uid, applied, owned, age in sql.run(
+            OF, [kinds.of(row).name, row.pk]
+        )
+    ]
+    return items if destroyable is None else judged(items, frozenset(), destroyable)
+
+
+def judged(held: Iterable[Held], wanted: Collection[Ref], destroyable: Callable[[Owner], bool]) -> list[Held]:
+    """Whether what is no longer wanted may be destroyed. Asked only for that: each answer is a look at a row."""
+    return [
+        replace(item, destroyable=destroyable(item.data_of)) if item.ref.type.data and item.ref not in wanted else item
+        for item in held
+    ]
+
+
+CLAIM = """, made AS (
+  INSERT INTO clusters_inventoryitem (owner_kind, owner_id, data_of_kind, data_of_id, cluster_id, "group", kind,
+    namespace, name, claim_token, past_tokens, applied_hash, owned_hash)
+  SELECT %(owner_kind)s::text, %(owner)s::uuid, r.data_kind, r.data_id, %(cluster)s::uuid, r.grp, r.kind, r.namespace,
+    r.name, r.token, '{}', '', ''
+  FROM held, unnest(%(data_kinds)s::text[], %(data_ids)s::uuid[], %(groups)s::text[], %(kinds)s::text[],
+    %(namespaces)s::text[], %(names)s::text[], %(tokens)s::uuid[])
+    WITH ORDINALITY AS r(data_kind, data_id, grp, kind, namespace, name, token, place) ORDER BY r.place
+  ON CONFLICT (cluster_id, "group", kind, namespace, name) WHERE tombstoned_at IS NULL DO NOTHING
+  RETURNING id, claim_token)
+SELECT (SELECT count(*) FROM held), made.id, made.claim_token FROM (SELECT 1) AS one LEFT JOIN made ON true
+"""
+
+
+def claim(row: Reconciled, wanted: Iterable[Wanted], held: Sequence[Held], lease: Lease) -> list[Held]:
+    """Record what is about to be created, and answer that. What another row holds is not claimed."""
     have = {item.ref for item in held}
     new = sorted((item for item in wanted if item.ref not in have), key=lambda item: item.ref)
     if not new:
-        return False
+        return []
     owner = Owner(kinds.of(row).name, row.pk)
     data_of = [item.data_of or owner for item in new]
-    with fenced(row, lease), connection.cursor() as cursor:
-        cursor.execute(
-            CLAIM,
-            {
-                "owner_kind": owner.kind,
-                "owner_id": owner.id,
-                "data_kinds": [item.kind for item in data_of],
-                "data_ids": [item.id for item in data_of],
-                "clusters": [lease.cluster_id] * len(new),
-                "groups": [item.ref.group for item in new],
-                "kinds": [item.ref.kind for item in new],
-                "namespaces": [item.ref.namespace for item in new],
-                "names": [item.ref.name for item in new],
-                "tokens": [uuid.uuid4() for _ in new],
-            },
-        )
-    return True
+    tokens = [uuid.uuid4() for _ in new]
+    made = stroke(
+        row,
+        lease,
+        CLAIM,
+        {
+            "owner_kind": owner.kind,
+            "cluster": lease.cluster_id,
+            "data_kinds": [item.kind for item in data_of],
+            "data_ids": [item.id for item in data_of],
+            "groups": [item.ref.group for item in new],
+            "kinds": [item.ref.kind for item in new],
+            "namespaces": [item.ref.namespace for item in new],
+            "names": [item.ref.name for item in new],
+            "tokens": tokens,
+        },
+    )
+    keys = {token: pk for _, pk, token in made}
+    found = zip(new, data_of, tokens, strict=True)
+    return [Held(keys[token], item.ref, data, token) for item, data, token in found if token in keys]
 
 
-RECORD = """
-UPDATE clusters_inventoryitem i SET uid = r.uid, checked_at = clock_timestamp(),
-  applied_hash = CASE WHEN r.applied = '-' THEN i.applied_hash ELSE r.applied END,
-  owned_hash = CASE WHEN r.applied = '-' THEN i.owned_hash ELSE r.owned END
-FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::text[]) AS r(id, uid, applied, owned)
-WHERE i.id = r.id AND i.tombstoned_at IS NULL
+RECORD = """, done AS (
+  UPDATE clusters_inventoryitem i SET uid = r.uid, checked_at = clock_timestamp(),
+    applied_hash = CASE WHEN r.applied = '-' THEN i.applied_hash ELSE r.applied END,
+    owned_hash = CASE WHEN r.applied = '-' THEN i.owned_hash ELSE r.owned END
+  FROM held, unnest(%(ids)s::bigint[], %(uids)s::uuid[], %(applied)s::text[], %(owned)s::text[])
+    AS r(id, uid, applied, owned)
+  WHERE i.id = r.id AND i.tombstoned_at IS NULL RETURNING 1)
+SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM done)
 """
 
 
@@ -119,16 +167,17 @@ def record(row: Reconciled, applied: Sequence[Applied], lease: Lease) -> None:
     """Record uids and hashes of what was applied."""
     if not applied:
         return
-    with fenced(row, lease), connection.cursor() as cursor:
-        cursor.execute(
-            RECORD,
-            [
-                [item.held.pk for item in applied],
-                [item.live["metadata"]["uid"] for item in applied],
-                [digest(item.wanted.manifest) if item.wanted else "-" for item in applied],
-                [owned_digest(item.live) for item in applied],
-            ],
-        )
+    stroke(
+        row,
+        lease,
+        RECORD,
+        {
+            "ids": [item.held.pk for item in applied],
+            "uids": [item.live["metadata"]["uid"] for item in applied],
+            "applied": [digest(item.wanted.manifest) if item.wanted else "-" for item in applied],
+            "owned": [owned_digest(item.live) for item in applied],
+        },
+    )
 
 
 def reset(row: Reconciled, held: Held, lease: Lease) -> None:

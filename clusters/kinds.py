@@ -23,6 +23,7 @@ class Kind:
     `model`: "app.Model", a subclass of Reconciled. `recipe`: dotted name of its `clusters.reconcile.Recipe`.
     `parent`: the row that must be ready first, as (kind name, id), or None.
     `children`: kind name → lookup on that kind's model that finds the rows below a row of this kind, by its pk.
+    `above`: the parent's row where loading a row brings it along; else it is read by `parent`.
     `delete`: the app's own verb that marks one locked row for deletion; used by cascades.
     """
 
@@ -32,6 +33,7 @@ class Kind:
     parent: Callable[[Any], tuple[str, UUID] | None]
     delete: Callable[[Actor, Any], None]
     children: Mapping[str, str] = field(default_factory=dict)
+    above: Callable[[Any], "Reconciled | None"] | None = None
 
     def rows(self) -> "type[Reconciled]":
         return apps.get_model(self.model)

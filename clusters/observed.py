@@ -7,10 +7,9 @@ from uuid import UUID
 
 import orjson
 from django.db import connection
-from django.db.models import Q
 
+from clusters import sql
 from clusters.apply import Seen, owned_digest
-from clusters.models import ObservedObject
 from clusters.refs import Ref, ref_of
 
 # Of annotations only ours and CDI's are read; the rest can be as large as a person likes.
@@ -58,7 +57,7 @@ def controller_of(live: Mapping[str, Any]) -> str | None:
 UPSERT = """
 INSERT INTO clusters_observedobject AS o
   (cluster_id, "group", kind, namespace, name, uid, resource_version, controller_uid, body, owned_hash)
-SELECT %(cluster)s, r.* FROM unnest(%(groups)s::text[], %(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[],
+SELECT %(cluster)s::uuid, r.* FROM unnest(%(groups)s::text[], %(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[],
   %(uids)s::uuid[], %(versions)s::bigint[], %(controllers)s::uuid[], %(bodies)s::jsonb[],
   %(hashes)s::text[]) AS r
 ON CONFLICT (cluster_id, "group", kind, namespace, name) DO UPDATE SET uid = excluded.uid,
@@ -74,22 +73,21 @@ def store(cluster_id: UUID, objects: Iterable[Mapping[str, Any]]) -> None:
     ordered = sorted(latest.items())
     if not ordered:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            UPSERT,
-            {
-                "cluster": cluster_id,
-                "groups": [ref.group for ref, _ in ordered],
-                "kinds": [ref.kind for ref, _ in ordered],
-                "namespaces": [ref.namespace for ref, _ in ordered],
-                "names": [ref.name for ref, _ in ordered],
-                "uids": [live["metadata"]["uid"] for _, live in ordered],
-                "versions": [int(live["metadata"]["resourceVersion"]) for _, live in ordered],
-                "controllers": [controller_of(live) for _, live in ordered],
-                "bodies": [orjson.dumps(trimmed(live)).decode() for _, live in ordered],
-                "hashes": [owned_digest(live) for _, live in ordered],
-            },
-        )
+    sql.run(
+        UPSERT,
+        {
+            "cluster": cluster_id,
+            "groups": [ref.group for ref, _ in ordered],
+            "kinds": [ref.kind for ref, _ in ordered],
+            "namespaces": [ref.namespace for ref, _ in ordered],
+            "names": [ref.name for ref, _ in ordered],
+            "uids": [live["metadata"]["uid"] for _, live in ordered],
+            "versions": [int(live["metadata"]["resourceVersion"]) for _, live in ordered],
+            "controllers": [controller_of(live) for _, live in ordered],
+            "bodies": [orjson.dumps(trimmed(live)).decode() for _, live in ordered],
+            "hashes": [owned_digest(live) for _, live in ordered],
+        },
+    )
 
 
 def drop(cluster_id: UUID, gone: Sequence[tuple[Ref, UUID]]) -> None:
@@ -112,19 +110,48 @@ def drop(cluster_id: UUID, gone: Sequence[tuple[Ref, UUID]]) -> None:
             )
 
 
+VIEW = """
+WITH mine AS (
+  SELECT o.* FROM unnest(%(groups)s::text[], %(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[])
+    AS r(grp, kind, namespace, name)
+  JOIN clusters_observedobject o ON o.cluster_id = %(cluster)s::uuid AND o."group" = r.grp AND o.kind = r.kind
+    AND o.namespace = r.namespace AND o.name = r.name
+), children AS (
+  SELECT * FROM clusters_observedobject WHERE cluster_id = %(cluster)s::uuid AND controller_uid = ANY(%(uids)s::uuid[])
+), found AS (
+  SELECT * FROM mine UNION ALL SELECT * FROM children UNION ALL
+  SELECT o.* FROM clusters_observedobject o JOIN children ON o.controller_uid = children.uid
+  WHERE o.cluster_id = %(cluster)s::uuid
+)
+SELECT "group", kind, namespace, name, uid, resource_version, body::text, owned_hash FROM found
+"""
+
+
 def view(cluster_id: UUID, refs: Sequence[Ref], uids: Sequence[UUID]) -> View:
     """The cache's rows for these objects, and for what descends from them (VM → VMI → pod, DataVolume → PVC)."""
     if not refs:
         return View({})
-    keys = Q()
-    for ref in refs:
-        keys |= Q(group=ref.group, kind=ref.kind, namespace=ref.namespace, name=ref.name)
-    rows = ObservedObject.objects.filter(cluster_id=cluster_id)
-    children = rows.filter(controller_uid__in=uids)
-    grandchildren = rows.filter(controller_uid__in=children.values("uid"))
-    found = list(rows.filter(keys)) + (list(children.union(grandchildren, all=True)) if uids else [])
-    return View({_ref(row): Seen(row.uid, row.resource_version, row.body, row.owned_hash) for row in found})
+    rows = sql.run(
+        VIEW,
+        {
+            "cluster": cluster_id,
+            "groups": [ref.group for ref in refs],
+            "kinds": [ref.kind for ref in refs],
+            "namespaces": [ref.namespace for ref in refs],
+            "names": [ref.name for ref in refs],
+            "uids": list(uids),
+        },
+        prepare=False,  # its best plan depends on how large the table has grown
+    )
+    return View({Ref(*ref): Seen(uid, version, orjson.loads(body), owned) for *ref, uid, version, body, owned in rows})
 
 
-def _ref(row: ObservedObject) -> Ref:
-    return Ref(row.group, row.kind, row.namespace, row.name)
+def with_answers(view: View, answers: Iterable[Mapping[str, Any]]) -> View:
+    """As it is once the answers of our own applies are stored: no need to read them back."""
+    fresh = {
+        ref_of(live): Seen(
+            UUID(live["metadata"]["uid"]), int(live["metadata"]["resourceVersion"]), trimmed(live), owned_digest(live)
+        )
+        for live in answers
+    }
+    return View({**view.objects, **fresh})

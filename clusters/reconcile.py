@@ -52,7 +52,8 @@ class Recipe:
     `before` runs ahead of the plan (accepting a power change); `overrule` may force past a field conflict;
     `acknowledged` runs after the applies, with what the cluster now has as wanted; `gone` runs in the transaction
     that drops the row, `lock` first in it: locks that come before the row's own (quota scopes, ENGINE §1);
-    `mirror` gives the status to write into the row's custom resource.
+    `mirror` gives the status to write into the row's custom resource; `held_back` says why a row that is to be deleted
+    must not be yet.
     """
 
     load: Callable[[UUID], Any]
@@ -65,6 +66,7 @@ class Recipe:
     acknowledged: Callable[[Any, Lease, set[Ref]], None] | None = None
     mirror: Callable[[Any], tuple[Ref, Mapping[str, Any]] | None] | None = None
     lock: Callable[[Any], None] | None = None
+    held_back: Callable[[Any, Client], Condition | None] | None = None
 
 
 def run(lease: Lease) -> None:
@@ -88,9 +90,11 @@ def _run(lease: Lease, kind: kinds.Kind, recipe: Recipe, row: Any) -> None:
         if waiting_for is not None:
             _park(row, lease, waiting_for)
             return
-        with connections.client_of(lease.cluster_id).fenced(lease.renew) as client:
+        plain, was_failing = connections.look(lease.cluster_id)
+        with plain.fenced(lease.renew) as client:
             dropped, outcome = _reconcile(lease, kind, recipe, row, client)
-            connections.healthy(lease.cluster_id)
+            if was_failing:  # where another opened the circuit meanwhile, the next probe closes it
+                connections.healthy(lease.cluster_id)
         if dropped:
             return
     except Fenced:
@@ -113,7 +117,7 @@ def _parent_not_ready(kind: kinds.Kind, row: Reconciled) -> tuple[str, UUID] | N
     parent = kind.parent(row)
     if parent is None:
         return None
-    found = kinds.by_name(parent[0]).get(parent[1])
+    found = kind.above(row) if kind.above is not None else kinds.by_name(parent[0]).get(parent[1])
     return None if found is not None and found.ready_at is not None else parent
 
 
@@ -137,20 +141,23 @@ def _reconcile(lease: Lease, kind: kinds.Kind, recipe: Recipe, row: Any, client:
         return False, Outcome(
             Phase.TERMINATING, (false("Ready", "Deleting", "What is in it is deleted first."),), retry_seconds=30
         )
-    report = Report()
+    if deleting and recipe.held_back is not None and (reason := recipe.held_back(row, client)) is not None:
+        kept = (false("Ready", reason.reason, reason.message), reason)
+        return False, Outcome(Phase.TERMINATING, kept, retry_seconds=HELD_BACK_SECONDS)
+    report, after = Report(), None
     for _pass in range(PASSES):
-        situation = _situation(recipe, row)
+        situation = after or _situation(recipe, row)
         if recipe.before is not None and not deleting:
             row = recipe.before(situation, client) or row
             situation = replace(situation, row=row)
-        report = _pass_once(lease, recipe, situation, client, deleting)
+        report, after = _pass_once(lease, recipe, situation, client, deleting)
         if not report.again:
             break
     if recipe.acknowledged is not None and not deleting:
         recipe.acknowledged(row, lease, report.acknowledged)
     if deleting and report.clean and _drop(row, lease, recipe):
         return True, Outcome(Phase.TERMINATING)
-    outcome = _deleting(report) if deleting else recipe.observe(_situation(recipe, row, report))
+    outcome = _deleting(report) if deleting else recipe.observe(after or _situation(recipe, row, report))
     return False, _with_problems(outcome, report)
 
 
@@ -161,22 +168,28 @@ def _situation(recipe: Recipe, row: Any, report: Report | None = None) -> Situat
 
 def situation_of(recipe: Recipe, row: Any) -> Situation:
     """What inventory and cache hold of a row."""
-    held = inventory.of(row, recipe.destroyable)
+    held = inventory.of(row)
     view = observed.view(row.cluster_pk(), [item.ref for item in held], [item.uid for item in held if item.uid])
     return Situation(row, view, tuple(held))
 
 
-def _pass_once(lease: Lease, recipe: Recipe, situation: Situation, client: Client, deleting: bool) -> Report:
-    """One look and what follows from it. Stages: what waits for uids (`Wanted.after`) is claimed once they are known."""
+def _pass_once(
+    lease: Lease, recipe: Recipe, situation: Situation, client: Client, deleting: bool
+) -> tuple[Report, Situation | None]:
+    """One look and what follows from it. Stages: what waits for uids (`Wanted.after`) is claimed once they are known.
+
+    Also the situation afterwards, where nothing surprised us: what we changed is known from the answers, and of what
+    others change meanwhile the watcher tells by requesting the row again. None: read it anew.
+    """
     row = situation.row
     wanted = [] if deleting else list(recipe.wanted(situation))
-    held: Sequence[Held] = situation.held
+    held = inventory.judged(situation.held, {item.ref for item in wanted}, recipe.destroyable)
     known = {item.ref for item in held if item.uid is not None}
     claimable = [item for item in wanted if known.issuperset(item.after)]
-    if inventory.claim(row, claimable, held, lease):
-        held = inventory.of(row, recipe.destroyable)
+    held += inventory.claim(row, claimable, held, lease)
     changes = plan(claimable, held, situation.view.objects)
     lost = _lost_among(changes, client, lease, row)
+    surprised = deleting or any(change.action in (Action.LOST, Action.DELETE) for change in changes)
     if lost and lost - situation.lost:
         situation = replace(situation, lost=situation.lost | lost)
         claimable = [item for item in recipe.wanted(situation) if known.issuperset(item.after)]
@@ -190,11 +203,22 @@ def _pass_once(lease: Lease, recipe: Recipe, situation: Situation, client: Clien
         (lambda item, error, live: overrule(row, item, error, live)) if overrule else None,
     )
     report = executor.run(changes)
-    report.again = report.again or _more_to_claim(row, recipe, wanted, claimable, report)
+    after = None if surprised or not report.clean else _after(situation, held, executor)
+    report.again = report.again or _more_to_claim(wanted, claimable, report, held, executor)
     taken = [item for item in claimable if item.ref not in {have.ref for have in held}]
     for item in taken:
         report.problems[item.ref] = true("NameTaken", "NameTaken", f"{item.ref} belongs to another row of OVIM.")
-    return report
+    return report, after
+
+
+def _after(situation: Situation, held: Sequence[Held], executor: Executor) -> Situation:
+    """As it was, with what our applies were answered."""
+    answers = {item.held.pk: item for item in executor.recorded}
+    if not answers and len(held) == len(situation.held):
+        return situation
+    known = [answers[item.pk].known() if item.pk in answers else item for item in held]
+    stored = [item.live for item in executor.recorded if item.held.ref.type.watched]
+    return replace(situation, held=tuple(known), view=observed.with_answers(situation.view, stored))
 
 
 def _lost_among(changes: ChangeSet, client: Client, lease: Lease, row: Any) -> set[Ref]:
@@ -207,13 +231,13 @@ def _lost_among(changes: ChangeSet, client: Client, lease: Lease, row: Any) -> s
 
 
 def _more_to_claim(
-    row: Any, recipe: Recipe, wanted: Sequence[Wanted], claimed: Sequence[Wanted], report: Report
+    wanted: Sequence[Wanted], claimed: Sequence[Wanted], report: Report, held: Sequence[Held], executor: Executor
 ) -> bool:
     """Something waited for uids which this pass has recorded."""
     rest = [item for item in wanted if item.ref not in {have.ref for have in claimed}]
     if not rest or report.problems:
         return False
-    known = {item.ref for item in inventory.of(row, recipe.destroyable) if item.uid is not None}
+    known = {item.ref for item in held if item.uid is not None} | {item.held.ref for item in executor.recorded}
     return any(known.issuperset(item.after) for item in rest)
 
 
@@ -256,7 +280,7 @@ def _finish(row: Any, lease: Lease, recipe: Recipe, outcome: Outcome) -> None:
             queue.again(lease, outcome.retry_seconds, failed=False)
         elif recipe.mirror is None:
             queue.complete(lease)
-    if not was_ready and outcome.settled:
+    if not was_ready and outcome.settled and kinds.of(row).children:
         queue.unpark((kinds.of(row).name, row.pk))
     if recipe.mirror is not None and not (outcome.failed or newer or outcome.retry_seconds is not None):
         status.mirror(row, lease, recipe.mirror(row))
@@ -330,5 +354,6 @@ def changes_of(row: Reconciled) -> ChangeSet:
     recipe: Recipe = import_string(kinds.of(row).recipe)
     situation = situation_of(recipe, row)
     wanted = [] if row.deletion_requested_at else list(recipe.wanted(situation))
+    held = inventory.judged(situation.held, {item.ref for item in wanted}, recipe.destroyable)
     seen: Mapping[Ref, Seen] = situation.view.objects
-    return plan(wanted, situation.held, seen)
+    return plan(wanted, held, seen)

@@ -8,10 +8,11 @@ from django.db import transaction
 
 from clusters import namespaces, queue
 from clusters.apply import Owner, Wanted
-from clusters.conditions import Outcome
+from clusters.conditions import Condition, Outcome, true
 from clusters.kinds import Kind
 from clusters.reconcile import Recipe, Situation
 from clusters.refs import Ref
+from clusters.strangers import strangers
 from core.actor import system_actor
 from tenancy.services.bindings import forget_vdc
 from vdcs import desired, observe, quotas, selectors, services
@@ -69,6 +70,24 @@ def _lock(vdc: Vdc) -> None:
     quotas.lock_organization(vdc.organization_id)
 
 
+def _held_back(vdc: Vdc, client: Any) -> Condition | None:
+    """What tenants made in the namespace with kubectl is not destroyed by mistake (ENGINE §5)."""
+    namespace = client.get(Ref("", "Namespace", "", vdc.namespace))
+    if namespace is None or "deletionTimestamp" in namespace["metadata"]:
+        return None
+    found = strangers(client, vdc.cluster_id, vdc.namespace)
+    if len(found) == (vdc.strangers_to_delete or 0):
+        return None
+    names = ", ".join(found[:20])
+    more = f" and {len(found) - 20} more" if len(found) > 20 else ""
+    return true(
+        "HoldsStrangers",
+        "NotOurs",
+        f"The namespace {vdc.namespace} holds {len(found)} objects that OVIM did not make: {names}{more}. "
+        f"Remove them, or delete the VDC again with strangers={len(found)}.",
+    )
+
+
 RECIPE = Recipe(
     load=_load,
     wanted=_wanted,
@@ -77,6 +96,7 @@ RECIPE = Recipe(
     destroyable=_destroyable,
     mirror=_mirror,
     lock=_lock,
+    held_back=_held_back,
 )
 VDC = Kind(
     name="vdc",

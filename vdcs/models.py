@@ -41,6 +41,8 @@ class Vdc(Reconciled):
     network_mode = models.CharField(max_length=16, choices=NetworkMode.choices, default=NetworkMode.DEFAULT)
     min_disk_gib = models.PositiveIntegerField(null=True, blank=True)
     max_disk_gib = models.PositiveIntegerField(null=True, blank=True)
+    # How many objects that are not OVIM's the person who deleted the VDC agreed to destroy with it (ENGINE §5).
+    strangers_to_delete = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name = "VDC"

@@ -108,8 +108,19 @@ def edit_vdc(
 
 
 @transaction.atomic
-def delete_vdc(*, actor: Actor, vdc: Vdc, cascade: bool = False, generations: Generations = None) -> Vdc:
-    """Ask for it to go. Refused while anything is in it, unless `cascade`: then that is asked to go first."""
+def delete_vdc(
+    *,
+    actor: Actor,
+    vdc: Vdc,
+    cascade: bool = False,
+    strangers: int | None = None,
+    generations: Generations = None,
+) -> Vdc:
+    """Ask for it to go. Refused while anything is in it, unless `cascade`: then that is asked to go first.
+
+    Its namespace is deleted only once nothing foreign is in it, or when `strangers` names how many foreign objects
+    there are: who types the number has read the list (condition `HoldsStrangers`).
+    """
     access.require(actor, Right.VDC_DELETE, vdc)
     quotas.lock(vdc, for_deletion=True)
     below = _all_below(vdc)
@@ -119,6 +130,9 @@ def delete_vdc(*, actor: Actor, vdc: Vdc, cascade: bool = False, generations: Ge
     vdc = rows.lock(vdc, generations)
     if vdc.deletion_requested_at is None:
         _delete_locked(actor, vdc)
+    if strangers is not None:
+        Vdc.objects.filter(pk=vdc.pk).update(strangers_to_delete=strangers)
+        audit.record(actor, Right.VDC_DELETE, vdc, after={"strangers_to_delete": strangers})
     below = sorted(below, key=lambda row: (kinds.of(row).name, str(row.pk)))
     for row in below:
         kinds.of(row).delete(actor, rows.lock(row))

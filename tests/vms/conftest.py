@@ -101,7 +101,12 @@ class Site:
     def vm(self, name: str = "web", **more: Any) -> VirtualMachine:
         from vdcs.models import Vdc
 
-        given: dict[str, Any] = {"image_url": f"{self.images}/good.qcow2", "cpu": 1, "memory_mib": 512, "disk_gib": 1} | more
+        given: dict[str, Any] = {
+            "image_url": f"{self.images}/good.qcow2",
+            "cpu": 1,
+            "memory_mib": 512,
+            "disk_gib": 1,
+        } | more
         vdc = Vdc.objects.get(name="dev")
         return create_vm(actor=system_actor("test"), vdc=vdc, name=name, **given)
 

@@ -134,6 +134,25 @@ def test_a_vdc_goes_with_everything_in_it_when_told_so(site: Site):
     assert recount() == []
 
 
+def test_what_a_tenant_made_in_the_namespace_is_not_destroyed_by_mistake(site: Site):
+    running(site)
+    client = connections.client_of(site.cluster.pk)
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes"}, "data": {"a": "b"}}
+    client.raw("POST", "/api/v1/namespaces/acme-corp-dev/configmaps", theirs)
+    vdc = Vdc.objects.get(name="dev")
+    delete_vdc(actor=ACTOR, vdc=vdc, cascade=True)
+    site.until(lambda: condition(vdc, "HoldsStrangers"))
+    assert not VirtualMachine.objects.exists()  # VMs end first
+    assert "ConfigMap notes" in condition(vdc, "HoldsStrangers")["message"]
+    assert site.get("ConfigMap", "notes") is not None
+    delete_vdc(actor=ACTOR, vdc=vdc, strangers=2)  # a number that was not read off the list
+    site.until(lambda: not WorkItem.objects.filter(lease_token__isnull=False).exists())
+    assert site.get("ConfigMap", "notes") is not None
+    delete_vdc(actor=ACTOR, vdc=vdc, strangers=1)
+    site.until(lambda: not Vdc.objects.filter(name="dev").exists())
+    assert site.get("Namespace", "acme-corp-dev", "") is None
+
+
 def test_the_mirrors_in_the_cluster_show_what_is_the_case(site: Site):
     site.until(lambda: Vdc.objects.filter(name="dev", phase="Active"))
     site.until(lambda: (site.get("VirtualDataCenter", "dev", "acme-corp") or {}).get("status"))

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -56,13 +57,26 @@ class VdcViewSet(ApiViewSet):
         )
         return self.answer(vdc)
 
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("cascade", bool, description="What is in it goes first."),
+            OpenApiParameter("strangers", int, description="How many objects that are not OVIM's go with it."),
+        ]
+    )
     def destroy(self, request: Request, pk: UUID) -> Response:
-        """`?cascade=true`: what is in it goes first."""
+        """`?cascade=true`: what is in it goes first. `?strangers=N`: so do the N objects there that are not OVIM's."""
         given = request.query_params.get("cascade", "false")
         if given not in ("true", "false"):
             raise Invalid.field("cascade", "type", "cascade must be true or false.")
+        strangers = request.query_params.get("strangers")
+        if strangers is not None and not (strangers.isdecimal() and len(strangers) < 9):
+            raise Invalid.field("strangers", "type", "strangers must be a whole number.")
         vdc = services.delete_vdc(
-            actor=self.actor, vdc=self.row(pk), cascade=given == "true", generations=self.generations()
+            actor=self.actor,
+            vdc=self.row(pk),
+            cascade=given == "true",
+            strangers=int(strangers) if strangers is not None else None,
+            generations=self.generations(),
         )
         return self.answer(vdc, status=202)
 

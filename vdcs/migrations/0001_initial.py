@@ -86,6 +86,7 @@ class Migration(migrations.Migration):
                 ),
                 ("min_disk_gib", models.PositiveIntegerField(blank=True, null=True)),
                 ("max_disk_gib", models.PositiveIntegerField(blank=True, null=True)),
+                ("strangers_to_delete", models.PositiveIntegerField(blank=True, null=True)),
                 (
                     "cluster",
                     models.ForeignKey(

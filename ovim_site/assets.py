@@ -25,7 +25,7 @@ class Pieces(FileSystemStorage):
         return str(Path(self.location) / PIECES[name])
 
 
-class Hashed(CompressedManifestStaticFilesStorage):
+class Hashed(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # whitenoise has no types
     """Names with the content's hash in them, also where one script imports another."""
 
     support_js_module_import_aggregation = True

@@ -170,7 +170,7 @@ def vm_create(request: HttpRequest) -> HttpResponse:
     """The form. Each change of a field asks with HX-Request: the plan comes back, nothing is made."""
     actor = _actor(request)
     items = CatalogItem.objects.filter(image__isnull=False, catalog__enabled=True).select_related("catalog", "image")
-    offered = {
+    offered: dict[str, Any] = {
         "vdcs": _vdcs(actor, Right.VM_CREATE),
         "items": access.visible(actor, items.order_by("display_name", "pk"), Right.CATALOG_VIEW)[:100],
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import orjson
@@ -49,7 +50,7 @@ class Hub:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _messages(self):  # type: ignore[no-untyped-def]  # an async generator of bytes
+    async def _messages(self) -> AsyncIterator[bytes]:
         client = redis.Redis.from_url(self._url, socket_connect_timeout=2, health_check_interval=QUIET_SECONDS)
         try:
             async with client.pubsub(ignore_subscribe_messages=True) as channel:

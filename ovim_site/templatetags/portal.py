@@ -163,7 +163,7 @@ def deed(entry: Any) -> str:
     if entry.action == "vm.power":
         where = f" in {after['changed_in']}" if after.get("changed_in") else ""
         return ("started it" if after.get("power_state") == "on" else "stopped it") + where
-    return DEEDS.get(entry.action, entry.action)
+    return DEEDS.get(entry.action, str(entry.action))
 
 
 def _spaced(quantity: str) -> str:

@@ -1,0 +1,48 @@
+"""Each page in light and dark, on a phone, a laptop and a large screen: nothing for axe, the console or the CSP to say."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.e2e.conftest import SHOTS
+from tests.e2e.scene import a_tenant
+
+pytestmark = pytest.mark.slow
+WIDTHS = (390, 1024, 1600)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_sound(visit, scheme):
+    scene = a_tenant()
+    pages = {
+        "vms": "/vms/",
+        "vm": f"/vms/{scene['vms'][0].pk}/",
+        "importing": f"/vms/{scene['vms'][4].pk}/",
+        "failed": f"/vms/{scene['vms'][5].pk}/",
+        "delete": f"/vms/{scene['vms'][0].pk}/delete/",
+        "new": f"/vms/new/?catalog_item={scene['items'][0].pk}",
+        "empty": "/vms/?q=nothing-like-this",
+        "vdcs": "/vdcs/",
+        "vdc": f"/vdcs/{scene['dev'].pk}/",
+        "catalog": "/catalog/",
+        "absent": "/vms/019a0000-0000-7000-8000-000000000000/",
+    }
+    walk(visit("alice", color_scheme=scheme), pages, scheme)
+    walk(visit(None, color_scheme=scheme), {"sign-in": "/sign-in/"}, scheme)
+
+
+def walk(visitor, pages, scheme):
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page, faults = visitor.page(), []
+    for name, address in pages.items():
+        answer = page.goto(address)
+        assert answer.status == (404 if name == "absent" else 200)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.screenshot(path=SHOTS / f"{name}-{scheme}-{width}.png", full_page=width == 390)
+            found = Axe().run(page)
+            if found.violations_count:
+                faults.append(f"{name} {scheme} {width}: {found.generate_report()}")
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            if wide > 0:
+                faults.append(f"{name} {scheme} {width}: {wide} px wider than the screen")
+    assert not faults, "\n".join(faults)

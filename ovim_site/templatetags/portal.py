@@ -82,6 +82,17 @@ def amount(value: int, resource: str) -> str:
 
 
 @register.filter
+def number(value: int, resource: str) -> str:
+    """The same without its unit, for a bar that names it once."""
+    return f"{round(value / 1024, 2):,g}" if resource.partition("/")[0] == "memory_mib" else f"{value:,}"
+
+
+@register.filter
+def unit(resource: str) -> str:
+    return f"{GAP}GiB" if resource.partition("/")[0] in ("memory_mib", "disk_gib") else ""
+
+
+@register.filter
 def resource(name: str) -> str:
     """What a quota's resource is called."""
     base, _, storage_class = name.partition("/")
@@ -131,8 +142,8 @@ def said(row: Any) -> list[dict[str, Any]]:
     for item in row.conditions:
         known = SENTENCES.get((item["type"], item["status"]))
         picture, tone, text = known or ("info", "", f"{item['type']}: {item['status']}")
-        if item["type"] == "DiskReady" and item["reason"] == "ImportFailed":
-            continue  # ImportFailed says it
+        if item["status"] == "False" and item["reason"] == "ImportFailed":
+            continue  # the condition of that name says it
         found.append(
             {"icon": picture, "tone": tone, "text": text, "cause": item["message"], "since": moment(item["since"])}
         )

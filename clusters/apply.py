@@ -4,7 +4,7 @@ Pure: no Django, no I/O. The rules are ENGINE.md §2 and §3.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -160,12 +160,17 @@ def stamped(wanted: Wanted, held: Held, installation: UUID) -> Manifest:
     return {**wanted.manifest, "metadata": metadata}
 
 
-def plan(wanted: Iterable[Wanted], held: Sequence[Held], seen: Mapping[Ref, Seen]) -> ChangeSet:
-    """Creates and updates in kind order, then deletes in reverse. What is unchanged is in it, too: nothing is implied."""
+def plan(
+    wanted: Iterable[Wanted], held: Sequence[Held], seen: Mapping[Ref, Seen], *, keep: Collection[Ref] = ()
+) -> ChangeSet:
+    """Creates and updates in kind order, then deletes in reverse. What is unchanged is in it, too: nothing is implied.
+
+    `keep`: wanted as well, but its turn has not come (`Wanted.after`): neither made nor deleted.
+    """
     by_ref = {item.ref: item for item in held}
     desired = sorted(wanted, key=lambda item: (item.ref.type.rank, item.ref))
     changes = [_change(item, by_ref[item.ref], by_ref, seen) for item in desired if item.ref in by_ref]
-    kept = {item.ref for item in desired}
+    kept = {item.ref for item in desired} | set(keep)
     dropped = sorted((item for item in held if item.ref not in kept), key=lambda item: (-item.ref.type.rank, item.ref))
     return changes + [_removal(item) for item in dropped]
 
@@ -221,7 +226,7 @@ def _disk_change(wanted: Wanted, held: Held, inventory: Mapping[Ref, Held], seen
             return Change(Action.CREATE, wanted.ref, wanted, held, "not there yet")
         return Change(Action.UPDATE, wanted.ref, wanted, held, "the cache does not have it")
     claim = Ref("", "PersistentVolumeClaim", wanted.ref.namespace, wanted.ref.name)
-    if held.uid is not None and claim in seen:
+    if held.uid is not None and claim in seen and "deletionTimestamp" not in seen[claim].body["metadata"]:
         return Change(Action.UNCHANGED, wanted.ref, wanted, held, "its volume is there")
     return Change(Action.LOST, wanted.ref, wanted, held, "it may have held data")
 

@@ -4,12 +4,13 @@ import os
 import threading
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models.functions import Now
 
 from clusters import secrets, sql
 from clusters.client import Client
 from clusters.errors import KubeError
-from clusters.models import Cluster
+from clusters.models import Cluster, WorkItem
 
 _clients: dict[tuple[int, UUID, int], Client] = {}
 _lock = threading.Lock()
@@ -50,7 +51,12 @@ def failing(cluster_id: UUID, error: KubeError) -> None:
 
 
 def healthy(cluster_id: UUID) -> None:
-    """Close the circuit."""
-    Cluster.objects.filter(pk=cluster_id, failing_since__isnull=False).update(
+    """Close the circuit, and let what backed off while it was open be tried now."""
+    closed = Cluster.objects.filter(pk=cluster_id, failing_since__isnull=False).update(
         failing_since=None, probe_at=None, last_error=""
     )
+    if closed:
+        waiting = WorkItem.objects.filter(cluster_id=cluster_id, attempts__gt=0, lease_token__isnull=True)
+        with transaction.atomic():
+            locked = waiting.order_by("kind", "object_id").select_for_update(skip_locked=True)
+            WorkItem.objects.filter(pk__in=list(locked.values_list("pk", flat=True))).update(attempts=0, due_at=Now())

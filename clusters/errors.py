@@ -42,8 +42,8 @@ class KubeError(Exception):
 
     @property
     def unhealthy(self) -> bool:
-        """The server, not the object, is the trouble: opens the cluster's circuit."""
-        return self.status in (429, 502, 503, 504) or (self.status == 500 and not self.permanent)
+        """The server, not the object, is the trouble: opens the cluster's circuit. A 500 may be one object's webhook."""
+        return self.status in (429, 502, 503, 504)
 
 
 class Unreachable(KubeError):

@@ -55,6 +55,8 @@ class Executor:
     def run(self, changes: ChangeSet) -> Report:
         """Do all changes, then record what was applied, in one transaction, and put it into the cache."""
         for change in changes:
+            if change.wanted and any(ref in self.report.problems for ref in change.wanted.after):
+                continue  # a namespace that is not ours is never written into
             with self._collecting(change.ref):
                 self._do(change)
         self._flush()
@@ -255,9 +257,28 @@ class Executor:
             observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
             self.report.waiting.append(held.ref)
             return
+        if held.ref.kind == "DataVolume" and not self._volume_is_gone(held):
+            return
         inventory.forget(self.row, held, self.lease)
         if held.uid is not None:
             observed.drop(self.lease.cluster_id, [(held.ref, held.uid)])
+
+    def _volume_is_gone(self, held: Held) -> bool:
+        """A disk is gone when its volume is: until then its quota is held and its name is taken."""
+        volume = self.client.get(Ref("", "PersistentVolumeClaim", held.ref.namespace, held.ref.name))
+        if volume is None:
+            return True
+        if "deletionTimestamp" in volume["metadata"] or observed.controller_of(volume) == str(held.uid):
+            self.report.waiting.append(held.ref)
+        else:
+            self._problem(
+                held.ref,
+                "Unproven",
+                "VolumeLeft",
+                f"A PersistentVolumeClaim {held.ref.name} is there that OVIM can't prove to be this disk's: "
+                "remove it by hand if it is not needed, and the disk goes, too.",
+            )
+        return False
 
     def _delete_uid(self, ref: Ref, uid: str) -> None:
         """A conflict means that the name is another object's by now; the live look that follows tells whose."""

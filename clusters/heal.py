@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from clusters import connections, kinds, queue
@@ -22,7 +23,9 @@ def request_unsettled() -> int:
     """Rows whose intent is newer than what was observed, or that are to be deleted, and that no work item stands for."""
     count = 0
     for kind in kinds.registry().values():
-        rows = kind.rows()._default_manager.raw(_UNSETTLED.format(table=_quoted(kind)), [kind.name, AT_ONCE])
+        placed = kind.name.removeprefix("placed-") if kind.name.startswith("placed-") else None
+        query = _UNSETTLED.format(table=_quoted(kind), placed="AND r.owner_kind = %s" if placed else "")
+        rows = kind.rows()._default_manager.raw(query, [kind.name, *([placed] if placed else []), AT_ONCE])
         found = list(rows)
         queue.request_all(found)
         count += len(found)
@@ -34,7 +37,7 @@ def request_unsettled() -> int:
 _UNSETTLED = """
 SELECT r.* FROM {table} r
 WHERE (r.generation <> r.observed_generation OR r.deletion_requested_at IS NOT NULL)
-  AND NOT EXISTS (SELECT 1 FROM clusters_workitem w WHERE w.kind = %s AND w.object_id = r.id)
+  AND NOT EXISTS (SELECT 1 FROM clusters_workitem w WHERE w.kind = %s AND w.object_id = r.id) {placed}
 LIMIT %s
 """
 
@@ -53,7 +56,7 @@ def unpark_ready() -> int:
     woken = 0
     for name, pk in parents:
         parent = kinds.by_name(name).get(pk)
-        if parent is None or parent.ready_at is not None:
+        if parent is None or kinds.is_open(parent):
             woken += queue.unpark((name, pk))
     return woken
 
@@ -61,15 +64,23 @@ def unpark_ready() -> int:
 def sweep_tombstones() -> int:
     """What a dead worker's late request made after we had forgotten it is deleted, by the uid it has (ENGINE §2).
 
-    Read live: Secrets are not in the cache. A tombstone lasts a day, longer than any request can be under way.
+    Read live: Secrets are not in the cache. A tombstone lasts a day, longer than any request can be under way. Those
+    looked at longest ago come first; a cluster that can't be reached is left alone.
     """
     InventoryItem.objects.filter(tombstoned_at__lt=timezone.now() - timedelta(days=TOMBSTONE_DAYS)).delete()
-    deleted = 0
-    for item in InventoryItem.objects.filter(tombstoned_at__isnull=False).order_by("tombstoned_at")[:AT_ONCE]:
+    found = InventoryItem.objects.filter(tombstoned_at__isnull=False, cluster__failing_since__isnull=True)
+    deleted, away = 0, set()
+    for item in found.order_by(F("checked_at").asc(nulls_first=True))[:AT_ONCE]:
+        if item.cluster_id in away:
+            continue
         try:
             deleted += _sweep(item)
         except KubeError as error:
             log.info("the tombstone of %s could not be looked at: %s", item, error)
+            if error.status == 0 or error.unhealthy:
+                away.add(item.cluster_id)
+            continue
+        InventoryItem.objects.filter(pk=item.pk).update(checked_at=timezone.now())
     return deleted
 
 

@@ -17,7 +17,6 @@ from django.db.models.functions import Now
 
 from clusters import kinds, sql
 from clusters.apply import Held, Owner, Wanted, digest, owned_digest
-from clusters.errors import Fenced
 from clusters.models import InventoryItem, Reconciled
 from clusters.queue import Lease
 from clusters.refs import Ref
@@ -48,28 +47,9 @@ def fenced(row: Reconciled, lease: Lease) -> Iterator[None]:
         yield
 
 
-def _held(row: Reconciled) -> str:
-    """The beginning of a statement: the owner's row locked, then the work item, if the lease is still ours.
-
-    `held` has one row or none. It needs `own` before it locks, so the order of locks is that of ENGINE §1.
-    """
-    return _HELD.format(table=connection.ops.quote_name(row._meta.db_table))
-
-
-_HELD = """
-WITH own AS MATERIALIZED (SELECT id FROM {table} WHERE id = %(owner)s::uuid FOR NO KEY UPDATE),
-held AS MATERIALIZED (
-  SELECT w.id FROM clusters_workitem w, own
-  WHERE w.lease_token = %(lease)s::uuid AND w.leased_until > clock_timestamp() FOR UPDATE OF w)
-"""
-
-
 def stroke(row: Reconciled, lease: Lease, statement: str, params: Mapping[str, Any]) -> list[sql.Row]:
-    """A fenced transaction that is one statement, in one round trip. Its first column is how many leases it held."""
-    found = sql.run(_held(row) + statement, {"owner": row.pk, "lease": lease.token, **params})
-    if not found[0][0]:
-        raise Fenced
-    return found
+    """A fenced transaction that is one statement, in one round trip."""
+    return lease.stroke(row, statement, params)
 
 
 OF = """

@@ -65,6 +65,15 @@ def _by_model() -> dict[str, Kind]:
     return {kind.model: kind for kind in registry().values() if not kind.name.startswith("placed-")}
 
 
+def is_open(row: "Reconciled") -> bool:
+    """Whether a row takes children: its objects have been there once, and its place is not somebody else's now.
+
+    An edit does not take that away; a namespace that was made anew by others does (ENGINE §5).
+    """
+    lost = any(item["type"] in ("Replaced", "NameTaken") for item in row.conditions)
+    return row.ready_at is not None and not lost
+
+
 def children(row: "Reconciled") -> list["Reconciled"]:
     """Every row directly below, of all kinds, whether or not it is being deleted."""
     return [

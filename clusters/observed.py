@@ -90,6 +90,24 @@ def store(cluster_id: UUID, objects: Iterable[Mapping[str, Any]]) -> None:
     )
 
 
+def lock(cluster_id: UUID, refs: Sequence[Ref]) -> None:
+    """Lock the cache's rows of these objects in the order of their keys, before some are stored and others dropped."""
+    ordered = sorted(set(refs))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS r(g, k, ns, n, at) "
+            'JOIN clusters_observedobject o ON o.cluster_id = %s AND o."group" = r.g AND o.kind = r.k '
+            "AND o.namespace = r.ns AND o.name = r.n ORDER BY r.at FOR UPDATE OF o",
+            [
+                [ref.group for ref in ordered],
+                [ref.kind for ref in ordered],
+                [ref.namespace for ref in ordered],
+                [ref.name for ref in ordered],
+                cluster_id,
+            ],
+        )
+
+
 def drop(cluster_id: UUID, gone: Sequence[tuple[Ref, UUID]]) -> None:
     """Remove objects that are gone, each only if the cache still has that very uid."""
     ordered = sorted(gone, key=lambda pair: pair[0])

@@ -4,8 +4,9 @@ All times are the database's `clock_timestamp()`, so that clocks of workers don'
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -36,6 +37,17 @@ WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)
 UPDATE clusters_workitem SET leased_until = clock_timestamp() + %s::float8 * interval '1 second' FROM quick
 WHERE lease_token = %s::uuid AND leased_until > clock_timestamp() RETURNING 1
 """
+# The owner's row locked, then the work item, if the lease is still ours: `held` has one row or none. It needs `own`
+# before it can lock, so the order of locks is that of ENGINE §1.
+HELD = """
+WITH own AS MATERIALIZED (SELECT id FROM {table} WHERE id = %(owner)s::uuid FOR NO KEY UPDATE),
+held AS MATERIALIZED (
+  SELECT w.id FROM clusters_workitem w, own
+  WHERE w.lease_token = %(lease)s::uuid AND w.leased_until > clock_timestamp() FOR UPDATE OF w)
+"""
+UPDATE = """, done AS (UPDATE {table} t SET {assignment} FROM held WHERE t.id = %(owner)s::uuid RETURNING 1)
+SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM done)
+"""
 HOLD = "SELECT 1 FROM clusters_workitem WHERE lease_token = %s::uuid AND leased_until > clock_timestamp() FOR UPDATE"
 
 
@@ -59,6 +71,19 @@ class Lease:
         """Inside a transaction that already locked the owner's row: keep the lease ours until it commits."""
         if not sql.run(HOLD, [self.token]):
             raise Fenced
+
+    def stroke(self, row: Reconciled, statement: str, params: Mapping[str, Any]) -> list[sql.Row]:
+        """Lock the row, prove the lease and write, as one statement: the first column must tell how many `held` has."""
+        held = HELD.format(table=connection.ops.quote_name(row._meta.db_table))
+        found = sql.run(held + statement, {"owner": row.pk, "lease": self.token, **params})
+        if not found[0][0]:
+            raise Fenced
+        return found
+
+    def update(self, row: Reconciled, assignment: str, params: Mapping[str, Any]) -> None:
+        """Set columns of the row that the lease is about; raises Fenced if it is no longer ours."""
+        table = connection.ops.quote_name(row._meta.db_table)
+        self.stroke(row, UPDATE.format(table=table, assignment=assignment), params)
 
 
 def key_of(row: Reconciled) -> Key:
@@ -177,10 +202,12 @@ def claim(cluster_id: UUID, *, limit: int = BATCH) -> list[Lease]:
 
 def give_back(leases: Sequence[Lease]) -> None:
     """Let others have what was claimed and not started."""
-    if leases:
-        WorkItem.objects.filter(lease_token__in=[lease.token for lease in leases]).update(
-            lease_token=None, leased_until=None
-        )
+    if not leases:
+        return
+    mine = WorkItem.objects.filter(lease_token__in=[lease.token for lease in leases])
+    with transaction.atomic():
+        locked = mine.order_by("kind", "object_id").select_for_update().values_list("pk", flat=True)
+        WorkItem.objects.filter(pk__in=list(locked)).update(lease_token=None, leased_until=None)
 
 
 def complete(lease: Lease) -> bool:

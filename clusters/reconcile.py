@@ -92,9 +92,10 @@ def _run(lease: Lease, kind: kinds.Kind, recipe: Recipe, row: Any) -> None:
             return
         plain, was_failing = connections.look(lease.cluster_id)
         with plain.fenced(lease.renew) as client:
-            dropped, outcome = _reconcile(lease, kind, recipe, row, client)
-            if was_failing:  # where another opened the circuit meanwhile, the next probe closes it
+            if was_failing:  # an unchanged row asks the cluster nothing: this is what proves that it answers
+                client.raw("GET", "/version")
                 connections.healthy(lease.cluster_id)
+            dropped, outcome = _reconcile(lease, kind, recipe, row, client)
         if dropped:
             return
     except Fenced:
@@ -111,14 +112,14 @@ def _run(lease: Lease, kind: kinds.Kind, recipe: Recipe, row: Any) -> None:
 
 
 def _parent_not_ready(kind: kinds.Kind, row: Reconciled) -> tuple[str, UUID] | None:
-    """A parent that has never been ready holds back everything below, but not its deletion."""
+    """A parent that is not open holds back everything below, but not its deletion."""
     if row.deletion_requested_at is not None:
         return None
     parent = kind.parent(row)
     if parent is None:
         return None
     found = kind.above(row) if kind.above is not None else kinds.by_name(parent[0]).get(parent[1])
-    return None if found is not None and found.ready_at is not None else parent
+    return None if found is not None and kinds.is_open(found) else parent
 
 
 def _park(row: Reconciled, lease: Lease, parent: tuple[str, UUID]) -> None:
@@ -130,7 +131,7 @@ def _park(row: Reconciled, lease: Lease, parent: tuple[str, UUID]) -> None:
         if not parked:
             queue.again(lease, 0, failed=False)
     ready = kinds.by_name(parent[0]).get(parent[1])
-    if parked and ready is not None and ready.ready_at is not None:
+    if parked and ready is not None and kinds.is_open(ready):
         queue.unpark(parent)  # it became ready between our look and our sleep
 
 
@@ -187,13 +188,14 @@ def _pass_once(
     known = {item.ref for item in held if item.uid is not None}
     claimable = [item for item in wanted if known.issuperset(item.after)]
     held += inventory.claim(row, claimable, held, lease)
-    changes = plan(claimable, held, situation.view.objects)
+    keep = {item.ref for item in wanted}
+    changes = plan(claimable, held, situation.view.objects, keep=keep)
     lost = _lost_among(changes, client, lease, row)
     surprised = deleting or any(change.action in (Action.LOST, Action.DELETE) for change in changes)
     if lost and lost - situation.lost:
         situation = replace(situation, lost=situation.lost | lost)
         claimable = [item for item in recipe.wanted(situation) if known.issuperset(item.after)]
-        changes = plan(claimable, held, situation.view.objects)
+        changes = plan(claimable, held, situation.view.objects, keep=keep)
     overrule = recipe.overrule
     executor = Executor(
         row,
@@ -269,7 +271,7 @@ def _locked_for_drop(row: Reconciled, lease: Lease, recipe: Recipe) -> Iterator[
 
 def _finish(row: Any, lease: Lease, recipe: Recipe, outcome: Outcome) -> None:
     """Record the outcome, then complete or keep the work item, in one fenced transaction; then wake the children."""
-    was_ready = row.ready_at is not None
+    was_open = kinds.is_open(row)
     with inventory.fenced(row, lease):
         newer = status.record(row, outcome)
         if outcome.failed:
@@ -280,7 +282,7 @@ def _finish(row: Any, lease: Lease, recipe: Recipe, outcome: Outcome) -> None:
             queue.again(lease, outcome.retry_seconds, failed=False)
         elif recipe.mirror is None:
             queue.complete(lease)
-    if not was_ready and outcome.settled and kinds.of(row).children:
+    if not was_open and kinds.is_open(row) and kinds.of(row).children:
         queue.unpark((kinds.of(row).name, row.pk))
     if recipe.mirror is not None and not (outcome.failed or newer or outcome.retry_seconds is not None):
         status.mirror(row, lease, recipe.mirror(row))
@@ -321,7 +323,8 @@ def _with_problems(outcome: Outcome, report: Report) -> Outcome:
 
 def _deleting(report: Report) -> Outcome:
     names = ", ".join(str(ref) for ref in report.waiting[:5])
-    return Outcome(Phase.TERMINATING, (false("Ready", "Deleting", f"Waiting for: {names}." if names else ""),))
+    waiting = false("Ready", "Deleting", f"Waiting for: {names}." if names else "")
+    return Outcome(Phase.TERMINATING, (waiting,), retry_seconds=WAITING_SECONDS)
 
 
 def _failed(row: Reconciled, error: KubeError) -> Outcome:

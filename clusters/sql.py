@@ -50,7 +50,7 @@ def instance(model: type[M], values: Row) -> M:
     names, documents = _fields(model)
     kept = list(values)
     for place in documents:
-        kept[place] = orjson.loads(kept[place])
+        kept[place] = None if kept[place] is None else orjson.loads(kept[place])
     return model.from_db(DEFAULT_DB_ALIAS, names, kept)
 
 

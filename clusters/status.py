@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from clusters import connections, kinds, live, observed, queue
+from clusters import connections, kinds, live, observed, queue, sql
 from clusters.conditions import Outcome, merged
 from clusters.errors import KubeError
 from clusters.models import Installation, InventoryItem, ObservedObject, Reconciled
@@ -44,7 +44,7 @@ def record(row: Reconciled, outcome: Outcome) -> bool:
     if outcome.settled and row.ready_at is None:
         values["ready_at"] = now
     rows = type(row)._default_manager.filter(pk=row.pk, observed_generation__lte=row.generation)
-    current = rows.values_list("generation", flat=True).first()
+    current = _generation(row)
     if current is None:
         return True
     changed = {name: value for name, value in values.items() if getattr(row, name) != value}
@@ -54,6 +54,16 @@ def record(row: Reconciled, outcome: Outcome) -> bool:
             setattr(row, name, value)
         published(row)
     return current != row.generation
+
+
+def _generation(row: Reconciled) -> int | None:
+    """The row's generation now, unless a newer one than ours has been observed already."""
+    table = connection.ops.quote_name(row._meta.db_table)
+    found = sql.run(
+        f"SELECT generation FROM {table} WHERE id = %s::uuid AND observed_generation <= %s::bigint",  # noqa: S608
+        [row.pk, row.generation],
+    )
+    return found[0][0] if found else None
 
 
 def published(row: Reconciled, *, deleted: bool = False) -> None:

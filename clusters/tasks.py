@@ -82,4 +82,12 @@ def sweep() -> None:
     """Every minute: what was lost is requested again, what was left behind is cleared."""
     heal.request_unsettled()
     heal.unpark_ready()
-    heal.sweep_tombstones()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('sweep tombstones', 0))")
+        if not cursor.fetchone()[0]:
+            return  # the last one is still at it
+    try:
+        heal.sweep_tombstones()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended('sweep tombstones', 0))")

@@ -100,8 +100,8 @@ class KindWatch(threading.Thread):
         objects, version = self.watcher.client.list(self.kind)
         typed = [_typed(live, self.kind) for live in objects]
         for live in typed:
-            self.watcher.events.put((False, live))
-        self.watcher.events.put(Listed(self.kind, frozenset(map(ref_of, typed)), int(version)))
+            self.watcher.hand_over((False, live))
+        self.watcher.hand_over(Listed(self.kind, frozenset(map(ref_of, typed)), int(version)))
         return version
 
     def _watch(self, version: str) -> None:
@@ -115,7 +115,7 @@ class KindWatch(threading.Thread):
                     raise KubeError(event["object"].get("code", 500), "WatchError", str(event["object"].get("message")))
                 version = event["object"]["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
-                    self.watcher.events.put((event["type"] == "DELETED", _typed(event["object"], self.kind)))
+                    self.watcher.hand_over((event["type"] == "DELETED", _typed(event["object"], self.kind)))
 
 
 def _typed(live: dict[str, Any], kind: ObjectKind) -> dict[str, Any]:
@@ -147,6 +147,15 @@ class Watcher:
         finally:
             self.stopping.set()
             connection.close()
+
+    def hand_over(self, event: Event) -> None:
+        """From a kind's thread to the writer. Waits while the writer is behind, and ends with it."""
+        while not self.stopping.is_set():
+            try:
+                self.events.put(event, timeout=1)
+            except threads.Full:
+                continue
+            return
 
     def _lead(self) -> bool:
         with connection.cursor() as cursor:
@@ -181,6 +190,7 @@ class Watcher:
         gone = [*batch.gone.items(), *missing]
         with transaction.atomic():
             queue.request_keys(self._owners(fresh, gone), hint=True)
+            observed.lock(self.cluster_id, [ref_of(live) for live in fresh] + [ref for ref, _ in gone])
             observed.store(self.cluster_id, fresh)
             observed.drop(self.cluster_id, gone)
 

@@ -34,7 +34,7 @@ class Reaper:
 def dying_at(step: int) -> Iterator[Reaper]:
     """Within this, the worker dies at the given step (0, 1, 2 …)."""
     reaper = Reaper(step)
-    write, fenced = Client._write, inventory.fenced
+    write, fenced, stroke = Client._write, inventory.fenced, inventory.stroke
 
     def dying_write(self: Client, *args: Any, **kwargs: Any) -> Any:
         reaper.step()
@@ -49,7 +49,14 @@ def dying_at(step: int) -> Iterator[Reaper]:
             yield
         reaper.step()
 
+    def dying_stroke(*args: Any) -> Any:
+        reaper.step()
+        found = stroke(*args)
+        reaper.step()
+        return found
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Client, "_write", dying_write)
         patch.setattr(inventory, "fenced", dying_fenced)
+        patch.setattr(inventory, "stroke", dying_stroke)
         yield reaper

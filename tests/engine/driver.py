@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.utils.timezone import now
 
 from clusters import connections, observed, queue, reconcile
 from clusters.client import Client
@@ -14,7 +15,7 @@ from clusters.refs import KINDS, Ref, ref_of
 from clusters.watch import Batch, Listed, Watcher
 from tests.engine.notes.models import Note, Notebook
 
-__all__ = ["connection", "observed", "queue", "reconcile"]
+__all__ = ["connection", "now", "observed", "queue", "reconcile"]
 
 WATCHED = tuple(KINDS[key] for key in (("", "Namespace"), ("", "ConfigMap"), ("", "ResourceQuota")))
 CONFIG_MAP, SECRET = KINDS["", "ConfigMap"], KINDS["", "Secret"]

@@ -100,3 +100,16 @@ def test_a_namespace_deleted_by_hand_is_made_again(cluster: Cluster, book: Noteb
     driver.settle(cluster, rounds=60)
     driver.queue.request(note)
     settled(cluster, note)
+
+
+def test_a_circuit_closes_only_on_an_answer(cluster: Cluster, book: Notebook, sandbox: Sandbox) -> None:
+    """A settled row asks the cluster nothing, so that it went well proves nothing."""
+    Cluster.objects.filter(pk=cluster.pk).update(failing_since=driver.now(), probe_at=driver.now())
+    sandbox.fault("reset", count=-1)
+    driver.queue.request(book)
+    driver.work(cluster)
+    assert Cluster.objects.filter(pk=cluster.pk, failing_since__isnull=False).exists()
+    sandbox.clear()
+    driver.hurry()
+    driver.work(cluster)
+    assert Cluster.objects.filter(pk=cluster.pk, failing_since__isnull=True).exists()

@@ -10,6 +10,7 @@ from django.db import connection
 
 from clusters.models import Cluster
 from clusters.watch import Watcher
+from core.errors import DomainError
 
 LOOK_SECONDS = 3.0
 
@@ -40,7 +41,11 @@ class Command(BaseCommand):
                 del running[pk]
         for pk, generation in current.items():
             if pk not in running:
-                watcher = Watcher(pk)
+                try:
+                    watcher = Watcher(pk)
+                except DomainError as error:  # one cluster's trouble must not end the watch of the others
+                    self.stderr.write(f"cluster {pk} can't be watched: {error}")
+                    continue
                 thread = threading.Thread(target=watcher.run, name=f"watcher {pk}", daemon=True)
                 thread.start()
                 running[pk] = (thread, watcher, generation)

@@ -1,0 +1,52 @@
+"""What is not OVIM's on a cluster is left alone, and what OVIM can't prove to be gone is not called gone."""
+
+import time
+
+from clusters import connections, queue
+from core.actor import system_actor
+from tests.vms.conftest import Site
+from tests.vms.test_life import condition, running
+from vdcs.models import QuotaClaim, Vdc
+from vms.models import Disk, VirtualMachine
+from vms.services import delete_vm
+
+ACTOR = system_actor("test")
+POLICY = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "ovim-network", "namespace": "acme-corp-dev"},
+    "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
+}
+
+
+def test_a_namespace_made_anew_by_somebody_else_is_not_written_into(site: Site):
+    site.until(lambda: Vdc.objects.filter(name="dev", phase="Active"))
+    client = connections.client_of(site.cluster.pk)
+    client.raw("DELETE", "/api/v1/namespaces/acme-corp-dev")
+    while site.get("Namespace", "acme-corp-dev", ""):
+        time.sleep(0.05)
+    client.raw("POST", "/api/v1/namespaces", {"metadata": {"name": "acme-corp-dev"}})
+    theirs = client.raw("POST", "/apis/networking.k8s.io/v1/namespaces/acme-corp-dev/networkpolicies", POLICY)
+    vdc = Vdc.objects.get(name="dev")
+    queue.request(vdc)
+    site.until(lambda: condition(vdc, "Replaced"))
+    vm = site.vm()
+    site.until(lambda: (condition(vm, "Ready") or {}).get("reason") == "Waiting")
+    assert site.live("NetworkPolicy", "ovim-network")["metadata"]["uid"] == theirs["metadata"]["uid"]
+    assert site.names("ResourceQuota") == site.names("DataVolume") == site.names("Secret") == set()
+
+
+def test_a_disk_whose_volume_is_still_there_is_not_gone(site: Site):
+    vm = running(site)
+    disk = Disk.objects.get(vm=vm)
+    client = connections.client_of(site.cluster.pk)
+    volume = site.live("PersistentVolumeClaim", disk.name)
+    volume["metadata"]["ownerReferences"] = []
+    client.raw("PUT", f"/api/v1/namespaces/acme-corp-dev/persistentvolumeclaims/{disk.name}", volume)
+    delete_vm(actor=ACTOR, vm=vm)
+    site.until(lambda: condition(vm, "Unproven"))
+    assert QuotaClaim.objects.filter(owner_id=disk.pk, allocated__gt=0).exists()
+    client.raw("DELETE", f"/api/v1/namespaces/acme-corp-dev/persistentvolumeclaims/{disk.name}")
+    queue.request(vm)
+    site.until(lambda: not VirtualMachine.objects.exists())
+    assert not QuotaClaim.objects.filter(owner_id=disk.pk).exists()

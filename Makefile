@@ -33,7 +33,7 @@ dev: install-run ## start everything here, with all logs on the screen
 	@$(PY) -m ovim_site.supervisor dev --var "$(VAR)"
 
 test: install ## all tests (T=path or T="-k words": some of them)
-	$(PY) -m pytest $(T)
+	$(PY) -m pytest -n 2 --dist worksteal $(T)
 
 check: install ## style, types, layers, migrations, API schema
 	$(PY) -m ruff check .

@@ -163,5 +163,5 @@ def signed_in(name: str) -> Client:
     for vdc in Vdc.objects.filter(quota=None):  # the cast's are rows only; pages show what is left
         QuotaScope.objects.create(organization=vdc.organization, vdc=vdc)
     session.save()
-    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+    client.cookies[settings.SESSION_COOKIE_NAME] = str(session.session_key)
     return client

@@ -19,7 +19,7 @@ def signed_in(name: str) -> Client:
     session = client.session
     session[COOKIE_KEY] = str(session_of(make_person(name)).pk)
     session.save()
-    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+    client.cookies[settings.SESSION_COOKIE_NAME] = str(session.session_key)
     return client
 
 

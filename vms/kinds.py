@@ -74,4 +74,5 @@ VIRTUAL_MACHINE = Kind(
     recipe="vms.kinds.RECIPE",
     parent=lambda vm: ("vdc", vm.vdc_id),
     delete=services.delete_locked,
+    above=lambda vm: vm.vdc,
 )

@@ -6,8 +6,6 @@ The one place where a reconciler changes intent, and where what a stopped VM hel
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from django.db import transaction
-
 from clusters.apply import Wanted
 from clusters.errors import KubeError
 from clusters.queue import Lease
@@ -102,9 +100,9 @@ def acknowledged(vm: VirtualMachine, lease: Lease, refs: set[Ref]) -> None:
     """The cluster has the power intent as it was read."""
     if is_settled(vm) or desired.vm_ref(selectors.facts(vm)) not in refs:
         return
-    rows = VirtualMachine.objects.filter(pk=vm.pk, power_applied_generation__lt=vm.power_generation)
-    with transaction.atomic():
-        list(rows.select_for_update(no_key=True, of=("self",)).values_list("pk"))
-        lease.hold()
-        rows.update(power_applied_generation=vm.power_generation)
+    lease.update(
+        vm,
+        "power_applied_generation = greatest(t.power_applied_generation, %(applied)s::bigint)",
+        {"applied": vm.power_generation},
+    )
     vm.power_applied_generation = vm.power_generation

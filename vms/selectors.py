@@ -1,12 +1,16 @@
 """Reads: a VM's facts for the reconciler."""
 
+from functools import cache
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from vdcs.models import QuotaClaim
+from catalogs.models import Image
+from clusters import sql
+from vdcs.models import QuotaClaim, Vdc
 from vms.facts import DiskFacts, VmFacts
-from vms.models import PowerState, VirtualMachine
+from vms.models import Disk, PowerState, VirtualMachine
 from vms.quotas import VM
 
 
@@ -15,7 +19,39 @@ def loaded() -> QuerySet[VirtualMachine]:
 
 
 def load(pk: UUID) -> VirtualMachine | None:
-    return loaded().filter(pk=pk).first()
+    """As the first of `loaded()`, in two statements that are planned once: the engine does this for every look."""
+    found = sql.run(_one(), [pk])
+    if not found:
+        return None
+    width = sql.width(VirtualMachine)
+    vm = sql.instance(VirtualMachine, found[0][:width])
+    vm.vdc = sql.instance(Vdc, found[0][width:])
+    disks: Any = Disk.objects.all()
+    disks._result_cache = [_disk(row) for row in sql.run(_disks(), [pk])]  # noqa: SLF001  # as prefetch_related leaves it
+    vm._prefetched_objects_cache = {"disks": disks}  # type: ignore[attr-defined]  # noqa: SLF001
+    return vm
+
+
+def _disk(row: sql.Row) -> Disk:
+    width = sql.width(Disk)
+    disk = sql.instance(Disk, row[:width])
+    disk.image = sql.instance(Image, row[width:]) if disk.image_id else None
+    return disk
+
+
+@cache
+def _one() -> str:
+    vm, vdc = sql.columns(VirtualMachine, "v"), sql.columns(Vdc, "d")
+    return f"SELECT {vm}, {vdc} FROM vms_virtualmachine v JOIN vdcs_vdc d ON d.id = v.vdc_id WHERE v.id = %s::uuid"  # noqa: S608
+
+
+@cache
+def _disks() -> str:
+    disk, image = sql.columns(Disk, "k"), sql.columns(Image, "i")
+    return (
+        f"SELECT {disk}, {image} FROM vms_disk k LEFT JOIN catalogs_image i ON i.id = k.image_id "  # noqa: S608
+        "WHERE k.vm_id = %s::uuid"
+    )
 
 
 def facts(vm: VirtualMachine, *, held: bool = False) -> VmFacts:

@@ -1,6 +1,7 @@
 """Live objects of a VM → phase and conditions. The table is read from the top: the first row that fits decides."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ from tests.vms.test_desired import VM
 from vms.observe import PRINTABLE, Live, observe
 
 DONE = {"metadata": {"name": "web-disk-0"}, "status": {"phase": "Succeeded", "progress": "100.0%"}}
-IMPORTING = {
+IMPORTING: dict[str, Any] = {
     "metadata": {"name": "web-disk-0"},
     "status": {
         "phase": "ImportInProgress",

@@ -46,9 +46,7 @@ def test_torn_last_line_is_cut_off(start: Callable[..., Sandbox], tmp_path: Path
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_versions_from_before_a_restart_are_expired(
-    start: Callable[..., Sandbox], tmp_path: Path, how: int
-) -> None:
+def test_versions_from_before_a_restart_are_expired(start: Callable[..., Sandbox], tmp_path: Path, how: int) -> None:
     sandbox = start("--data", str(tmp_path / "data"))
     sandbox.widgets()
     version = sandbox.widget("a")["metadata"]["resourceVersion"]

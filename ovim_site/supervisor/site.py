@@ -135,6 +135,7 @@ def read_site(var: Var, outside: Mapping[str, str]) -> Site:
         # The sandbox serves the demo's image itself: loopback is an image host here and nowhere else.
         "OVIM_DEMO_IMAGE_URL": f"http://{LOOPBACK}:{ports['images']}/demo.qcow2",
         "OVIM_IMAGE_HOSTS": LOOPBACK,
+        **_bytecode(var, outside),
     }
     if postgres:
         embedded |= {"OVIM_DATABASE_URL": postgres.urls.app, "OVIM_DATABASE_OWNER_URL": postgres.urls.owner}
@@ -162,10 +163,19 @@ def _both_or_neither(outside: Mapping[str, str], application: str, owner: str) -
     return bool(given)
 
 
+def _bytecode(var: Var, outside: Mapping[str, str]) -> dict[str, str]:
+    """Where writing bytecode is forbidden, every start of every part would compile Django anew, which takes longer than
+    all the rest. Nothing is written beside the sources then either: the bytecode goes to our own folder."""
+    if not outside.get("PYTHONDONTWRITEBYTECODE"):
+        return {}
+    return {"PYTHONPYCACHEPREFIX": str(var.folder / "bytecode")}
+
+
 def _environment(outside: Mapping[str, str], embedded: Mapping[str, str]) -> dict[str, str]:
     """The parts' environment: what was set outside wins, save what would lead them astray."""
     # PGSSLMODE and its like are meant for other databases; KUBECONFIG may name a production cluster.
-    env = {name: value for name, value in outside.items() if not name.startswith("PG") and name != "KUBECONFIG"}
+    kept_out = ("KUBECONFIG", "PYTHONDONTWRITEBYTECODE")
+    env = {name: value for name, value in outside.items() if not name.startswith("PG") and name not in kept_out}
     env |= {name: value for name, value in embedded.items() if not env.get(name)}
     hosts = [*env.get("OVIM_ALLOWED_HOSTS", "").split(","), urlsplit(env["OVIM_PUBLIC_URL"]).hostname or ""]
     env["OVIM_ALLOWED_HOSTS"] = ",".join(dict.fromkeys(filter(None, (*hosts, LOOPBACK, "localhost"))))

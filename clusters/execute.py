@@ -35,7 +35,8 @@ class Report:
         return not (self.problems or self.errors or self.waiting or self.again)
 
 
-# May turn an apply that conflicts on fields into one that is allowed to force: the body to force, or None.
+# What of an apply that conflicts on fields goes through all the same. `{}`: all of it, by force; some fields: those
+# alone, by a merge patch, and the rest is drift; None: nothing.
 Overrule = Callable[[Wanted, KubeError, Object], Object | None]
 
 
@@ -176,18 +177,34 @@ class Executor:
             self._pinned_away(wanted, held, error)
             return
         forced = self.overrule(wanted, error, live) if self.overrule else None
-        if forced is None:
+        if forced and not self._merged(wanted, held, live, forced):
+            return
+        if forced is None or forced:
             who = "; ".join(sorted({f"{cause.field} by {cause.message}" for cause in error.causes}))
             self._problem(wanted.ref, "Drifted", "FieldConflict", f"{wanted.ref} was changed by others: {who}.")
             return
         body = stamped(wanted, held, self.installation)
         body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         try:
-            self._done(wanted, held, self.client.apply(wanted.ref, {**body, **forced}, force=True))
+            self._done(wanted, held, self.client.apply(wanted.ref, body, force=True))
         except KubeError as stale:
             if stale.status != 409:
                 raise
             self.report.again = True
+
+    def _merged(self, wanted: Wanted, held: Held, live: Object, fields: Object) -> bool:
+        """Write these fields alone to what was just read. False: it has changed since, so look again."""
+        pins = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
+        try:
+            answer = self.client.merge(wanted.ref, {**fields, "metadata": pins})
+        except KubeError as stale:
+            if stale.status != 409:
+                raise
+            self.report.again = True
+            return False
+        self._applied.append(Applied(held, answer, None))
+        self.report.acknowledged.add(wanted.ref)
+        return True
 
     def _pinned_away(self, wanted: Wanted, held: Held, error: KubeError) -> None:
         """The uid that we pinned is not there: gone, replaced, or a late request of ours under another uid."""

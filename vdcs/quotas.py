@@ -108,6 +108,12 @@ def ledger(resource: str, enforcement: str) -> str:
     return "active" if enforcement == Enforcement.ACTIVE and resource in ("cpu", "memory_mib") else "allocated"
 
 
+def limited_classes(vdc: Vdc) -> list[str]:
+    """Storage classes with a limit of their own, here or in the organization: what names none would slip past them."""
+    limits = {name for scope in _scopes(vdc) if scope is not None for name in scope.limits}
+    return sorted(name.partition("/")[2] for name in limits if "/" in name)
+
+
 def used(scope: QuotaScope, resource: str, enforcement: str) -> int:
     totals: Mapping[str, int] = scope.active if ledger(resource, enforcement) == "active" else scope.allocated
     return int(totals.get(resource, 0))

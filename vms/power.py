@@ -6,20 +6,19 @@ The one place where a reconciler changes intent, and where what a stopped VM hel
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from clusters.apply import Wanted
+from clusters import queue
+from clusters.apply import Wanted, token_of
 from clusters.errors import KubeError
 from clusters.queue import Lease
 from clusters.reconcile import Situation
 from clusters.refs import Ref
 from core.actor import system_actor
-from core.errors import Conflict, QuotaExceeded, Stale
+from core.errors import Busy, Conflict, NotFound, QuotaExceeded, Stale
 from vms import desired, selectors, services
 from vms.models import PowerState, VirtualMachine
 
 CLUSTER = system_actor("cluster")
 FIELD = ".spec.runStrategy"
-# Other strategies leave it to KubeVirt when a VM runs: no intent of ours says that, so they are shown as drift.
-MEANS_ON: Mapping[str, bool] = {"Always": True, "Halted": False}
 
 
 class Reader(Protocol):
@@ -31,16 +30,22 @@ class Reader(Protocol):
 def before(situation: Situation, cluster: Reader) -> VirtualMachine | None:
     """Ahead of the plan: accept a power change made in the cluster, and give back what a stopped VM held."""
     vm: VirtualMachine = situation.row
-    if not is_settled(vm):
-        return None
     ref = desired.vm_ref(selectors.facts(vm))
     cached = situation.view.get(ref)
     on = vm.power_state == PowerState.ON
-    if cached is not None and MEANS_ON.get(cached["spec"].get("runStrategy", ""), on) != on:
-        return _accept(situation, vm, cluster.get(ref))
+    if is_settled(vm) and cached is not None:
+        instances = bool(situation.view.of_kind("VirtualMachineInstance"))
+        if means_on(cached, exists=instances) != on:
+            return _accept(situation, vm, ref, cluster)
     if not on and selectors.holds_active(vm):
-        _release(vm, ref, cluster)
+        _release(situation, vm, ref, cluster)
     return None
+
+
+def means_on(live: Mapping[str, Any], *, exists: bool) -> bool:
+    """Whether its strategy may run it. `Manual` leaves that to whoever asks: it is on while its instance exists."""
+    strategy = live["spec"].get("runStrategy") or ("Always" if live["spec"].get("running") else "Halted")
+    return exists if strategy == "Manual" else strategy != "Halted"
 
 
 def is_settled(vm: VirtualMachine) -> bool:
@@ -48,52 +53,91 @@ def is_settled(vm: VirtualMachine) -> bool:
     return vm.power_applied_generation >= vm.power_generation
 
 
-def _accept(situation: Situation, vm: VirtualMachine, live: Mapping[str, Any] | None) -> VirtualMachine | None:
+def _accept(situation: Situation, vm: VirtualMachine, ref: Ref, cluster: Reader) -> VirtualMachine | None:
     uids = {str(item.uid) for item in situation.held if item.uid is not None}
-    if live is None or live["metadata"]["uid"] not in uids or _is_ours(live):
+    live = cluster.get(ref)
+    if live is None or live["metadata"]["uid"] not in uids:
         return None
-    on = MEANS_ON.get(live["spec"].get("runStrategy", ""))
-    if on is None or on == (vm.power_state == PowerState.ON):
+    on = means_on(live, exists=cluster.get(_instance(ref)) is not None)
+    if on == (vm.power_state == PowerState.ON) or _is_ours(live, on=on):
         return None
+    # Off without being halted (Manual) is accepted as intent that has yet to be applied: only Halted frees its quota.
+    applied = on or live["spec"].get("runStrategy") == desired.OFF
     try:
-        services.accept_power(actor=CLUSTER, vm=vm, on=on, expected_generation=vm.generation)
+        services.accept_power(actor=CLUSTER, vm=vm, on=on, expected_generation=vm.generation, applied=applied)
     except (QuotaExceeded, Conflict) as refusal:
         vm.power_refused = refusal.message  # type: ignore[attr-defined]  # for this run: it is shown and overruled
         return None
-    except Stale:
+    except (Stale, NotFound):
         return None  # a person was faster; the item is requested again
+    except Busy:
+        queue.request(vm)  # what runs must be claimed or stopped: again at once, not when drift is looked at
+        return None
     return selectors.load(vm.pk)
 
 
-def _is_ours(live: Mapping[str, Any]) -> bool:
-    """We ourselves wrote it (a VM that is held is halted by us). Whoever changes the field takes it from our entry."""
+def _is_ours(live: Mapping[str, Any], *, on: bool) -> bool:
+    """We ourselves wrote it (a VM that is held is halted by us). Whoever changes the field takes it from our entry.
+
+    Halting alone is a merge patch (`overrule`), so an Update. A start is never ours by that: names can be borrowed.
+    """
     return any(
         entry["manager"] == "ovim"
-        and entry["operation"] == "Apply"
+        and not entry.get("subresource")
+        and (entry["operation"] == "Apply" or not on)
         and "f:runStrategy" in entry.get("fieldsV1", {}).get("f:spec", {})
         for entry in live["metadata"].get("managedFields") or ()
     )
 
 
-def _release(vm: VirtualMachine, ref: Ref, cluster: Reader) -> None:
-    """Read live, after the generation: the VM is halted or gone, and nothing of it runs."""
-    live = cluster.get(ref)
-    if live is not None and live["spec"].get("runStrategy") != "Halted":
+def _instance(ref: Ref) -> Ref:
+    return Ref("kubevirt.io", "VirtualMachineInstance", ref.namespace, ref.name)
+
+
+def _release(situation: Situation, vm: VirtualMachine, ref: Ref, cluster: Reader) -> None:
+    """Read live, after the generation: the VM is halted, gone or never came to be, and nothing of it runs."""
+    live, instance = cluster.get(ref), cluster.get(_instance(ref))
+    foreign = live is not None and not _may_be_ours(situation, ref, live)
+    if live is not None and not foreign and live["spec"].get("runStrategy") != desired.OFF:
         return
-    if cluster.get(Ref("kubevirt.io", "VirtualMachineInstance", ref.namespace, ref.name)) is not None:
+    if instance is not None and not (live is not None and foreign and _owned_by(instance, live)):
         return
     try:
         services.release_active(vm=vm, expected_generation=vm.generation)
-    except (Stale, Conflict):
+    except (Stale, Conflict, NotFound):
         return  # changed meanwhile: the next look decides
+    except Busy:
+        queue.request(vm)
 
 
-def overrule(vm: VirtualMachine, _wanted: Wanted, error: KubeError, _live: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A conflict about power alone, with our intent newer, or after a refusal: force exactly that."""
-    only_power = bool(error.causes) and all(cause.field == FIELD for cause in error.causes)
-    if only_power and (not is_settled(vm) or hasattr(vm, "power_refused")):
+def _may_be_ours(situation: Situation, ref: Ref, live: Mapping[str, Any]) -> bool:
+    """By its uid, or by a claim of ours (its answer was lost). What merely has the VM's name is somebody else's."""
+    held = [item for item in situation.held if item.ref == ref]
+    uid, token = live["metadata"]["uid"], token_of(live)
+    return any(str(item.uid) == uid or token in (item.token, *item.past_tokens) for item in held)
+
+
+def _owned_by(instance: Mapping[str, Any], machine: Mapping[str, Any]) -> bool:
+    owners = instance["metadata"].get("ownerReferences") or ()
+    return any(owner.get("controller") and owner["uid"] == machine["metadata"]["uid"] for owner in owners)
+
+
+def overrule(vm: VirtualMachine, wanted: Wanted, error: KubeError, live: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Our power goes through when our intent is newer, after a refusal, and when a hold keeps the VM from running.
+
+    A conflict about power alone is forced (`{}`); among others, power is written alone, first, and the rest is drift.
+    """
+    if desired.vm_ref(selectors.facts(vm)) != wanted.ref:
+        return None
+    strategy = wanted.manifest["spec"]["runStrategy"]
+    on_hold = vm.power_state == PowerState.ON and strategy == desired.OFF
+    if is_settled(vm) and (
+        live["spec"].get("runStrategy") == strategy or not (on_hold or hasattr(vm, "power_refused"))
+    ):
+        return None
+    if error.causes and all(cause.field == FIELD for cause in error.causes):
         return {}
-    return None
+    return {"spec": {"runStrategy": strategy}}
 
 
 def acknowledged(vm: VirtualMachine, lease: Lease, refs: set[Ref]) -> None:

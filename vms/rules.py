@@ -32,6 +32,13 @@ def check_disk(size_gib: int, *, image_gib: int, least: int | None, most: int | 
         raise Invalid.field("disk_gib", "image_size", f"The image needs a disk of at least {image_gib} GiB.")
 
 
+def check_storage_class(storage_class: str, *, limited: Sequence[str]) -> None:
+    """The cluster's default class may be a limited one, so it has to be named where any is."""
+    if limited and not storage_class:
+        message = f"Name the storage class: there are limits on {', '.join(limited)} here."
+        raise Invalid.field("storage_class", "required", message)
+
+
 def check_cloud_init(user_data: str, ssh_keys: Sequence[str]) -> None:
     errors = []
     if len(ssh_keys) > MOST_SSH_KEYS:

@@ -19,7 +19,7 @@ from core.rights import Right
 from core.rows import Generations
 from vdcs import quotas
 from vdcs.models import Vdc
-from vms import rules
+from vms import rules, selectors
 from vms.models import Disk, DiskSource, PowerState, VirtualMachine
 from vms.quotas import of_disks, of_vm
 
@@ -76,6 +76,7 @@ def create_vm(
     rules.check_cloud_init(user_data, ssh_keys)
     vdc = quotas.lock(vdc)  # organization before VDC, before any insert; refuses a deleted or suspended one
     rules.check_disk(size.disk_gib, image_gib=origin.least_gib, least=vdc.min_disk_gib, most=vdc.max_disk_gib)
+    rules.check_storage_class(storage_class, limited=quotas.limited_classes(vdc))
     vm = VirtualMachine(
         organization=vdc.organization,
         vdc=vdc,
@@ -164,7 +165,7 @@ def _told(vm: VirtualMachine, size: Size) -> dict[str, Any]:
 def set_power(*, actor: Actor, vm: VirtualMachine, on: bool, generations: Generations = None) -> VirtualMachine:
     """Start or stop. Starting claims at once; what stopping frees is given back when the cluster shows it stopped."""
     access.require(actor, Right.VM_POWER, vm)
-    vm = _locked(vm, generations)
+    vm = _locked(vm, generations, even_unusable=not on)  # what a suspended tenant has can still be stopped
     wanted = PowerState.ON if on else PowerState.OFF
     if vm.power_state == wanted:
         return vm
@@ -176,13 +177,18 @@ def set_power(*, actor: Actor, vm: VirtualMachine, on: bool, generations: Genera
     return vm
 
 
-def accept_power(*, actor: Actor, vm: VirtualMachine, on: bool, expected_generation: int) -> VirtualMachine:
-    """Somebody changed the power in the cluster itself: make it the intent, if the quota allows and nothing is newer."""
+def accept_power(
+    *, actor: Actor, vm: VirtualMachine, on: bool, expected_generation: int, applied: bool = True
+) -> VirtualMachine:
+    """Somebody changed the power in the cluster itself: make it the intent, if the quota allows and nothing is newer.
+
+    `applied`: the cluster has it just as we would write it.
+    """
     with transaction.atomic():
-        vm = _locked(vm, frozenset({expected_generation}))
+        vm = _locked(vm, frozenset({expected_generation}), even_unusable=not on)
         if on:
             quotas.resize(vm.vdc, of_vm(vm, active=True))
-        _write_power(vm, PowerState.ON if on else PowerState.OFF, applied=True)
+        _write_power(vm, PowerState.ON if on else PowerState.OFF, applied=applied)
         audit.record(actor, Right.VM_POWER, vm, after={"power_state": vm.power_state, "changed_in": "the cluster"})
     return vm
 
@@ -227,7 +233,7 @@ def edit_vm(
     vm = _locked(vm, generations)
     wanted = {name: changes[name] for name in (*EDITABLE, *SIZES) if name in changes}
     resized = any(name in wanted and wanted[name] != getattr(vm, name) for name in SIZES)
-    if resized and (vm.power_state == PowerState.ON or vm.phase not in ("Stopped", "Failed")):
+    if resized and (vm.power_state == PowerState.ON or selectors.holds_active(vm)):
         raise Conflict(f"Stop {vm} first: its size is changed while it is stopped.")
     rules.check_size(cpu=wanted.get("cpu", vm.cpu), memory_mib=wanted.get("memory_mib", vm.memory_mib))
     before = rows.edit(vm, wanted)

@@ -9,9 +9,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from clusters import kinds, namespaces, placements, queue
-from clusters.models import Cluster, Reconciled
+from clusters.models import Cluster, Placement, Reconciled
 from core import access, audit, rows
-from core.actor import Actor
+from core.actor import Actor, Level
 from core.errors import Conflict, Invalid, QuotaExceeded, Shortage
 from core.rights import Right
 from core.rows import Generations
@@ -46,7 +46,7 @@ def create_vdc(
     above, *others = quotas.lock_organization(organization.pk)
     organization = lock_organization(organization.pk)
     _check_reservation(organization, above, others, checked)
-    cluster = cluster or placements.default_cluster()
+    cluster = _cluster(actor, organization, cluster)
     vdc = Vdc(
         organization=organization,
         cluster=cluster,
@@ -99,6 +99,8 @@ def edit_vdc(
     if after.keys() & {"limits", "enforcement"} and not allow_below_use:
         lowered = checked if "enforcement" in after else _lowered(scope.limits, checked)
         _check_use(vdc, lowered, scope)
+    if "enforcement" in after:
+        _check_elastic(organization, above, scope, {"from": before["enforcement"], "to": after["enforcement"]})
     if "limits" in after:
         QuotaScope.objects.filter(pk=scope.pk).update(limits=checked, generation=F("generation") + 1)
     if after:
@@ -197,6 +199,17 @@ def _joined(scopes: list[QuotaScope]) -> list[QuotaScope]:
     return scopes
 
 
+def _cluster(actor: Actor, organization: Organization, named: Cluster | None) -> Cluster:
+    """Only the provider's people name clusters at will: to others those exist where their organization is already."""
+    if named is None or named.is_default:
+        return named or placements.default_cluster()
+    anywhere = any(grant.level is Level.SYSTEM for grant in actor.grants_of(Right.VDC_CREATE))
+    placed = Placement.objects.filter(owner_kind="organization", owner_id=organization.pk, cluster=named)
+    if not (anywhere or placed.exists()):
+        raise Invalid.field("cluster", "not_found", "There is no such cluster.")
+    return named
+
+
 def _check_sizes(least: int | None, most: int | None) -> None:
     if least is not None and most is not None and least > most:
         raise Invalid.field(
@@ -244,6 +257,27 @@ def _lowered(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, i
 def _check_use(vdc: Vdc, limits: Mapping[str, int], scope: QuotaScope) -> None:
     use = {name: quotas.used(scope, name, vdc.enforcement) for name in limits}
     _refuse_below_use("vdc", vdc.name, limits, use, "An organization admin")
+
+
+def _check_elastic(organization: Organization, above: QuotaScope, scope: QuotaScope, change: Mapping[str, str]) -> None:
+    """What a VDC uses by its new enforcement fits the organization, too. Its admins' `allow_below_use` lifts only theirs."""
+    if above.mode != QuotaMode.ELASTIC:
+        return
+    grown = {
+        name: quotas.used(scope, name, change["to"]) - quotas.used(scope, name, change["from"]) for name in above.limits
+    }
+    use = quotas.organization_use(_joined(_scopes_of(organization)), above.limits, above)
+    short = [
+        Shortage(name, "organization", organization.name, limit, use[name] - grown[name], grown[name], "used")
+        for name, limit in sorted(above.limits.items())
+        if grown[name] > 0 and use[name] > limit
+    ]
+    if short:
+        raise QuotaExceeded(short, who_can_change=quotas.ORGANIZATION_CHANGER)
+
+
+def _scopes_of(organization: Organization) -> list[QuotaScope]:
+    return list(QuotaScope.objects.filter(organization=organization, vdc__isnull=False))
 
 
 def _refuse_below_use(level: str, name: str, limits: Mapping[str, int], use: Mapping[str, int], who: str) -> None:

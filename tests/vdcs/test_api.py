@@ -6,9 +6,10 @@ import pytest
 
 from clusters.models import NamespaceAllotment, Placement, WorkItem
 from core.models import AuditEntry
+from tests.cast import make_cluster
 from tests.domain import a_vdc, a_vm, an_item, an_organization
 from vdcs.models import QuotaScope, Vdc
-from vms.models import VirtualMachine
+from vms.services import release_active
 
 pytestmark = pytest.mark.django_db
 
@@ -178,7 +179,8 @@ def test_a_vms_verbs(api, cluster):
     refused(client.post(f"{path}/stop", If_Match='"1"'), 412)
     assert client.post(f"{path}/stop").json()["power_state"] == "off"
     refused(client.patch(path, {"cpu": 2}), 409)
-    VirtualMachine.objects.update(phase="Stopped")
+    vm.refresh_from_db()
+    release_active(vm=vm, expected_generation=vm.generation)  # as once the cluster shows it stopped
     changed = client.patch(path, {"cpu": 2, "memory": "2Gi", "description": "bigger"}).json()
     assert (changed["cpu"], changed["memory_mib"], changed["description"]) == (2, 2048, "bigger")
     assert QuotaScope.objects.get(vdc=vdc).allocated["cpu"] == 2
@@ -192,3 +194,11 @@ def test_a_vms_verbs(api, cluster):
     for person in ("bob", "charlie"):
         for method, address in (("get", path), ("delete", path), ("post", f"{path}/start")):
             assert api(person).request(method, address).status_code == 404
+
+
+def test_whose_cluster_a_vdc_goes_to(api, new, organization):
+    far = make_cluster("far", default=False)
+    named = new | {"cluster": str(far.pk)}
+    refused(api("alice").post("vdcs", named), 422, "cluster", "not_found")
+    assert api("root").post("vdcs", named).status_code == 201  # which places the organization there
+    assert api("alice").post("vdcs", named | {"name": "lab2"}).status_code == 201

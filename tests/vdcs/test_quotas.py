@@ -173,3 +173,37 @@ def test_the_self_check_finds_totals_that_are_off():
     a_vm(vdc)
     QuotaScope.objects.filter(vdc=vdc).update(allocated={"cpu": 99})
     assert any("cpu is 99, its claims sum to 1" in line for line in quotas.recount())
+
+
+@pytest.mark.django_db
+def test_enforcing_what_is_allocated_is_no_way_past_an_elastic_organization():
+    organization = an_organization()
+    set_organization_quota(actor=OVIM, organization=organization, limits={"cpu": 2}, mode=QuotaMode.ELASTIC)
+    vdc = a_vdc(organization=organization, enforcement=Enforcement.ACTIVE)
+    a_vm(vdc, "one", cpu=2)
+    a_vm(vdc, "two", cpu=3, power_state="off")
+    for allow in (False, True):
+        with pytest.raises(QuotaExceeded) as refusal:
+            edit_vdc(actor=OVIM, vdc=vdc, changes={"enforcement": Enforcement.ALLOCATED}, allow_below_use=allow)
+        (shortage,) = refusal.value.shortages
+        assert (shortage.level, shortage.limit, shortage.used, shortage.requested) == ("organization", 2, 2, 3)
+    set_organization_quota(actor=OVIM, organization=organization, limits={"cpu": 5}, mode=QuotaMode.ELASTIC)
+    edit_vdc(actor=OVIM, vdc=vdc, changes={"enforcement": Enforcement.ALLOCATED})
+    limits = {"cpu": 1}
+    set_organization_quota(
+        actor=OVIM, organization=organization, limits=limits, mode=QuotaMode.ELASTIC, allow_below_use=True
+    )
+    edit_vdc(actor=OVIM, vdc=vdc, changes={"enforcement": Enforcement.ACTIVE})  # less is always allowed
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("level", ["vdc", "organization"])
+def test_where_a_class_is_limited_it_has_to_be_named(level):
+    organization, limits = an_organization(), {"disk_gib/fast": 5}
+    if level == "organization":
+        set_organization_quota(actor=OVIM, organization=organization, limits=limits, mode=QuotaMode.ELASTIC)
+    vdc = a_vdc(organization=organization, limits=limits if level == "vdc" else {})
+    with pytest.raises(DomainError) as refusal:
+        a_vm(vdc, "one")
+    assert (refusal.value.errors[0].field, refusal.value.errors[0].rule) == ("storage_class", "required")
+    a_vm(vdc, "one", storage_class="fast")

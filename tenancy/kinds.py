@@ -14,7 +14,7 @@ from clusters.refs import Ref
 from core.actor import Actor
 from tenancy import desired, observe
 from tenancy.facts import OrganizationFacts
-from tenancy.models import Organization, User
+from tenancy.models import Organization, RoleName, User
 
 OWNER = "organization"
 
@@ -72,7 +72,10 @@ def _gone(placement: Placement) -> None:
     others = Placement.objects.filter(owner_kind=OWNER, owner_id=placement.owner_id).exclude(pk=placement.pk)
     if organization is None or organization.deletion_requested_at is None or others.exists():
         return
-    User.objects.filter(organization=organization).delete()
+    people = User.objects.filter(organization=organization)
+    # Whoever administers OVIM itself stays, as one of the provider's people: else the last one could go unnoticed.
+    people.filter(bindings__role=RoleName.SYSTEM_ADMIN).update(organization=None)
+    people.delete()
     organization.delete()
 
 

@@ -14,6 +14,7 @@ from django.db.models.expressions import Combinable, RawSQL
 from rest_framework import serializers
 
 from core.api.json import Raw
+from core.errors import NotFound
 
 _HERE = "ovim_page"  # stands in the statement where the query for the page's ids goes
 _PAGE = """SELECT coalesce('[' || string_agg(line, ',' ORDER BY place) FILTER (WHERE place <= %s) || ']', '[]'),
@@ -60,7 +61,10 @@ class Columns:
         before, after, own = self._statement()
         with connection.cursor() as cursor:
             cursor.execute(f"{before}%s{after}", (*own, pk))
-            return Raw(cursor.fetchone()[1].encode())
+            found = cursor.fetchone()
+        if found is None:
+            raise NotFound("It is gone.")  # dropped between the look at the right and this one
+        return Raw(found[1].encode())
 
     def _statement(self) -> tuple[str, str, tuple[Any, ...]]:
         if self._text is None:

@@ -23,7 +23,7 @@ EDITABLE = ("display_name", "description", "enabled")
 def create_organization(*, actor: Actor, name: str, display_name: str, description: str = "") -> Organization:
     """A tenant, with its place on the default cluster. Its quota's row is made by vdcs with its first limit or VDC."""
     access.require_system(actor, Right.ORGANIZATION_CREATE)
-    if namespaces.is_reserved(name):
+    if namespaces.is_reserved(name) or namespaces.is_reserved(f"{name}-"):  # its VDCs' namespaces begin with it
         raise Invalid.field("name", "reserved", f"{name!r} is a name of the platform: choose another one.")
     cluster = placements.default_cluster()
     organization = Organization(name=name, display_name=display_name, description=description)

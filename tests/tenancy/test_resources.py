@@ -5,7 +5,11 @@ from uuid import uuid4
 import pytest
 
 from clusters.models import NamespaceAllotment, Placement, WorkItem
+from core.api.columns import Columns
+from core.errors import NotFound
 from core.models import AuditEntry
+from tenancy.api.serializers import OrganizationOut
+from tenancy.kinds import RECIPE
 from tenancy.models import Organization, RoleBinding, RoleName, Session, User
 from tests.cast import PASSWORD, make_organization, make_person, make_user, session_of
 
@@ -73,6 +77,9 @@ def test_without_a_cluster_nothing_is_made(api):
         ({"name": "a\0b"}, "name", None),
         ({"name": "kube-system"}, "name", "reserved"),
         ({"name": "default"}, "name", "reserved"),
+        ({"name": "kube"}, "name", "reserved"),
+        ({"name": "openshift"}, "name", "reserved"),
+        ({"name": "ovim"}, "name", "reserved"),
         ({"name": "ovim-x"}, "name", "reserved"),
         ({"display_name": "x" * 256}, "display_name", "max_length"),
         ({"description": {"a": 1}}, "description", "invalid"),
@@ -160,6 +167,25 @@ def test_deleting_asks_the_placements_to_end(api, cluster):
     assert answer.json()["deletion_requested_at"]
     assert Placement.objects.get(owner_id=pk).deletion_requested_at is not None
     refusal(api("root").patch(f"organizations/{pk}", {"description": "x"}), 409)
+
+
+def test_a_system_admin_outlives_the_organization_he_is_from(api, cluster):
+    pk = api("root").post("organizations", NEW).json()["id"]
+    home = Organization.objects.get(pk=pk)
+    chief = make_user("chief", RoleName.SYSTEM_ADMIN, home=home)
+    make_user("clerk", RoleName.ORG_ADMIN, organization=home)
+    api("root").delete(f"organizations/{pk}")
+    RECIPE.gone(Placement.objects.get(owner_id=pk))
+    assert not Organization.objects.filter(pk=pk).exists()
+    assert not User.objects.filter(username="clerk").exists()
+    chief.refresh_from_db()
+    assert chief.organization is None
+    assert chief.bindings.get().role == RoleName.SYSTEM_ADMIN
+
+
+def test_a_row_that_goes_between_two_looks_is_not_found(api, cluster):
+    with pytest.raises(NotFound):
+        Columns(Organization.objects.all(), OrganizationOut).one(uuid4())
 
 
 # Users

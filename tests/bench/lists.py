@@ -56,7 +56,7 @@ def _lists(web: str, bare: str, people: crowd.Crowd) -> Iterator[Row]:
 
 
 def _told(ours: dict[tuple[str, str], float], floors: dict[tuple[str, str], float]) -> Iterator[Row]:
-    worst = max(ours, key=lambda key: ours[key] / floors[key])
+    worst, _ = max(ours.items(), key=lambda pair: pair[1] / floors[pair[0]])
     yield Row(
         "vm-list-100k", ours[worst], "ms", floors[worst], Goal("≤", MOST_TIMES, "ratio"),
         f"the worst against its floor: {', '.join(worst)} page",

@@ -62,8 +62,11 @@ def _told(ours: dict[tuple[str, str], float], floors: dict[tuple[str, str], floa
         f"the worst against its floor: {', '.join(worst)} page",
     )  # fmt: skip
     dearest, cheapest = max(ours.values()), min(ours.values())
-    where = ", ".join(max(ours, key=lambda key: ours[key]))
-    yield Row("vm-list-100k-spread", dearest / cheapest, "×", None, Goal("≤", MOST_SPREAD), f"dearest: {where} page")
+    where, _ = max(ours.items(), key=lambda pair: pair[1])
+    yield Row(
+        "vm-list-100k-spread", dearest / cheapest, "×", None, Goal("≤", MOST_SPREAD),
+        f"dearest: {', '.join(where)} page",
+    )  # fmt: skip
     for key, value in ours.items():
         yield Row(f"vm-list-100k: {', '.join(key)} page", value, "ms", floors[key])
 

@@ -79,10 +79,10 @@ def _cell(value: Any) -> str:
 
 
 def write(file: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """What was not measured this time keeps its last values."""
+    """What was not measured this time keeps its last values; what failed to be measured does not."""
     file.parent.mkdir(exist_ok=True)
     known: dict[str, dict[str, Any]] = {}
     if file.exists():
-        known = {row["name"]: row for row in json.loads(file.read_text())}
+        known = {row["name"]: row for row in json.loads(file.read_text()) if row["value"] is not None}
     known |= {row["name"]: row for row in rows}
     file.write_text(json.dumps(list(known.values()), indent=1, ensure_ascii=False) + "\n")

@@ -95,8 +95,14 @@ def test_a_private_key_is_not_sent(bob, item, tmp_path):
 
 
 def test_create_and_wait(bob, item):
-    later(lambda: shown(ip_addresses=["10.0.0.7"]))
-    made = bob.ok("create", "vm", "web", "--vdc", "dev", "--item", "jammy", "--wait", "--timeout", "20", "-o", "json")
+    def once_made():
+        until = time.monotonic() + 30  # the command has to start and ask first, on a machine that may be busy
+        while not VirtualMachine.objects.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        shown(ip_addresses=["10.0.0.7"])
+
+    later(once_made)
+    made = bob.ok("create", "vm", "web", "--vdc", "dev", "--item", "jammy", "--wait", "--timeout", "40", "-o", "json")
     assert json.loads(made)["ip_addresses"] == ["10.0.0.7"]
 
 

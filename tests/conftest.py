@@ -1,10 +1,12 @@
 """Fixtures every test may use. The cast: see `tests/cast.py`."""
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -40,6 +42,19 @@ def cheap_passwords() -> Iterator[None]:
         yield
 
 
+def _truncate(cursor: Any, tables: list[str]) -> None:
+    """Empty them. A process that a test has just killed may hold its locks for a moment longer: then once more."""
+    for attempt in range(5):
+        try:
+            cursor.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")
+        except OperationalError:  # a deadlock with what is on its way out
+            if attempt == 4:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
 @pytest.fixture
 def live_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A database in which transactions really commit, for what needs several connections. Emptied afterwards."""
@@ -49,5 +64,5 @@ def live_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
             connection.close()
         with connections["owner"].cursor() as cursor:
             tables = [t for t in connections["owner"].introspection.table_names(cursor) if t not in KEPT]
-            cursor.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")
+            _truncate(cursor, tables)
         connections["owner"].close()

@@ -4,20 +4,19 @@ What an answer means for ownership is decided here and nowhere else; the tables 
 `_pinned_away` below.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from clusters import inventory, observed
+from clusters import inventory, observed, steps
 from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, stamped, token_of
-from clusters.client import Client, Object
+from clusters.client import Object
 from clusters.conditions import Condition
 from clusters.errors import KubeError
-from clusters.inventory import Applied
 from clusters.models import Reconciled
 from clusters.queue import Lease
-from clusters.refs import Ref
+from clusters.refs import Manifest, Ref
+from clusters.steps import Applied, Steps
 
 
 @dataclass
@@ -46,42 +45,39 @@ class Executor:
 
     row: Reconciled
     lease: Lease
-    client: Client
     installation: UUID
     overrule: Overrule | None = None
     report: Report = field(default_factory=Report)
     recorded: list[Applied] = field(default_factory=list)
     _applied: list[Applied] = field(default_factory=list)
 
-    def run(self, changes: ChangeSet) -> Report:
-        """Do all changes, then record what was applied, in one transaction, and put it into the cache."""
+    def run(self, changes: ChangeSet) -> Steps[Report]:
+        """Do all changes, then record what was applied and put it into the cache."""
         for change in changes:
             if change.wanted and any(ref in self.report.problems for ref in change.wanted.after):
                 continue  # a namespace that is not ours is never written into
-            with self._collecting(change.ref):
-                self._do(change)
-        self._flush()
+            try:
+                yield from self._do(change)
+            except KubeError as error:
+                if error.unhealthy:
+                    yield from self._flush()
+                    raise  # the cluster itself is in trouble: no use in asking it for the next object
+                self._failed(change.ref, error)
+        yield from self._flush()
         return self.report
 
-    @contextlib.contextmanager
-    def _collecting(self, ref: Ref) -> Iterator[None]:
-        try:
-            yield
-        except KubeError as error:
-            if error.status == 0 or error.unhealthy:
-                self._flush()
-                raise  # the cluster itself is in trouble: no use in asking it for the next object
-            self.report.errors.append(error)
-            self.report.problems.setdefault(ref, Condition("Applied", "False", error.reason or "Refused", str(error)))
+    def _failed(self, ref: Ref, error: KubeError) -> None:
+        self.report.errors.append(error)
+        self.report.problems.setdefault(ref, Condition("Applied", "False", error.reason or "Refused", str(error)))
 
-    def _do(self, change: Change) -> None:
+    def _do(self, change: Change) -> Steps[None]:
         if change.action is Action.UNCHANGED:
             self.report.acknowledged.add(change.ref)
         elif change.action is Action.REFUSED:
             self._problem(change.ref, "Refused", "WouldDestroyData", f"{change.ref} is kept: {change.why}.")
         elif change.action is Action.DELETE:
             assert change.held is not None
-            self._delete(change.held)
+            yield from self._delete(change.held)
         else:
             assert change.wanted is not None
             assert change.held is not None
@@ -91,16 +87,24 @@ class Executor:
                 Action.CHECK: self._check,
                 Action.LOST: self._lost,
             }[change.action]
-            verb(change.wanted, change.held)
+            yield from verb(change.wanted, change.held)
 
     def _problem(self, ref: Ref, type_: str, reason: str, message: str) -> None:
         self.report.problems[ref] = Condition(type_, "True", reason, message)
 
-    def _flush(self) -> None:
+    def _flush(self) -> Steps[None]:
         applied, self._applied = self._applied, []
-        inventory.record(self.row, applied, self.lease)
-        observed.store(self.lease.cluster_id, [item.live for item in applied if item.held.ref.type.watched])
+        yield from steps.record(self.lease, self.row, applied)
         self.recorded += applied
+
+    def _get(self, ref: Ref) -> Steps[Object | None]:
+        return steps.read(self.lease, lambda client: client.get(ref))
+
+    def _apply(self, ref: Ref, body: Manifest, *, force: bool = False) -> Steps[Object]:
+        return steps.write(self.lease, lambda client: client.apply(ref, body, force=force))
+
+    def _remove(self, ref: Ref, uid: str) -> Steps[bool]:
+        return steps.write(self.lease, lambda client: client.delete(ref, uid))
 
     def _done(self, wanted: Wanted, held: Held, live: Object) -> None:
         self._applied.append(Applied(held, live, wanted))
@@ -108,29 +112,29 @@ class Executor:
 
     # --- creating -----------------------------------------------------------------------------------------------
 
-    def _create(self, wanted: Wanted, held: Held) -> None:
+    def _create(self, wanted: Wanted, held: Held) -> Steps[None]:
         """Create-only: what exists already is not touched, whoever made it."""
         try:
-            live = self.client.apply(wanted.ref, stamped(wanted, held, self.installation))
+            live = yield from self._apply(wanted.ref, stamped(wanted, held, self.installation))
         except KubeError as error:
             if error.status != 409:
                 raise
-            self._exists(wanted, held)
+            yield from self._exists(wanted, held)
         else:
             self._done(wanted, held, live)
 
-    def _exists(self, wanted: Wanted, held: Held) -> None:
-        live = self.client.get(wanted.ref)
+    def _exists(self, wanted: Wanted, held: Held) -> Steps[None]:
+        live = yield from self._get(wanted.ref)
         if live is None:
             self.report.again = True
         elif token_of(live) == held.token:
             self._adopt(held, live)
         elif token_of(live) in held.past_tokens:
-            self._late(held, live)
+            yield from self._late(held, live)
         elif "deletionTimestamp" in live["metadata"]:
             self.report.waiting.append(wanted.ref)
         elif wanted.ref.type.guard:
-            self._replace_stranger(wanted.ref, live)
+            yield from self._replace_stranger(wanted.ref, live)
         else:
             self._problem(wanted.ref, "NameTaken", "NameTaken", f"{wanted.ref} exists and is not ours.")
 
@@ -142,42 +146,42 @@ class Executor:
         self._applied.append(Applied(held, live, None))
         self.report.again = True
 
-    def _late(self, held: Held, live: Object) -> None:
+    def _late(self, held: Held, live: Object) -> Steps[None]:
         """A request that we sent for an earlier claim has landed late. Data is left to a person."""
         if held.ref.type.data:
             self._problem(held.ref, "Replaced", "LateRequest", f"{held.ref} was made by an earlier request of ours.")
             return
-        self.client.delete(held.ref, live["metadata"]["uid"])
+        yield from self._remove(held.ref, live["metadata"]["uid"])
         self.report.again = True
 
-    def _replace_stranger(self, ref: Ref, live: Object) -> None:
+    def _replace_stranger(self, ref: Ref, live: Object) -> Steps[None]:
         """A guard's name in our own namespace is ours: whatever has it goes, by its own uid."""
-        self.client.delete(ref, live["metadata"]["uid"])
+        yield from self._remove(ref, live["metadata"]["uid"])
         self.report.again = True
 
     # --- changing -----------------------------------------------------------------------------------------------
 
-    def _update(self, wanted: Wanted, held: Held) -> None:
+    def _update(self, wanted: Wanted, held: Held) -> Steps[None]:
         body = stamped(wanted, held, self.installation)
         try:
-            live = self.client.apply(wanted.ref, body, force=wanted.ref.type.forced)
+            live = yield from self._apply(wanted.ref, body, force=wanted.ref.type.forced)
         except KubeError as error:
             if error.field_conflict:
-                self._conflicts(wanted, held, error)
+                yield from self._conflicts(wanted, held, error)
             elif error.status in (409, 422):
-                self._pinned_away(wanted, held, error)
+                yield from self._pinned_away(wanted, held, error)
             else:
                 raise
         else:
             self._done(wanted, held, live)
 
-    def _conflicts(self, wanted: Wanted, held: Held, error: KubeError) -> None:
-        live = self.client.get(wanted.ref)
+    def _conflicts(self, wanted: Wanted, held: Held, error: KubeError) -> Steps[None]:
+        live = yield from self._get(wanted.ref)
         if live is None or live["metadata"]["uid"] != str(held.uid):
-            self._pinned_away(wanted, held, error)
+            yield from self._pinned_away(wanted, held, error)
             return
         forced = self.overrule(wanted, error, live) if self.overrule else None
-        if forced and not self._merged(wanted, held, live, forced):
+        if forced and not (yield from self._merged(wanted, held, live, forced)):
             return
         if forced is None or forced:
             who = "; ".join(sorted({f"{cause.field} by {cause.message}" for cause in error.causes}))
@@ -186,17 +190,19 @@ class Executor:
         body = stamped(wanted, held, self.installation)
         body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         try:
-            self._done(wanted, held, self.client.apply(wanted.ref, body, force=True))
+            self._done(wanted, held, (yield from self._apply(wanted.ref, body, force=True)))
         except KubeError as stale:
             if stale.status != 409:
                 raise
             self.report.again = True
 
-    def _merged(self, wanted: Wanted, held: Held, live: Object, fields: Object) -> bool:
+    def _merged(self, wanted: Wanted, held: Held, live: Object, fields: Object) -> Steps[bool]:
         """Write these fields alone to what was just read. False: it has changed since, so look again."""
         pins = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
         try:
-            answer = self.client.merge(wanted.ref, {**fields, "metadata": pins})
+            answer = yield from steps.write(
+                self.lease, lambda client: client.merge(wanted.ref, {**fields, "metadata": pins})
+            )
         except KubeError as stale:
             if stale.status != 409:
                 raise
@@ -206,9 +212,9 @@ class Executor:
         self.report.acknowledged.add(wanted.ref)
         return True
 
-    def _pinned_away(self, wanted: Wanted, held: Held, error: KubeError) -> None:
+    def _pinned_away(self, wanted: Wanted, held: Held, error: KubeError) -> Steps[None]:
         """The uid that we pinned is not there: gone, replaced, or a late request of ours under another uid."""
-        live = self.client.get(wanted.ref)
+        live = yield from self._get(wanted.ref)
         if live is None:
             if wanted.ref.type.keeps_data and wanted.before is None:
                 self._problem(wanted.ref, "DiskLost", "Gone", f"{wanted.ref} is gone and may have held data.")
@@ -222,29 +228,29 @@ class Executor:
         elif token_of(live) == held.token:
             self._adopt(held, live)
         elif token_of(live) in held.past_tokens and not wanted.ref.type.data:
-            self._late(held, live)
+            yield from self._late(held, live)
         elif wanted.ref.type.guard:
-            self._replace_stranger(wanted.ref, live)
+            yield from self._replace_stranger(wanted.ref, live)
         else:
             self._problem(
                 wanted.ref, "Replaced", "Replaced", f"{wanted.ref} was deleted and made anew by somebody else."
             )
 
-    def _check(self, wanted: Wanted, held: Held) -> None:
+    def _check(self, wanted: Wanted, held: Held) -> Steps[None]:
         """Look live whether what is not watched is still as we left it."""
-        live = self.client.get(wanted.ref)
+        live = yield from self._get(wanted.ref)
         if live is None or live["metadata"]["uid"] != str(held.uid) or owned_digest(live) != held.owned_hash:
-            self._update(wanted, held)
+            yield from self._update(wanted, held)
         else:
             self._done(wanted, held, live)
 
-    def _lost(self, wanted: Wanted, held: Held) -> None:
+    def _lost(self, wanted: Wanted, held: Held) -> Steps[None]:
         """A disk that is not in the cache although its VM exists: only a live look can tell (ENGINE §3)."""
-        live = self.client.get(wanted.ref)
+        live = yield from self._get(wanted.ref)
         if live is not None and (live["metadata"]["uid"] == str(held.uid) or token_of(live) == held.token):
             self._done(wanted, held, live)
             return
-        volume = self.client.get(Ref("", "PersistentVolumeClaim", wanted.ref.namespace, wanted.ref.name))
+        volume = yield from self._get(Ref("", "PersistentVolumeClaim", wanted.ref.namespace, wanted.ref.name))
         if volume is not None and held.uid is not None and live is None:
             observed.store(self.lease.cluster_id, [volume])
             self.report.acknowledged.add(wanted.ref)
@@ -258,31 +264,31 @@ class Executor:
 
     # --- deleting -----------------------------------------------------------------------------------------------
 
-    def _delete(self, held: Held) -> None:
+    def _delete(self, held: Held) -> Steps[None]:
         """Delete by recorded uid; forget only when a live GET says gone.
 
         What carries our token under another uid was made by a request of ours whose answer, or whose sender, was lost:
         it goes, too.
         """
         if held.uid is not None:
-            self._delete_uid(held.ref, str(held.uid))
-        live = self.client.get(held.ref)
+            yield from self._delete_uid(held.ref, str(held.uid))
+        live = yield from self._get(held.ref)
         if live is not None and live["metadata"]["uid"] != str(held.uid) and self._is_ours(held, live):
-            self._delete_uid(held.ref, live["metadata"]["uid"])
-            live = self.client.get(held.ref)
+            yield from self._delete_uid(held.ref, live["metadata"]["uid"])
+            live = yield from self._get(held.ref)
         if live is not None and self._is_ours(held, live):
             observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
             self.report.waiting.append(held.ref)
             return
-        if held.ref.kind == "DataVolume" and not self._volume_is_gone(held):
+        if held.ref.kind == "DataVolume" and not (yield from self._volume_is_gone(held)):
             return
         inventory.forget(self.row, held, self.lease)
         if held.uid is not None:
             observed.drop(self.lease.cluster_id, [(held.ref, held.uid)])
 
-    def _volume_is_gone(self, held: Held) -> bool:
+    def _volume_is_gone(self, held: Held) -> Steps[bool]:
         """A disk is gone when its volume is: until then its quota is held and its name is taken."""
-        volume = self.client.get(Ref("", "PersistentVolumeClaim", held.ref.namespace, held.ref.name))
+        volume = yield from self._get(Ref("", "PersistentVolumeClaim", held.ref.namespace, held.ref.name))
         if volume is None:
             return True
         if "deletionTimestamp" in volume["metadata"] or observed.controller_of(volume) == str(held.uid):
@@ -297,10 +303,10 @@ class Executor:
             )
         return False
 
-    def _delete_uid(self, ref: Ref, uid: str) -> None:
+    def _delete_uid(self, ref: Ref, uid: str) -> Steps[None]:
         """A conflict means that the name is another object's by now; the live look that follows tells whose."""
         try:
-            self.client.delete(ref, uid)
+            yield from self._remove(ref, uid)
         except KubeError as error:
             if error.status != 409:
                 raise

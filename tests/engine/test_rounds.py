@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -76,8 +77,7 @@ def test_a_cluster_in_trouble_is_asked_once_and_all_rows_are_told(
     cluster: Cluster, book: Notebook, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes = make_notes(book, 3)
-    monkeypatch.setattr(rounds, "CALLS_AT_ONCE", 1)
-    monkeypatch.setattr(rounds, "_pool", lambda: rounds.ThreadPoolExecutor(1))
+    monkeypatch.setattr(rounds, "_pool", lambda: ThreadPoolExecutor(1))
     sandbox.fault("status", code=503, method="PATCH", path=f"/namespaces/{book.name}", count=1)
     reconcile.run_all(queue.claim(cluster.pk, limit=3))
     reasons = [{item["reason"] for item in Note.objects.get(pk=note.pk).conditions} for note in notes]
@@ -113,7 +113,7 @@ def test_a_write_long_after_its_renewal_is_renewed_for_anew(
     (note,) = make_notes(book, 1)
     lease = driver.claim(cluster, note)
     monkeypatch.setattr(fence, "RENEWED_SECONDS", 0.05)
-    renew, stopped = fence.renew, []
+    renew, stopped = fence.renew, list[bool]()
 
     def stopping(tokens: Any) -> Any:
         ours = renew(tokens)

@@ -23,7 +23,14 @@ log = logging.getLogger(__name__)
 
 
 class QuickConsumer(Consumer):
-    """A worker's consumer that looks for its broker again every two seconds at least."""
+    """A worker's consumer that looks for its broker again every two seconds at least.
+
+    Workers that were told to serve other queues (`-Q images`) take no cluster's, neither at start nor when announced.
+    """
+
+    def add_task_queue(self, queue: str, *args: Any, **options: Any) -> None:
+        if CONTROL_QUEUE in self.app.amqp.queues.consume_from:
+            super().add_task_queue(queue, *args, **options)
 
     def ensure_connected(self, conn: Any) -> Any:
         def lost(error: Exception, pause: float) -> None:
@@ -80,8 +87,9 @@ app.conf.update(
     beat_schedule={
         "wake": {"task": "clusters.tasks.wake", "schedule": 1.0, "options": {"expires": 2}},
         "sweep": {"task": "clusters.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
+        "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
     },
     timezone="UTC",
 )
 app.steps["consumer"].add(ClusterQueues)
-app.autodiscover_tasks(["clusters"])
+app.autodiscover_tasks(["clusters", "catalogs"])

@@ -91,8 +91,7 @@ class VmForm(forms.Form):
             return
         self.fields["storage_class"].choices = [("", "Choose one"), *((name, name) for name in names)]  # type: ignore[attr-defined]
         if self.is_bound and self.data.get("storage_class") not in names:  # chosen for the VDC that was picked before
-            self.data = self.data.copy()
-            self.data["storage_class"] = ""
+            self.data = dict(self.data.items()) | {"storage_class": ""}
 
     def storage(self) -> forms.BoundField | None:
         return self["storage_class"] if "storage_class" in self.fields else None

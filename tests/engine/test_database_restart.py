@@ -201,3 +201,24 @@ def _the_watch_goes_on(cluster: Cluster, book: Notebook) -> None:
     name = Note.objects.filter(notebook=book).first().name  # type: ignore[union-attr]
     driver.remove(cluster, driver.ref("ConfigMap", book.name, f"{name}-0"))
     eventually(lambda: f"{name}-0" in driver.live_names(cluster, driver.CONFIG_MAP, book.name), 30)
+
+
+def test_processes_that_start_while_the_database_is_away_wait_for_it(
+    server: Server, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    cluster = Cluster.objects.create(
+        name="c", display_name="test", server=sandbox.url, credential=secrets.encrypt(TOKEN)
+    )
+    connection.close()
+    server.end(signal.SIGINT)
+    with (
+        processes.worker(tmp_path / "worker.log", **server.environment) as worker,
+        processes.beat(tmp_path / "beat.log", **server.environment) as beat,
+        processes.watcher(tmp_path / "watcher.log", **server.environment) as watcher,
+    ):
+        for log in ("worker.log", "watcher.log"):
+            eventually(lambda log=log: "the database can't be reached" in (tmp_path / log).read_text(), 40)  # type: ignore[misc]
+        server.postgres.start()
+        book = driver.notebook(cluster, f"s{time.time_ns():x}")
+        eventually(lambda: Notebook.objects.filter(pk=book.pk, ready_at__isnull=False).exists(), 40)
+        assert all(process.poll() is None for process in (worker, beat, watcher))

@@ -32,7 +32,7 @@ def vm_ref(vm: VmFacts) -> Ref:
 
 
 def run_strategy(vm: VmFacts) -> str:
-    return ON if vm.powered_on and not vm.held else OFF
+    return ON if vm.powered_on and vm.startable else OFF
 
 
 def labels(vm: VmFacts) -> dict[str, str]:

@@ -107,6 +107,8 @@ class Disk(models.Model):
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
+    no_image: str = ""  # what its image was seen to be instead of one; `selectors.load` brings it along
+
     class Meta:
         verbose_name = "disk"
         constraints = [

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from catalogs.magic import Verdict
 from catalogs.models import Image
 from clusters import sql
 from vdcs.models import QuotaClaim, Vdc
@@ -44,7 +45,8 @@ def load(pks: Sequence[UUID]) -> list[VirtualMachine]:
 def _disk(row: sql.Row) -> Disk:
     width = sql.width(Disk)
     disk = sql.instance(Disk, row[:width])
-    disk.image = sql.instance(Image, row[width:]) if disk.image_id else None
+    disk.image = sql.instance(Image, row[width:-1]) if disk.image_id else None
+    disk.no_image = row[-1]
     return disk
 
 
@@ -61,7 +63,9 @@ def _vms() -> str:
 def _disks() -> str:
     disk, image = sql.columns(Disk, "k"), sql.columns(Image, "i")
     return (
-        f"SELECT {disk}, {image} FROM vms_disk k LEFT JOIN catalogs_image i ON i.id = k.image_id "  # noqa: S608
+        f"SELECT {disk}, {image}, coalesce(p.message, '') FROM vms_disk k "  # noqa: S608
+        "LEFT JOIN catalogs_image i ON i.id = k.image_id "
+        f"LEFT JOIN catalogs_imageprobe p ON p.disk_id = k.id AND p.verdict = '{Verdict.NOT_AN_IMAGE}' "
         "WHERE k.vm_id = ANY(%s::uuid[])"
     )
 
@@ -76,6 +80,7 @@ def facts(vm: VirtualMachine, *, held: bool = False) -> VmFacts:
             image_url=disk.image_url,
             checksum=disk.image.checksum if disk.image and disk.image.url == disk.image_url else "",
             storage_class=disk.storage_class,
+            no_image=disk.no_image,
         )
         for disk in vm.disks.all()
     ]

@@ -16,11 +16,12 @@ from core import access
 from core.actor import Actor
 from core.enforce import needs
 from core.errors import Conflict, DomainError, Forbidden, Invalid, QuotaExceeded
+from core.ids import uuids_in
 from core.models import AuditEntry
 from core.rights import Right
 from vdcs.meters import meters
 from vdcs.models import Vdc
-from vdcs.selectors import usage
+from vdcs.selectors import limited_classes, usage
 from vms import services
 from vms.forms import VmFilter, VmForm
 from vms.models import Disk, PowerState, VirtualMachine
@@ -53,7 +54,10 @@ def vm_list(request: HttpRequest) -> HttpResponse:
     actor = _actor(request)
     rows = access.visible(actor, _rows(), Right.VM_VIEW).order_by("-pk")
     if "ids" in request.GET:
-        page = {"vms": rows.filter(pk__in=_ids(request.GET["ids"])), "many_organizations": _is_of_many(actor)}
+        page = {
+            "vms": rows.filter(pk__in=uuids_in(request.GET["ids"], MOST_IDS)),
+            "many_organizations": _is_of_many(actor),
+        }
         return render(request, "vms/list.html#rows", page)
     vdcs = _vdcs(actor, Right.VDC_VIEW)
     given = VmFilter(request.GET, vdcs=vdcs)
@@ -93,18 +97,9 @@ def _narrowed(rows: QuerySet[VirtualMachine], given: VmFilter, after: str) -> Qu
         if wanted[name]:
             rows = rows.filter(**{field: wanted[name]})
     if after:
-        rows = rows.filter(pk__lt=_ids(after)[0]) if _ids(after) else rows.none()
+        first = uuids_in(after, 1)
+        rows = rows.filter(pk__lt=first[0]) if first else rows.none()
     return rows
-
-
-def _ids(text: str) -> list[UUID]:
-    found = []
-    for part in text.split(",")[:MOST_IDS]:
-        try:
-            found.append(UUID(part))
-        except ValueError:
-            continue
-    return found
 
 
 @needs(Right.VM_VIEW)
@@ -173,6 +168,7 @@ def vm_create(request: HttpRequest) -> HttpResponse:
     offered: dict[str, Any] = {
         "vdcs": _vdcs(actor, Right.VM_CREATE),
         "items": access.visible(actor, items.order_by("display_name", "pk"), Right.CATALOG_VIEW)[:100],
+        "classes": limited_classes,
     }
     if request.method != "POST":
         first = next(iter(offered["vdcs"]), None)
@@ -222,6 +218,8 @@ def _form(
         "refusal": refusal if refusal and not refusal.errors else None,
         "fits": form.is_bound and not form.errors and refusal is None,
         "planning": planning,
+        # Another VDC was picked: its storage classes come with the plan. Otherwise the field is left under the hand.
+        "moved": planning and vdc is not None and form.data.get("storage_of") != str(vdc.pk),
     }
     if planning:
         return render(request, "vms/new.html#plan", page)

@@ -12,7 +12,7 @@ from clusters.client import Client
 from clusters.errors import KubeError
 from clusters.models import Cluster, WorkItem
 from clusters.queue import Lease
-from clusters.refs import KINDS, Ref, ref_of
+from clusters.refs import KINDS, ObjectKind, Ref, ref_of
 from clusters.watch import Batch, Listed, Watcher
 from tests.engine.notes.models import Note, Notebook
 
@@ -40,10 +40,10 @@ def note(book: Notebook, name: str, **fields: Any) -> Note:
     return row
 
 
-def relist(cluster: Cluster) -> None:
+def relist(cluster: Cluster, watched: Sequence[ObjectKind] = WATCHED) -> None:
     """What the watcher does after it lost its watch: list everything, bring the cache up to date."""
-    watcher = Watcher(cluster.pk, WATCHED)
-    for kind in WATCHED:
+    watcher = Watcher(cluster.pk, watched)
+    for kind in watched:
         objects, version = watcher.client.list(kind)
         batch = Batch()
         typed = [{"apiVersion": kind.api_version, "kind": kind.kind, **live} for live in objects]

@@ -1,13 +1,15 @@
 """A batch goes through its reconciles together, and each row still answers for itself alone."""
 
 import logging
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from clusters import fence, queue, reconcile, rounds, tasks
@@ -127,3 +129,25 @@ def test_a_write_long_after_its_renewal_is_renewed_for_anew(
     (work,) = reconcile.run_all([lease])
     assert work.fenced
     assert driver.live_names(cluster, driver.CONFIG_MAP, book.name) == set()
+
+
+def test_a_batch_whose_database_went_away_is_anybodys_as_soon_as_it_is_back(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = make_notes(book, 2)
+    leases = queue.claim(cluster.pk, limit=2)
+    write = Client._write
+
+    def cutting(self: Client, *args: Any) -> Any:
+        with psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [backend])
+        monkeypatch.setattr(Client, "_write", write)
+        return write(self, *args)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    monkeypatch.setattr(Client, "_write", cutting)
+    with pytest.raises(OperationalError):
+        tasks.run_batch(leases)
+    assert {lease.object_id for lease in queue.claim(cluster.pk, limit=2)} == {note.pk for note in notes}

@@ -81,6 +81,8 @@ class Reconciled(models.Model):
     conditions = models.JSONField(default=list, blank=True)
     ready_at = models.DateTimeField(null=True, blank=True, help_text="when its objects were first there; never unset")
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
+    suspended_at = models.DateTimeField(null=True, blank=True, help_text="since when it is left alone (ADR 8)")
+    suspended_because = models.CharField(max_length=255, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now())
 

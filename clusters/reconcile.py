@@ -118,6 +118,9 @@ def _jobs(leases: Sequence[Lease], failing: bool) -> Iterator[Job]:
 
 def _steps(job: Job, client: Client) -> Steps[None]:
     """From the first look to the recorded outcome, whatever happens on the way."""
+    if job.row.suspended_at is not None:
+        yield steps.Finish(job.lease, job.row, _suspended(job.row), suspended=True)
+        return
     try:
         waiting_for = _parent_not_ready(job.kind, job.row)
         if waiting_for is not None:
@@ -352,16 +355,27 @@ def _deleting(report: Report) -> Outcome:
     return Outcome(Phase.TERMINATING, (waiting,), retry_seconds=WAITING_SECONDS)
 
 
-def _failed(row: Reconciled, error: KubeError) -> Outcome:
-    reason = "ClusterUnreachable" if error.status == 0 else error.reason or f"Http{error.status}"
-    kept = [
+def _suspended(row: Reconciled) -> Outcome:
+    """As it was last seen: nothing is read or written, its deletion included, until a person resumes it (ADR 8)."""
+    why = f": {row.suspended_because}" if row.suspended_because else ""
+    message = f"A system admin suspended its reconciling{why}. Nothing is done until it is resumed, not even deletion."
+    return Outcome(row.phase, (*_kept(row), true("Suspended", "Suspended", message)))
+
+
+def _kept(row: Reconciled) -> list[Condition]:
+    """The conditions of the last look, without what only this loop says."""
+    return [
         Condition(item["type"], item["status"], item["reason"], item["message"])
         for item in row.conditions
-        if item["type"] not in ("Reconciled",)
+        if item["type"] not in ("Reconciled", "Suspended")
     ]
+
+
+def _failed(row: Reconciled, error: KubeError) -> Outcome:
+    reason = "ClusterUnreachable" if error.status == 0 else error.reason or f"Http{error.status}"
     return Outcome(
         row.phase,
-        (*kept, false("Reconciled", reason, str(error))),
+        (*_kept(row), false("Reconciled", reason, str(error))),
         failed=True,
         permanent=error.permanent,
         retry_seconds=error.retry_after,
@@ -369,12 +383,7 @@ def _failed(row: Reconciled, error: KubeError) -> Outcome:
 
 
 def _internal_error(row: Reconciled, message: str) -> Outcome:
-    kept = [
-        Condition(item["type"], item["status"], item["reason"], item["message"])
-        for item in row.conditions
-        if item["type"] != "Reconciled"
-    ]
-    return Outcome(row.phase, (*kept, false("Reconciled", "InternalError", message)), failed=True)
+    return Outcome(row.phase, (*_kept(row), false("Reconciled", "InternalError", message)), failed=True)
 
 
 def changes_of(row: Reconciled) -> ChangeSet:

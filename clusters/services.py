@@ -1,4 +1,4 @@
-"""Verbs on clusters: connect one, and give it what OVIM needs there before any tenant does."""
+"""Verbs on clusters: connect one, give it what OVIM needs there before any tenant does. On work: `operations`."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence

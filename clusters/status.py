@@ -113,12 +113,13 @@ def _statement(model: type[Reconciled], fields: tuple[str, ...]) -> str:
 
 
 def _values(step: Finish, now: datetime) -> dict[str, Any]:
-    """The columns of status as this outcome has them. A failed run has observed nothing: ADR 6."""
+    """The columns of status as this outcome has them. A failed run has observed nothing (ADR 6), nor has a suspended."""
     row, outcome = step.row, step.outcome
+    unseen = outcome.failed or step.suspended
     return {
         "phase": str(outcome.phase),
         "conditions": merged(row.conditions, outcome.conditions, now),
-        "observed_generation": row.observed_generation if outcome.failed else row.generation,
+        "observed_generation": row.observed_generation if unseen else row.generation,
         "ready_at": now if outcome.settled and row.ready_at is None else row.ready_at,
         **outcome.fields,
     }
@@ -126,7 +127,9 @@ def _values(step: Finish, now: datetime) -> dict[str, Any]:
 
 def _line(step: Finish) -> dict[str, Any]:
     parent_kind, parent_id = step.parent or ("", None)
-    act = "failed" if step.outcome.failed else "hold" if step.hold else "park" if step.parent else None
+    act = (
+        "failed" if step.outcome.failed else "hold" if step.hold else "park" if step.parent or step.suspended else None
+    )
     return {
         "id": step.row.pk,
         "seen": step.lease.seen,

@@ -69,7 +69,7 @@ class Finish:
     """Record the outcome, and complete or keep the work item. Answers whether a newer generation asks again.
 
     `pause`: look again after so many seconds. `hold`: the lease is kept, something is still to be done under it.
-    `parent`: sleep until that row is ready.
+    `parent`: sleep until that row is ready. `suspended`: sleep until a person resumes it; nothing was observed.
     """
 
     lease: Lease
@@ -78,6 +78,7 @@ class Finish:
     pause: float | None = None
     hold: bool = False
     parent: tuple[str, UUID] | None = None
+    suspended: bool = False
 
 
 Step = Look | Claim | Record | Call | Finish

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.utils.module_loading import import_string
 
-from core.errors import DomainError, Forbidden
+from core.errors import DomainError, Forbidden, NotFound
 from core.rights import Right
 
 PUBLIC: Final = "public"
@@ -62,10 +62,10 @@ class DefaultDeny:
         if hasattr(getattr(view, "cls", None), "rights"):
             return None  # an ApiView: it authenticates and checks in its own `initial`
         right = declared(view)
-        if right is None and getattr(view, "admin_site", None) is None:
+        if right is None:
             raise ImproperlyConfigured(f"{request.path}: the view {view!r} declares no right (core.enforce)")
-        if right in (PUBLIC, None):
-            return None  # the admin site checks for itself
+        if right == PUBLIC:
+            return None
         actor = getattr(request, "actor", None)
         if actor is None:
             target = resolve_url(settings.LOGIN_URL) + "?next=" + quote(request.get_full_path())
@@ -74,5 +74,7 @@ class DefaultDeny:
             return HttpResponseRedirect(target)
         if not actor.holds(Right(str(right))):
             # What middleware raises, Django would answer with a 500: so the error edge is asked here.
+            if getattr(view, "hidden", False):
+                return _refusal()(request, NotFound("There is nothing at this address."))
             return _refusal()(request, Forbidden(Right(str(right)), "this page"))
         return None

@@ -6,6 +6,7 @@ from enum import StrEnum
 class Right(StrEnum):
     """`<noun>.<verb>`; the value is what audit entries, refusals and the API call it."""
 
+    ADMIN_OPEN = "admin.open"  # the Django admin
     AUDIT_VIEW = "audit.view"
     BINDING_EDIT = "binding.edit"
     BINDING_VIEW = "binding.view"
@@ -13,6 +14,7 @@ class Right(StrEnum):
     CATALOG_VIEW = "catalog.view"
     CLUSTER_EDIT = "cluster.edit"
     CLUSTER_VIEW = "cluster.view"
+    ENGINE_OPERATE = "engine.operate"  # retry, suspend, release: the verbs on what reconciles
     IMAGE_USE = "image.use"
     ORGANIZATION_CREATE = "organization.create"
     ORGANIZATION_DELETE = "organization.delete"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.staticfiles.finders import BaseFinder
+from django.contrib.staticfiles.finders import AppDirectoriesFinder, BaseFinder
 from django.core.files.storage import FileSystemStorage
 from django.utils.functional import cached_property
 from whitenoise.storage import CompressedManifestStaticFilesStorage
@@ -29,6 +29,13 @@ class Hashed(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # whi
     """Names with the content's hash in them, also where one script imports another."""
 
     support_js_module_import_aggregation = True
+
+
+class AdminFiles(AppDirectoriesFinder):
+    """The stock admin's own files, and no other app's."""
+
+    def __init__(self, app_names: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(["django.contrib.admin"], *args, **kwargs)
 
 
 class NodeModules(BaseFinder):

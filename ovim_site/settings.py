@@ -15,6 +15,7 @@ CSRF_TRUSTED_ORIGINS = [ENV.public_url]
 SECURE = urlsplit(ENV.public_url).scheme == "https"
 
 INSTALLED_APPS = [
+    "ovim_site.administration.Administration",
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.postgres",
@@ -56,6 +57,9 @@ DATABASES = {"default": database(ENV.database_url), "owner": database(ENV.databa
 DATABASES["owner"]["TEST"] = {"MIRROR": "default"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# People sign in through tenancy, the admin's too: it gets its user from the middleware below, not from Django's.
+AUTHENTICATION_BACKENDS: list[str] = []
+SILENCED_SYSTEM_CHECKS = ["admin.E408"]
 AUTH_USER_MODEL = "tenancy.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -93,7 +97,11 @@ TEMPLATES = [
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = BASE_DIR / "var" / "static"
-STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder", "ovim_site.assets.NodeModules"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "ovim_site.assets.NodeModules",
+    "ovim_site.assets.AdminFiles",
+]
 # Behind TLS: hashed names, compressed, cached for a year, after `collectstatic`. Otherwise (demo, tests) straight
 # from where they lie, so that nothing has to be collected first.
 STORAGES = {

@@ -1,5 +1,6 @@
 """Every address there is."""
 
+from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
@@ -15,6 +16,7 @@ class SchemaView(SpectacularAPIView):
     schema = None
 
 
+admin.autodiscover()
 API = [
     path("", include("tenancy.api.urls")),
     path("", include("vdcs.api.urls")),
@@ -28,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", metrics.exposition, name="metrics"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/v1/", include(API)),
+    path("admin/", admin.site.urls),
     path("", include("tenancy.urls")),
     path("", include("vdcs.urls")),
     path("", include("catalogs.urls")),

@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.indexes import OpClass
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from core.access import Scope
 from core.ids import uuid7
@@ -67,6 +68,7 @@ class User(AbstractBaseUser):
 
     class Meta:
         verbose_name = "user"
+        indexes = [models.Index(OpClass(Lower("email"), "varchar_pattern_ops"), name="user_by_email")]
 
     def __str__(self) -> str:
         return self.username

@@ -12,11 +12,13 @@ from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from core.rights import Right
 from tenancy.middleware import COOKIE_KEY
 from tests.cast import make_person, session_of
 from vdcs.models import QuotaScope, Vdc
 
 pytestmark = pytest.mark.django_db
+ADMIN = "admin/"
 PEOPLE = ("root", "alice", "vera", "bob", "nobody", None)
 ALL = "ok ok ok ok ok ok"
 SIGNED_IN = "ok ok ok ok ok 401"
@@ -109,9 +111,15 @@ def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, UR
             yield route, pattern
 
 
+ADMIN_ROUTES = sorted({route for route, _ in _patterns(get_resolver()) if route.startswith(ADMIN)})
+
+
 def routes() -> set[tuple[str, str]]:
+    """All but the admin's: they are one family, walked below."""
     found = set()
     for route, pattern in _patterns(get_resolver()):
+        if route.startswith(ADMIN):
+            continue
         view = pattern.callback
         owner = getattr(view, "cls", None)
         if hasattr(view, "actions"):
@@ -126,6 +134,31 @@ def routes() -> set[tuple[str, str]]:
 
 def test_every_route_is_in_the_table():
     assert routes() == set(TABLE)
+
+
+@pytest.mark.parametrize("route", ADMIN_ROUTES)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_admins_routes_are_there_for_system_admins_only(cluster, method, route):
+    """404 for everybody else, as if there were nothing; who is not signed in is sent to the sign-in page."""
+    places = {"<path:object_id>": str(uuid4()), "<str:verb>": "reconcile", "^(?P<app_label>": "", ")/$": "/"}
+    address = "/" + route
+    for place, value in places.items():
+        address = address.replace(place, value)
+    address = address.split("|")[0].rstrip("/") + "/"
+    assert outcome(getattr(Client(), method)(address)) == "in"
+    for name in PEOPLE[1:5]:
+        assert getattr(signed_in(name), method)(address).status_code == 404, (name, address)
+    answer = getattr(signed_in("root"), method)(address)
+    assert answer.status_code in (200, 302, 404, 405), answer.content[:300]
+    if "object_id" not in route and "verb" not in route:
+        assert answer.status_code != 404, address
+
+
+def test_the_admins_routes_declare_their_right():
+    for route, pattern in _patterns(get_resolver()):
+        if route.startswith(ADMIN):
+            assert pattern.callback.right is Right.ADMIN_OPEN, route
+            assert pattern.callback.hidden is True, route
 
 
 def outcome(answer) -> str:

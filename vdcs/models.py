@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Now
 
@@ -53,7 +54,10 @@ class Vdc(Reconciled):
                 violation_error_message="The organization has a VDC of this name already.",
             ),
         ]
-        indexes = [unsettled("vdc_unsettled")]
+        indexes = [
+            unsettled("vdc_unsettled"),
+            models.Index(OpClass("name", "varchar_pattern_ops"), name="vdc_by_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -97,6 +101,7 @@ class QuotaScope(models.Model):
                 fields=["organization"], condition=models.Q(vdc__isnull=True), name="one_quota_per_organization"
             ),
         ]
+        verbose_name = "quota scope"
 
     def __str__(self) -> str:
         return f"quota of {self.vdc_id or self.organization_id}"
@@ -121,6 +126,7 @@ class QuotaClaim(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(allocated__gte=0, active__gte=0), name="claims_are_not_negative"),
         ]
+        verbose_name = "quota claim"
 
     def __str__(self) -> str:
         return f"{self.owner_kind} {self.owner_id} {self.resource}"

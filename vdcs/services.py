@@ -290,6 +290,15 @@ def _refuse_below_use(level: str, name: str, limits: Mapping[str, int], use: Map
         raise QuotaExceeded(short, who_can_change=f"With `allow_below_use` the limit is set all the same. {who}")
 
 
+@transaction.atomic
+def recount(*, actor: Actor, scope: QuotaScope) -> str:
+    """The self-check of one scope, in words; it changes nothing. Differences are faults of OVIM's own (ENGINE §6)."""
+    access.require_system(actor, Right.ENGINE_OPERATE)
+    found = quotas.recount(scope.pk)
+    audit.record(actor, "quota.recount", scope, after={"differences": found})
+    return "; ".join(found) if found else "The totals are the sums of the claims."
+
+
 def gone(vdc_id: UUID) -> None:
     """Inside the transaction that drops the row: its namespace's name and its quota's row are free."""
     QuotaScope.objects.filter(vdc_id=vdc_id).delete()

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Now
 
@@ -64,6 +65,7 @@ class VirtualMachine(Reconciled):
             models.Index(fields=["organization", "id"], name="vm_by_organization"),
             models.Index(fields=["vdc", "id"], name="vm_by_vdc"),
             models.Index(fields=["owner", "id"], name="vm_by_owner"),
+            models.Index(OpClass("name", "varchar_pattern_ops"), name="vm_by_name"),
         ]
 
     def __str__(self) -> str:
@@ -122,6 +124,7 @@ class Disk(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(size_gib__gte=1), name="disk_has_a_size"),
         ]
+        indexes = [models.Index(OpClass("name", "varchar_pattern_ops"), name="disk_by_name")]
 
     def __str__(self) -> str:
         return self.name

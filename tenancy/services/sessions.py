@@ -8,10 +8,11 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from core import audit
+from core import access, audit
 from core.actor import Actor
-from core.errors import Unauthenticated
+from core.errors import Conflict, Unauthenticated
 from core.ids import uuid7
+from core.rights import Right
 from tenancy.models import Session, User
 from tenancy.selectors import actor_of_user
 from tenancy.services import throttle
@@ -65,6 +66,18 @@ def sign_out(*, actor: Actor) -> None:
     session = Session.objects.select_for_update().filter(pk=actor.session_id, revoked_at__isnull=True).first()
     if session is not None:
         _end(actor, session, "session.end")
+
+
+@transaction.atomic
+def end(*, actor: Actor, session: Session) -> None:
+    """End somebody's session: whoever uses it is signed out at his next request."""
+    access.require(actor, Right.USER_EDIT, session.user)
+    found = Session.objects.select_for_update(of=("self",)).select_related("user").get(pk=session.pk)
+    if found.revoked_at is not None:
+        raise Conflict("It was ended already.")
+    found.revoked_at = timezone.now()
+    found.save(update_fields=["revoked_at"])
+    audit.record(actor, "session.end", found, organization_id=found.user.organization_id)
 
 
 def refresh(*, visitor: Actor, session_id: UUID, refresh_id: UUID) -> Session:

@@ -52,6 +52,11 @@ class Migration(migrations.Migration):
                 ),
                 ("deletion_requested_at", models.DateTimeField(blank=True, null=True)),
                 (
+                    "suspended_at",
+                    models.DateTimeField(blank=True, help_text="since when it is left alone (ADR 8)", null=True),
+                ),
+                ("suspended_because", models.CharField(blank=True, db_default="", default="", max_length=255)),
+                (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
                 ),
@@ -95,6 +100,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("deletion_requested_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "suspended_at",
+                    models.DateTimeField(blank=True, help_text="since when it is left alone (ADR 8)", null=True),
+                ),
+                ("suspended_because", models.CharField(blank=True, db_default="", default="", max_length=255)),
                 (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),

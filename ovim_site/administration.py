@@ -1,0 +1,7 @@
+"""The Django admin as an app: with our own site, loaded by the web server's urls alone, not by workers."""
+
+from django.contrib.admin.apps import SimpleAdminConfig
+
+
+class Administration(SimpleAdminConfig):
+    default_site = "core.admin.site.Site"

@@ -1,0 +1,96 @@
+"""Organizations, people, sessions and roles in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
+
+from core.admin.base import Admin, Verb, points
+from tenancy.models import FailedSignIns, Organization, RoleBinding, Session, User
+from tenancy.services import bindings, sessions, users
+
+admin.site.unregister(Group)  # roles are bound, not grouped: `tenancy.roles`
+
+
+def _disable(*, actor: Any, row: User) -> str:
+    users.disable_user(actor=actor, user=row)
+    return "The account is disabled and its sessions are ended."
+
+
+def _enable(*, actor: Any, row: User) -> str:
+    users.enable_user(actor=actor, user=row)
+    return "The account is enabled."
+
+
+def _end(*, actor: Any, row: Session) -> str:
+    sessions.end(actor=actor, session=row)
+    return "The session is ended."
+
+
+def _unbind(*, actor: Any, row: RoleBinding) -> str:
+    bindings.unbind_role(actor=actor, binding=row)
+    return "The role is taken away."
+
+
+@admin.register(Organization)
+class OrganizationAdmin(Admin):
+    list_display = ("name", "display_name", "enabled", "deletion_requested_at", "created_at")
+    list_filter = ("enabled", ("deletion_requested_at", admin.EmptyFieldListFilter))
+    find_by_name = ("name",)
+    search_help_text = "How the name begins, or an id."
+    related = ("placement", "vdc", "virtualmachine", "user", "rolebinding", "catalog", "quotascope", "auditentry")
+
+
+@admin.register(User)
+class UserAdmin(Admin):
+    list_display = ("username", "full_name", "email", "organization", "is_active", "created_at")
+    list_filter = ("is_active",)
+    list_select_related = ("organization",)
+    secret = ("password",)
+    find_by_id = ("id", "organization_id")
+    search_help_text = "How the user name or the e-mail address begins, or the id of the person or the organization."
+    related = ("rolebinding", "session", "virtualmachine", "auditentry")
+    verbs = (
+        Verb("disable", "Disable", "The person can't sign in any more; his sessions end.", _disable,
+             applies=lambda row: row.is_active, dangerous=True),
+        Verb("enable", "Enable", "The person can sign in again.", _enable, applies=lambda row: not row.is_active),
+    )  # fmt: skip
+
+    def by_text(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        found = queryset.alias(lower_email=Lower("email"))
+        term = term.lower()
+        return found.filter(username__startswith=term) | found.filter(lower_email__startswith=term)
+
+
+@admin.register(Session)
+class SessionAdmin(Admin):
+    list_display = ("id", "user", "created_at", "expires_at", "revoked_at", "address", "user_agent")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("user",)
+    secret = ("refresh_id",)
+    find_by_id = ("id", "user_id")
+    search_help_text = "Its id, or that of the person."
+    verbs = (
+        Verb("end", "End", "Whoever uses this session is signed out at once.", _end,
+             applies=lambda row: row.revoked_at is None, dangerous=True),
+    )  # fmt: skip
+
+
+@admin.register(RoleBinding)
+class RoleBindingAdmin(Admin):
+    list_display = ("id", "user", "role", "organization", points("vdc_id", "VDC"), "created_at")
+    list_filter = ("role",)
+    list_select_related = ("user", "organization")
+    find_by_id = ("id", "user_id", "organization_id")
+    search_help_text = "The id of the person, the organization or the binding."
+    verbs = (Verb("unbind", "Take away", "The person loses this role at once.", _unbind, dangerous=True),)
+
+
+@admin.register(FailedSignIns)
+class FailedSignInsAdmin(Admin):
+    list_display = ("key", "failures", "since")
+    find_by_id = ()
+    find_by_name = ("key",)
+    search_help_text = "How the key begins: account:<user name> or address:<address>."

@@ -1,0 +1,68 @@
+"""One row of every model, so that every page of the admin has something to show."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.test import Client
+
+from catalogs.models import Catalog, CatalogItem, Image, ImageProbe
+from clusters.models import InventoryItem, NamespaceAllotment, ObservedObject, WorkItem
+from core import audit
+from core.actor import system_actor
+from tenancy.middleware import COOKIE_KEY
+from tenancy.models import FailedSignIns, Session
+from tests.cast import make_organization, make_person, make_vdc, session_of
+from vdcs.models import QuotaClaim, QuotaScope, Vdc
+from vms.models import Disk, VirtualMachine
+
+SECRET = "hunter2-is-no-password"
+
+
+def signed_in(name: str) -> Client:
+    """With the portal's cookie, as the sign-in page leaves it."""
+    client = Client(raise_request_exception=False)
+    session = client.session
+    session[COOKIE_KEY] = str(session_of(make_person(name)).pk)
+    session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = str(session.session_key)
+    return client
+
+
+def session_row(client: Client) -> Session:
+    return Session.objects.get(pk=client.session[COOKIE_KEY])
+
+
+def make_vm(vdc: Vdc, name: str, **fields: Any) -> VirtualMachine:
+    vm = VirtualMachine.objects.create(
+        organization=vdc.organization, vdc=vdc, name=name, cpu=1, memory_mib=1024, user_data=SECRET, **fields
+    )
+    disk = Disk.objects.create(vdc=vdc, vm=vm, name=f"{name}-disk-0", source="blank", size_gib=10)
+    InventoryItem.objects.create(
+        owner_kind="vm", owner_id=vm.pk, data_of_kind="disk", data_of_id=disk.pk, cluster=vdc.cluster,
+        group="cdi.kubevirt.io", kind="DataVolume", namespace=vdc.namespace, name=disk.name, uid=uuid.uuid4(),
+    )  # fmt: skip
+    WorkItem.objects.create(kind="vm", object_id=vm.pk, cluster=vdc.cluster, tenant=vdc.organization_id)
+    return vm
+
+
+def one_of_everything() -> VirtualMachine:
+    """The VM web in acme/dev, and what belongs to it. The cast's people are there, too."""
+    make_person("vera")
+    dev = make_vdc(make_organization("acme"), "dev")
+    vm = make_vm(dev, "web", owner=make_person("bob"))
+    scope = QuotaScope.objects.create(organization=dev.organization, vdc=dev, limits={"cpu": 4})
+    QuotaClaim.objects.create(scope=scope, owner_kind="vm", owner_id=vm.pk, resource="cpu", allocated=1)
+    NamespaceAllotment.objects.create(cluster=dev.cluster, name=dev.namespace, owner_kind="vdc", owner_id=dev.pk)
+    ObservedObject.objects.create(
+        cluster=dev.cluster, group="kubevirt.io", kind="VirtualMachine", namespace=dev.namespace, name="web",
+        uid=uuid.uuid4(), resource_version=7,
+        body={"kind": "VirtualMachine", "spec": {"volumes": [{"cloudInitNoCloud": {"userData": SECRET}}], "running": True}},
+    )  # fmt: skip
+    catalog = Catalog.objects.create(name="base", display_name="Base")
+    image = Image.objects.create(catalog=catalog, name="debian", url="https://images.test/debian", min_disk_gib=2)
+    CatalogItem.objects.create(catalog=catalog, name="debian", display_name="Debian", image=image, user_data=SECRET)
+    ImageProbe.objects.create(disk_id=vm.disks.get().pk, owner_kind="vm", owner_id=vm.pk, url=image.url)
+    FailedSignIns.objects.create(key="account:bob")
+    audit.record(system_actor("test"), "vm.create", vm, after={"name": "web", "user_data": SECRET})
+    return vm

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from catalogs.models import Catalog, CatalogItem, Image, ImageProbe
-from core.admin.base import Admin, points
+from core.backoffice.base import Admin, points
 
 
 @admin.register(Catalog)

@@ -19,8 +19,8 @@ from clusters.models import (
     WorkItem,
 )
 from clusters.refs import KINDS
-from core.admin import show
-from core.admin.base import Admin, Verb, points
+from core.backoffice import show
+from core.backoffice.base import Admin, Verb, points
 
 RECONCILE = Verb(
     "reconcile",

@@ -4,4 +4,4 @@ from django.contrib.admin.apps import SimpleAdminConfig
 
 
 class Administration(SimpleAdminConfig):
-    default_site = "core.admin.site.Site"
+    default_site = "core.backoffice.site.Site"

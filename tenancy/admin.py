@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 
-from core.admin.base import Admin, Verb, points
+from core.backoffice.base import Admin, Verb, points
 from tenancy.models import FailedSignIns, Organization, RoleBinding, Session, User
 from tenancy.services import bindings, sessions, users
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 
 from clusters.admin import ReconciledAdmin
-from core.admin.base import Admin, Verb, points, portal
+from core.backoffice.base import Admin, Verb, points, portal
 from vdcs import services
 from vdcs.models import QuotaClaim, QuotaScope, Vdc
 

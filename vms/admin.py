@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 
 from clusters.admin import RECONCILE, RESUME, SUSPEND, ReconciledAdmin
-from core.admin.base import Admin, Verb, portal
+from core.backoffice.base import Admin, Verb, portal
 from vms import services
 from vms.models import Disk, VirtualMachine
 

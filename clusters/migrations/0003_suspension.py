@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('clusters', '0002_installation'),
+        ("clusters", "0002_installation"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='placement',
-            name='suspended_at',
-            field=models.DateTimeField(blank=True, help_text='since when it is left alone (ADR 8)', null=True),
+            model_name="placement",
+            name="suspended_at",
+            field=models.DateTimeField(blank=True, help_text="since when it is left alone (ADR 8)", null=True),
         ),
         migrations.AddField(
-            model_name='placement',
-            name='suspended_because',
-            field=models.CharField(blank=True, db_default='', default='', max_length=255),
+            model_name="placement",
+            name="suspended_because",
+            field=models.CharField(blank=True, db_default="", default="", max_length=255),
         ),
     ]

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from clusters.models import InventoryItem, ObservedObject, WorkItem
-from core.admin import paging, show
+from core.backoffice import paging, show
 from core.models import AuditEntry
 from ovim_site import urls  # noqa: F401  # loading the routes is what registers the models
 from tenancy.models import User
@@ -216,7 +216,8 @@ def test_a_list_counts_no_further_than_its_bound(monkeypatch):
         page = signed_in("root").get(address(VirtualMachine, "changelist")).text
     assert "more than 5 virtual machines" in " ".join(page.split())
     counts = [query["sql"] for query in caught if "COUNT(" in query["sql"] and "vms_virtualmachine" in query["sql"]]
-    assert counts and all("LIMIT 6" in sql for sql in counts)
+    assert counts
+    assert all("LIMIT 6" in sql for sql in counts)
 
 
 def test_people_are_found_by_name_address_and_organization():

@@ -5,34 +5,35 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('clusters', '0003_suspension'),
-        ('tenancy', '0002_admin_search'),
-        ('vdcs', '0002_totals'),
+        ("clusters", "0003_suspension"),
+        ("tenancy", "0002_admin_search"),
+        ("vdcs", "0002_totals"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='quotaclaim',
-            options={'verbose_name': 'quota claim'},
+            name="quotaclaim",
+            options={"verbose_name": "quota claim"},
         ),
         migrations.AlterModelOptions(
-            name='quotascope',
-            options={'verbose_name': 'quota scope'},
+            name="quotascope",
+            options={"verbose_name": "quota scope"},
         ),
         migrations.AddField(
-            model_name='vdc',
-            name='suspended_at',
-            field=models.DateTimeField(blank=True, help_text='since when it is left alone (ADR 8)', null=True),
+            model_name="vdc",
+            name="suspended_at",
+            field=models.DateTimeField(blank=True, help_text="since when it is left alone (ADR 8)", null=True),
         ),
         migrations.AddField(
-            model_name='vdc',
-            name='suspended_because',
-            field=models.CharField(blank=True, db_default='', default='', max_length=255),
+            model_name="vdc",
+            name="suspended_because",
+            field=models.CharField(blank=True, db_default="", default="", max_length=255),
         ),
         migrations.AddIndex(
-            model_name='vdc',
-            index=models.Index(django.contrib.postgres.indexes.OpClass('name', 'varchar_pattern_ops'), name='vdc_by_name'),
+            model_name="vdc",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass("name", "varchar_pattern_ops"), name="vdc_by_name"
+            ),
         ),
     ]

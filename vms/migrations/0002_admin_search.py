@@ -6,32 +6,35 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('catalogs', '0002_imageprobe'),
-        ('tenancy', '0002_admin_search'),
-        ('vdcs', '0003_admin_search'),
-        ('vms', '0001_initial'),
+        ("catalogs", "0002_imageprobe"),
+        ("tenancy", "0002_admin_search"),
+        ("vdcs", "0003_admin_search"),
+        ("vms", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='virtualmachine',
-            name='suspended_at',
-            field=models.DateTimeField(blank=True, help_text='since when it is left alone (ADR 8)', null=True),
+            model_name="virtualmachine",
+            name="suspended_at",
+            field=models.DateTimeField(blank=True, help_text="since when it is left alone (ADR 8)", null=True),
         ),
         migrations.AddField(
-            model_name='virtualmachine',
-            name='suspended_because',
-            field=models.CharField(blank=True, db_default='', default='', max_length=255),
+            model_name="virtualmachine",
+            name="suspended_because",
+            field=models.CharField(blank=True, db_default="", default="", max_length=255),
         ),
         migrations.AddIndex(
-            model_name='disk',
-            index=models.Index(django.contrib.postgres.indexes.OpClass('name', 'varchar_pattern_ops'), name='disk_by_name'),
+            model_name="disk",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass("name", "varchar_pattern_ops"), name="disk_by_name"
+            ),
         ),
         migrations.AddIndex(
-            model_name='virtualmachine',
-            index=models.Index(django.contrib.postgres.indexes.OpClass('name', 'varchar_pattern_ops'), name='vm_by_name'),
+            model_name="virtualmachine",
+            index=models.Index(
+                django.contrib.postgres.indexes.OpClass("name", "varchar_pattern_ops"), name="vm_by_name"
+            ),
         ),
     ]

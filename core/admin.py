@@ -1,8 +1,8 @@
-"""The Django admin's foundations, and the audit log's pages."""
+"""The audit log in the admin."""
 
 from django.contrib import admin
 
-from core.admin.base import Admin, points
+from core.backoffice.base import Admin, points
 from core.models import AuditEntry
 
 

@@ -24,9 +24,9 @@ from django.urls import path, reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from core.admin import show
-from core.admin.paging import BoundedPaginator
-from core.admin.site import actor_of
+from core.backoffice import show
+from core.backoffice.paging import BoundedPaginator
+from core.backoffice.site import actor_of
 from core.errors import DomainError, NotFound
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What the Django admin stands on: the site, read-only pages with verbs, bounded lists."""

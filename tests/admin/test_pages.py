@@ -227,6 +227,6 @@ def test_people_are_found_by_name_address_and_organization():
     listed = address(User, "changelist")
     for term in ("ver", "vera.jo", "VERA.JONES@example"):
         page = root.get(f"{listed}?q={term}").text
-        assert ">vera</a>" in page and ">bob</a>" not in page, term
+        assert (">vera</a>" in page, ">bob</a>" in page) == (True, False), term
     acme = User.objects.get(username="vera").organization_id
     assert ">bob</a>" in root.get(f"{listed}?q={acme}").text

@@ -82,7 +82,7 @@ class ReconciledAdmin(Admin):
     """Of every row that a reconciler brings into a cluster."""
 
     verbs: Sequence[Verb] = (RECONCILE, SUSPEND, RESUME)
-    related = ("workitem", "inventoryitem", "quotaclaim", "auditentry")
+    related: Sequence[str] = ("workitem", "inventoryitem", "auditentry")
 
 
 class Leased(admin.SimpleListFilter):

@@ -202,7 +202,7 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 def _about(kind: str, pk: UUID, row: Reconciled | None) -> Reconciled:
     """Whom the audit log tells it of: the row, or a stand-in with its id where it is gone."""
-    return row if row is not None else kinds.by_name(kind).rows()(pk=pk)
+    return row if row is not None else kinds.by_name(kind).rows()(id=pk)
 
 
 def _tenant(row: Reconciled | None) -> UUID | None:

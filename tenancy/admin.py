@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from core.backoffice.base import Admin, Verb, points
@@ -59,9 +59,9 @@ class UserAdmin(Admin):
     )  # fmt: skip
 
     def by_text(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
-        found = queryset.alias(lower_email=Lower("email"))
+        found: QuerySet[Any] = queryset.alias(lower_email=Lower("email"))
         term = term.lower()
-        return found.filter(username__startswith=term) | found.filter(lower_email__startswith=term)
+        return found.filter(Q(username__startswith=term) | Q(lower_email__startswith=term))
 
 
 @admin.register(Session)

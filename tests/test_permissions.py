@@ -5,6 +5,7 @@ A cell is what the person gets: `ok` (2xx, or a refusal of his body or of a miss
 """
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -157,8 +158,9 @@ def test_the_admins_routes_are_there_for_system_admins_only(cluster, method, rou
 def test_the_admins_routes_declare_their_right():
     for route, pattern in _patterns(get_resolver()):
         if route.startswith(ADMIN):
-            assert pattern.callback.right is Right.ADMIN_OPEN, route
-            assert pattern.callback.hidden is True, route
+            view: Any = pattern.callback
+            assert view.right is Right.ADMIN_OPEN, route
+            assert view.hidden is True, route
 
 
 def outcome(answer) -> str:

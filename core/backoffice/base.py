@@ -91,7 +91,7 @@ class Named(ChangeList):
         found = show.names(pairs)
         for row in rows:
             row.names_pointed_at = found
-        self.result_list = rows  # type: ignore[assignment]
+        self.result_list = rows
 
 
 class Admin(ModelAdmin):
@@ -170,7 +170,7 @@ class Admin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer(*self.secret, *self.heavy)
 
-    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
         return [*self.find_by_id, *self.find_by_name]  # what makes the list show its search box
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:

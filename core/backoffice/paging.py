@@ -23,7 +23,7 @@ class BoundedPaginator(Base):
         return int(rows.order_by().values("pk")[: BOUND + 1].count())
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         return min(self._seen, BOUND)
 
     @property

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db import connection
+from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -42,8 +44,8 @@ def pages_of(model) -> Iterator[str]:
     row = model._default_manager.first()
     assert row is not None, f"the scene has no {model.__name__}"
     yield f"{listed}?q={row.pk}"
-    yield address(model, "change", admin.utils.quote(row.pk))
-    request = type("Request", (), {"GET": {}, "actor": None})
+    yield address(model, "change", quote(row.pk))
+    request = HttpRequest()
     for made in model_admin.list_filter:
         if isinstance(made, type) and issubclass(made, admin.SimpleListFilter):
             for value, _title in made(request, {}, model, model_admin).lookup_choices:
@@ -78,9 +80,9 @@ def test_nobody_can_add_change_or_delete_a_row_past_the_services(model):
     root = signed_in("root")
     row = model._default_manager.first()
     before = model._default_manager.filter(pk=row.pk).values().get()
-    page = address(model, "change", admin.utils.quote(row.pk))
+    page = address(model, "change", quote(row.pk))
     assert root.post(page, {"name": "changed"}).status_code == 405
-    for name in ("add/", f"{admin.utils.quote(row.pk)}/delete/"):
+    for name in ("add/", f"{quote(row.pk)}/delete/"):
         assert root.get(address(model, "changelist") + name).status_code == 404
     answer = root.post(address(model, "changelist"), {"action": "delete_selected", "_selected_action": str(row.pk)})
     assert answer.status_code in (200, 302, 403)

@@ -3,3 +3,4 @@ from django.apps import AppConfig
 
 class CatalogsConfig(AppConfig):
     name = "catalogs"
+    verbose_name = "Catalogs"

@@ -92,6 +92,7 @@ class ImageProbe(models.Model):
 
     class Meta:
         verbose_name = "look at an image"
+        verbose_name_plural = "looks at images"
         indexes = [
             models.Index(fields=["attempts", "due_at"], name="probe_due", condition=models.Q(verdict="")),
         ]

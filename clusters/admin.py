@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from clusters import operations
+from clusters import kinds, operations
 from clusters.models import (
     Cluster,
     Installation,
@@ -20,7 +20,7 @@ from clusters.models import (
 )
 from clusters.refs import KINDS
 from core.backoffice import show
-from core.backoffice.base import Admin, Verb, points
+from core.backoffice.base import Admin, Verb, one_of, points
 
 RECONCILE = Verb(
     "reconcile",
@@ -120,15 +120,9 @@ class Tombstones(admin.SimpleListFilter):
         return queryset
 
 
-class ObjectKinds(admin.SimpleListFilter):
-    title = "kind of object"
-    parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(kind, kind) for _, kind in KINDS]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
+OBJECT_KINDS = one_of("kind", lambda: [kind for _, kind in KINDS])
+ROW_KINDS = one_of("kind", kinds.registry)
+NAMESPACE_OWNERS = one_of("owner_kind", lambda: ["organization", "vdc"])
 
 
 class ObjectAdmin(Admin):
@@ -179,7 +173,7 @@ class PlacementAdmin(ReconciledAdmin):
 @admin.register(NamespaceAllotment)
 class NamespaceAllotmentAdmin(Admin):
     list_display = ("name", "cluster", points("owner_id", "owner"))
-    list_filter = ("cluster", "owner_kind")
+    list_filter = ("cluster", NAMESPACE_OWNERS)
     list_select_related = ("cluster",)
     find_by_id = ("owner_id",)
     find_by_name = ("name",)
@@ -201,7 +195,7 @@ class WorkItemAdmin(Admin):
         "id", points("object_id", "row"), "due_at", "attempts", "leased_until", points("parked_on_id", "waits for"),
         "last_error", "cluster",
     )  # fmt: skip
-    list_filter = (Leased, "kind", "cluster")
+    list_filter = (Leased, ROW_KINDS, "cluster")
     list_select_related = ("cluster",)
     find_by_id = ("object_id", "parked_on_id")
     search_help_text = "The id of the row that it is about, or of the row that it waits for."
@@ -223,7 +217,7 @@ class InventoryItemAdmin(ObjectAdmin):
         "tombstoned_at",
         "cluster",
     )
-    list_filter = (ObjectKinds, Tombstones, "cluster")
+    list_filter = (OBJECT_KINDS, Tombstones, "cluster")
     find_by_id = ("owner_id", "data_of_id")
     verbs = (RECHECK, FORGET)
 
@@ -238,7 +232,7 @@ class InventoryItemAdmin(ObjectAdmin):
 @admin.register(ObservedObject)
 class ObservedObjectAdmin(ObjectAdmin):
     list_display = ("id", "kind", "namespace", "name", "uid", "resource_version", "cluster")
-    list_filter = (ObjectKinds, "cluster")
+    list_filter = (OBJECT_KINDS, "cluster")
     heavy = ("body",)
     find_by_id = ("uid", "controller_uid")
 

@@ -3,3 +3,4 @@ from django.apps import AppConfig
 
 class ClustersConfig(AppConfig):
     name = "clusters"
+    verbose_name = "Clusters and the engine"

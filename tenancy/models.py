@@ -104,7 +104,7 @@ class FailedSignIns(models.Model):
     since = models.DateTimeField(db_default=Now())
 
     class Meta:
-        verbose_name = "failed sign-ins"
+        verbose_name = verbose_name_plural = "failed sign-ins"
 
     def __str__(self) -> str:
         return f"{self.key}: {self.failures}"

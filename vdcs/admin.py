@@ -5,8 +5,9 @@ from typing import Any
 from django.contrib import admin
 
 from clusters.admin import ReconciledAdmin
-from core.backoffice.base import Admin, Verb, points, portal
+from core.backoffice.base import Admin, Verb, one_of, points, portal
 from vdcs import services
+from vdcs.limits import RESOURCES
 from vdcs.models import QuotaClaim, QuotaScope, Vdc
 
 RECOUNT = Verb(
@@ -46,7 +47,7 @@ class QuotaScopeAdmin(Admin):
 @admin.register(QuotaClaim)
 class QuotaClaimAdmin(Admin):
     list_display = ("id", points("owner_id", "row"), "resource", "storage_class", "allocated", "active", "created_at")
-    list_filter = ("resource",)
+    list_filter = (one_of("resource", lambda: RESOURCES),)
     list_select_related = ("scope",)
     find_by_id = ("owner_id", "scope_id")
     search_help_text = "The id of the row that claims, or of the scope."

@@ -11,27 +11,31 @@ from tests.admin.scene import one_of_everything, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 MANY = 30_000
+SECONDS = 5  # two hundred times what it takes where nothing else runs
 
 FILL = (
-    "INSERT INTO vms_virtualmachine (id, generation, observed_generation, phase, conditions, created_at, updated_at,"
-    " organization_id, vdc_id, owner_id, name, display_name, description, cpu, memory_mib, power_state, power_generation,"
-    " power_applied_generation, user_data, ssh_keys, ip_addresses, node, guest_os, progress)"
-    " SELECT gen_random_uuid(), 1, 1, 'Running', '[]', now(), now(), organization_id, vdc_id, owner_id, 'many-' || n, '',"
-    " '', 1, 1024, 'on', 1, 1, '', '[]', '[]', '', '', '' FROM vms_virtualmachine, generate_series(1, %(many)s) n",
-    "INSERT INTO clusters_workitem (kind, object_id, cluster_id, tenant, requested_seq, due_at, attempts, parked_on_kind,"
-    " last_error) SELECT 'vm', v.id, c.id, v.organization_id, 1, now(), 0, '', ''"
-    " FROM vms_virtualmachine v, clusters_cluster c WHERE v.name LIKE 'many-%%'",
-    "INSERT INTO clusters_inventoryitem (owner_kind, owner_id, data_of_kind, data_of_id, cluster_id, \"group\", kind,"
-    " namespace, name, claim_token, past_tokens, applied_hash, owned_hash) SELECT 'vm', v.id, 'vm', v.id, c.id,"
-    " 'kubevirt.io', 'VirtualMachine', 'space-' || left(v.name, 7), v.name, gen_random_uuid(), '{}', '', ''"
-    " FROM vms_virtualmachine v, clusters_cluster c WHERE v.name LIKE 'many-%%'",
-    "INSERT INTO clusters_observedobject (cluster_id, \"group\", kind, namespace, name, uid, resource_version, body,"
-    " owned_hash) SELECT cluster_id, \"group\", kind, namespace, name, gen_random_uuid(), 1, '{}', ''"
-    " FROM clusters_inventoryitem WHERE name LIKE 'many-%%'",
-    "INSERT INTO core_auditentry (id, at, actor_name, action, object_kind, object_id, object_name, address, request_id,"
-    " outcome, reason) SELECT gen_random_uuid(), now(), 'root', 'vm.create', 'virtualmachine', id, name, '', '', 'done', ''"
-    " FROM vms_virtualmachine WHERE name LIKE 'many-%%'",
-)  # fmt: skip
+    """INSERT INTO vms_virtualmachine (id, generation, observed_generation, phase, conditions, created_at, updated_at,
+      organization_id, vdc_id, owner_id, name, display_name, description, cpu, memory_mib, power_state, power_generation,
+      power_applied_generation, user_data, ssh_keys, ip_addresses, node, guest_os, progress)
+    SELECT gen_random_uuid(), 1, 1, 'Running', '[]', now(), now(), organization_id, vdc_id, owner_id, 'many-' || n, '',
+      '', 1, 1024, 'on', 1, 1, '', '[]', '[]', '', '', '' FROM vms_virtualmachine, generate_series(1, %(many)s) n""",
+    """INSERT INTO clusters_workitem (kind, object_id, cluster_id, tenant, requested_seq, due_at, attempts, parked_on_kind,
+      last_error)
+    SELECT 'vm', v.id, c.id, v.organization_id, 1, now(), 0, '', ''
+    FROM vms_virtualmachine v, clusters_cluster c WHERE v.name LIKE 'many-%%'""",
+    """INSERT INTO clusters_inventoryitem (owner_kind, owner_id, data_of_kind, data_of_id, cluster_id, "group", kind,
+      namespace, name, claim_token, past_tokens, applied_hash, owned_hash)
+    SELECT 'vm', v.id, 'vm', v.id, c.id, 'kubevirt.io', 'VirtualMachine', 'space-' || left(v.name, 7), v.name,
+      gen_random_uuid(), '{}', '', '' FROM vms_virtualmachine v, clusters_cluster c WHERE v.name LIKE 'many-%%'""",
+    """INSERT INTO clusters_observedobject (cluster_id, "group", kind, namespace, name, uid, resource_version, body,
+      owned_hash)
+    SELECT cluster_id, "group", kind, namespace, name, gen_random_uuid(), 1, '{}', ''
+    FROM clusters_inventoryitem WHERE name LIKE 'many-%%'""",
+    """INSERT INTO core_auditentry (id, at, actor_name, action, object_kind, object_id, object_name, address, request_id,
+      outcome, reason)
+    SELECT gen_random_uuid(), now(), 'root', 'vm.create', 'virtualmachine', id, name, '', '', 'done', ''
+    FROM vms_virtualmachine WHERE name LIKE 'many-%%'""",
+)
 TABLES = {
     "vms/virtualmachine": "vms_virtualmachine",
     "clusters/workitem": "clusters_workitem",
@@ -76,8 +80,8 @@ def scans(client, address: str, table: str) -> list[str]:
     began = time.monotonic()
     with CaptureQueriesContext(connection) as caught:
         assert client.get(address).status_code == 200
-    assert time.monotonic() - began < 2
-    found = []
+    seconds = time.monotonic() - began
+    found = [] if seconds < SECONDS else [f"{address} took {seconds:.1f} s"]
     for query in caught.captured_queries:
         if f'FROM "{table}"' not in query["sql"]:
             continue

@@ -46,3 +46,20 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor_name} {self.action} {self.object_kind} {self.object_name}"
+
+
+class AnsweredRequest(models.Model):
+    """What a request with an Idempotency-Key was answered, for those who send it again. See `core.replays`."""
+
+    digest = models.CharField(max_length=64, primary_key=True, editable=False)
+    user_id = models.UUIDField()
+    route = models.CharField(max_length=255)
+    key = models.CharField(max_length=255)
+    body_hash = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField()
+    answered_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.key}"

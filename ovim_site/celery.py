@@ -80,8 +80,9 @@ app.conf.update(
     beat_schedule={
         "wake": {"task": "clusters.tasks.wake", "schedule": 1.0, "options": {"expires": 2}},
         "sweep": {"task": "clusters.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
+        "forget": {"task": "core.tasks.sweep", "schedule": 600.0, "options": {"expires": 600}},
     },
     timezone="UTC",
 )
 app.steps["consumer"].add(ClusterQueues)
-app.autodiscover_tasks(["clusters"])
+app.autodiscover_tasks(["clusters", "core"])

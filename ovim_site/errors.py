@@ -21,11 +21,13 @@ from core import audit, rows
 from core.actor import Actor
 from core.api.json import LARGEST
 from core.errors import (
+    BadParameter,
     Busy,
     Conflict,
     DomainError,
     FieldError,
     Forbidden,
+    InProgress,
     Invalid,
     NotFound,
     QuotaExceeded,
@@ -39,6 +41,7 @@ from core.errors import (
 log = logging.getLogger(__name__)
 
 STATUS: Mapping[type[DomainError], int] = {
+    BadParameter: 400,
     Invalid: 422,
     Unauthenticated: 401,
     NotFound: 404,
@@ -191,7 +194,7 @@ def _api(request: HttpRequest, error: DomainError) -> HttpResponse:
     )
     if body["status"] == 401:
         response["WWW-Authenticate"] = "Bearer"
-    if body["status"] == 429:
+    if body["status"] == 429 or isinstance(error, InProgress):
         response["Retry-After"] = str(error.extra.get("retry_after", 1))
     return response
 

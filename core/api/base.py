@@ -3,13 +3,15 @@
 `rights` maps each action to the right it needs; a class without it, or an action it does not name, fails closed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -18,11 +20,11 @@ from rest_framework.viewsets import ViewSetMixin
 
 from core import access
 from core.actor import Actor
-from core.api import pages
+from core.api import once, pages, preconditions
 from core.api.columns import Columns
 from core.api.json import Raw
 from core.enforce import PUBLIC
-from core.errors import Forbidden, Invalid, Unauthenticated
+from core.errors import Forbidden, Invalid, Stale, Unauthenticated
 from core.rights import Right
 from core.rows import Generations
 
@@ -33,13 +35,15 @@ class ApiView(APIView):
     """One resource or verb. Subclasses name `rights`: HTTP method (or viewset action) → right, or PUBLIC.
 
     `shapes`: action → the shape of its body; `outs`: action → the shape of its answer; `statuses`: action → status,
-    where it is not 200 (create: 201, destroy: 204). The OpenAPI document is read off these.
+    where it is not 200 (create: 201, destroy: 204). `versioned`: rows have a generation, so an ETag.
+    The OpenAPI document is read off these.
     """
 
     rights: ClassVar[Mapping[str, Right | str]]
     shapes: ClassVar[Mapping[str, ShapeClass]] = {}
     outs: ClassVar[Mapping[str, ShapeClass]] = {}
     statuses: ClassVar[Mapping[str, int]] = {}
+    versioned: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -57,6 +61,29 @@ class ApiView(APIView):
             raise Unauthenticated("Sign in first: no valid bearer token came with the request.")
         if not self.actor.holds(Right(right)):
             raise Forbidden(Right(right), "this resource")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """As DRF's, with `_carry_out` around the handler."""
+        self.args, self.kwargs = args, kwargs
+        self.headers = self.default_response_headers
+        self.request = asked = self.initialize_request(request, *args, **kwargs)
+        try:
+            self.initial(asked, *args, **kwargs)
+            handler = getattr(self, (asked.method or "").lower(), self.http_method_not_allowed)
+            response = self._carry_out(lambda: handler(asked, *args, **kwargs))
+        except Exception as error:
+            response = self.handle_exception(error)
+        self.response = self.finalize_response(asked, response, *args, **kwargs)
+        return self.response
+
+    def _carry_out(self, act: Callable[[], Response]) -> Response:
+        """A write under its conditions: what If-Match allows, and not twice under one Idempotency-Key."""
+        if self.request.method in SAFE_METHODS:
+            return act()
+        if self.generations() is not None and not self.versioned and "pk" in self.kwargs:
+            raise Stale("This never changes and has no ETag, so no If-Match but * can hold.", current=None)
+        key = once.key_of(self.request) if self.request.auth is not None else None
+        return act() if key is None else once.carry_out(self.actor, self.request, key, act)
 
     @property
     def verb(self) -> str:
@@ -95,11 +122,7 @@ class ApiView(APIView):
 
     def generations(self) -> Generations:
         """What If-Match allows, for the service to compare under the row's lock. None: anything."""
-        wanted = self.request.headers.get("If-Match")
-        if wanted is None or wanted.strip() == "*":
-            return None
-        tags = (tag.strip().removeprefix("W/").strip('"') for tag in wanted.split(","))
-        return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 19)
+        return preconditions.allowed(self.request.headers.get("If-Match"))
 
     def related(self, field: str, rows: QuerySet[Any], pk: UUID | None, right: Right) -> Any:
         """The row that a body's field names, among those the actor may see; None stays None."""
@@ -115,7 +138,7 @@ class ApiViewSet(ViewSetMixin, ApiView):
     """A collection. `read_right` scopes every lookup; verbs check their own right in the service.
 
     `out` is the shape of a row; lists are rendered by PostgreSQL from it (`core.api.columns`). `filters`: query
-    parameter → lookup; `search`: the columns that `?q=` looks into. `versioned`: rows have a generation, so an ETag.
+    parameter → lookup; `search`: the columns that `?q=` looks into.
     """
 
     queryset: ClassVar[QuerySet[Any]]
@@ -123,7 +146,6 @@ class ApiViewSet(ViewSetMixin, ApiView):
     out: ClassVar[ShapeClass]
     filters: ClassVar[Mapping[str, str]] = {}
     search: ClassVar[Sequence[str]] = ()
-    versioned: ClassVar[bool] = True
     newest_first: ClassVar[bool] = False
     columns: ClassVar[Columns]
 

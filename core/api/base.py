@@ -20,9 +20,10 @@ from rest_framework.viewsets import ViewSetMixin
 
 from core import access
 from core.actor import Actor
-from core.api import once, pages, preconditions
+from core.api import once, pages, parameters, preconditions
 from core.api.columns import Columns
 from core.api.json import Raw
+from core.api.parameters import Parameter, Parameters
 from core.enforce import PUBLIC
 from core.errors import Forbidden, Invalid, Stale, Unauthenticated
 from core.rights import Right
@@ -36,7 +37,7 @@ class ApiView(APIView):
 
     `shapes`: action → the shape of its body; `outs`: action → the shape of its answer; `statuses`: action → status,
     where it is not 200 (create: 201, destroy: 204). `versioned`: rows have a generation, so an ETag.
-    The OpenAPI document is read off these.
+    `parameters`: action → what it takes in the query. The OpenAPI document is read off these.
     """
 
     rights: ClassVar[Mapping[str, Right | str]]
@@ -44,6 +45,7 @@ class ApiView(APIView):
     outs: ClassVar[Mapping[str, ShapeClass]] = {}
     statuses: ClassVar[Mapping[str, int]] = {}
     versioned: ClassVar[bool] = True
+    parameters: ClassVar[Mapping[str, Parameters]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -56,11 +58,20 @@ class ApiView(APIView):
         if right is None:
             raise MethodNotAllowed(request.method or "")
         if right == PUBLIC:
+            parameters.check(request._request.GET, self.query_parameters())
             return
         if getattr(request, "auth", None) is None:
             raise Unauthenticated("Sign in first: no valid bearer token came with the request.")
         if not self.actor.holds(Right(right)):
             raise Forbidden(Right(right), "this resource")
+        parameters.check(request._request.GET, self.query_parameters())
+
+    def query_parameters(self) -> Parameters:
+        """What the action at hand takes in the query: its own, and `dry_run` where it writes."""
+        own = self.parameters.get(self.verb, {})
+        if self.request.method in SAFE_METHODS or self.rights.get(self.verb) == PUBLIC:
+            return own
+        return {**own, "dry_run": parameters.DRY_RUN}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """As DRF's, with `_carry_out` around the handler."""
@@ -161,6 +172,29 @@ class ApiViewSet(ViewSetMixin, ApiView):
         """The row if the actor may see it; else NotFound. Whether he may change it is the service's question."""
         return access.get(self.actor, self.queryset.all() if rows is None else rows, pk, self.read_right)
 
+    def query_parameters(self) -> Parameters:
+        found = dict(super().query_parameters())
+        if self.verb == "list":
+            found |= pages.PARAMETERS
+            if self.search:
+                found["q"] = Parameter(
+                    {"type": "string", "maxLength": pages.LONGEST}, "part of: " + ", ".join(self.search)
+                )
+            model = self.queryset.model
+            found |= {name: Parameter(pages.filter_schema(model, path)) for name, path in self.filters.items()}
+        if self.verb in ("list", "retrieve"):
+            found["fields"] = parameters.sparse(self.shown.names)
+        return found
+
+    @property
+    def shown(self) -> Columns:
+        """The columns of the action's answer."""
+        return self.columns
+
+    def fields(self) -> frozenset[str] | None:
+        """What `?fields=` leaves of them; None: all."""
+        return parameters.fields(self.request._request.GET, self.shown.names)
+
     def list(self, request: Request) -> Response:
         plain = self.queryset.model._default_manager.order_by()
         rows, limit = pages.narrow(
@@ -170,15 +204,20 @@ class ApiViewSet(ViewSetMixin, ApiView):
             self.search,
             newest_first=self.newest_first,
         )
-        return Response(pages.page(rows, limit, self.columns, newest_first=self.newest_first))
+        how = {"actor": self.actor, "fields": self.fields(), "newest_first": self.newest_first}
+        return Response(pages.page(rows, limit, self.columns, **how))
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         return self.answer(self.row(pk))
 
     def answer(self, row: Model, status: int = 200) -> Response:
         """The row as it now stands in the database, with its ETag."""
-        line: Raw = self.columns.one(row.pk)
+        line = self.line(row, self.fields())
         return Response(line, status=status, headers=etag(row) if self.versioned else None)
+
+    def line(self, row: Model, fields: frozenset[str] | None) -> Raw:
+        """The row as JSON, for whoever asks."""
+        return self.shown.one(row.pk, actor=self.actor, fields=fields)
 
     def created(self, row: Model) -> Response:
         return self.answer(row, status=201)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
+from rest_framework.permissions import SAFE_METHODS
 
-from core.api.fields import Id, Shape, Text, Whole
-from core.api.pages import DEFAULT, MOST
+from core.api.fields import AllowedActions, Id, Shape, Text, Whole
 from core.enforce import PUBLIC
 
 STATUS = {"create": 201, "destroy": 204}
@@ -34,6 +34,18 @@ class Problem(Shape):
     errors = ProblemItem(many=True, required=False)  # type: ignore[assignment]  # a declared field, not the property
 
 
+class _Asked:
+    """All that a view looks at of a request to say which parameters it takes."""
+
+    def __init__(self, method: str) -> None:
+        self.method, self.auth = method, None
+
+
+def _header(name: str, about: str, *, most: int = 4096) -> OpenApiParameter:
+    schema = {"type": "string", "minLength": 1, "maxLength": most}
+    return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=about)
+
+
 @cache
 def page_of(shape: type[serializers.BaseSerializer[Any]]) -> serializers.BaseSerializer[Any]:
     name = shape.__name__.removesuffix("Out") + "Page"
@@ -41,6 +53,21 @@ def page_of(shape: type[serializers.BaseSerializer[Any]]) -> serializers.BaseSer
         name, {"items": shape(many=True), "next": Id(allow_null=True, help_text="pass it as `after`; null: no more")}
     )
     return page
+
+
+class AllowedActionsSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Every verb by name, null or a text."""
+
+    target_class = AllowedActions
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        names = list(self.target.actions)
+        return {
+            "type": "object",
+            "properties": {name: {"type": ["string", "null"]} for name in names},
+            "required": names,
+            "additionalProperties": False,
+        }
 
 
 class Schema(AutoSchema):
@@ -69,29 +96,18 @@ class Schema(AutoSchema):
         return [] if rights.get(self._action()) == PUBLIC else super().get_auth()
 
     def get_override_parameters(self) -> list[Any]:
-        if self._action() == "list":
-            return self._of_list()
-        if self.method in ("PATCH", "DELETE") and getattr(self.view, "versioned", False):
-            return [
-                OpenApiParameter(
-                    "If-Match", str, OpenApiParameter.HEADER, description="the ETag you read; 412 if it has changed"
-                )
-            ]
-        return []
-
-    def _of_list(self) -> list[Any]:
-        own = [
-            OpenApiParameter(
-                "limit",
-                {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT},
-                description="how many rows",
-            ),
-            OpenApiParameter("after", OpenApiTypes.UUID, description="`next` of the page before"),
+        self.view.request = self.view.request or _Asked(self.method)
+        found: list[Any] = [
+            OpenApiParameter(name, dict(item.schema), description=item.about, explode=False)
+            for name, item in self.view.query_parameters().items()
         ]
-        search = getattr(self.view, "search", ())
-        if search:
-            own.append(OpenApiParameter("q", str, description="part of: " + ", ".join(search)))
-        return own + [OpenApiParameter(name, str) for name in getattr(self.view, "filters", {})]
+        if self.method in SAFE_METHODS:
+            return found
+        if "{id}" in self.path and getattr(self.view, "versioned", False):
+            found.append(_header("If-Match", "the ETag you read, or *; 412 if it has changed since"))
+        if self.method == "POST" and self.get_auth():
+            found.append(_header("Idempotency-Key", "any text of your own; sent again, it is done once", most=255))
+        return found
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return self._action() == "list"

@@ -255,7 +255,7 @@ def test_the_openapi_document_has_no_warning(capsys):
     assert set(create["responses"]) == {"201", "default"}
     assert "security" not in document["paths"]["/api/v1/auth/login"]["post"]
     listing = document["paths"]["/api/v1/organizations"]["get"]
-    assert [p["name"] for p in listing["parameters"]] == ["after", "enabled", "limit", "name", "q"]
+    assert [p["name"] for p in listing["parameters"]] == ["after", "enabled", "fields", "limit", "name", "q"]
 
 
 def test_the_openapi_document_is_public():

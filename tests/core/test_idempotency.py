@@ -1,5 +1,6 @@
 """Idempotency-Key: what is sent twice is done once, whatever happens in between."""
 
+import json
 import os
 import signal
 import subprocess
@@ -166,8 +167,7 @@ def _until_blocked():
     raise AssertionError("the first request never waited")
 
 
-KILLED = (
-    """
+KILLED = """
 import os, signal, sys, json
 import django
 django.setup()
@@ -179,26 +179,22 @@ from tenancy.models import Session
 def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 
-where, session, body = sys.argv[1:]
+where, session, body, key = sys.argv[1:]
 if where == "before the answer is kept":
     replays.store = die
 else:
     ApiView.finalize_response = die
-Api(Session.objects.get(pk=session)).post("vms", json.loads(body), Idempotency_Key="%s")
+Api(Session.objects.get(pk=session)).post("vms", json.loads(body), Idempotency_Key=key)
 """
-    % KEY
-)
 
 
 @pytest.mark.parametrize(("where", "made"), [("before the answer is kept", 0), ("before the answer is sent", 1)])
 def test_a_process_killed_between_effect_and_answer_has_done_both_or_neither(live_db, where, made):
-    import json
-
     vdc = a_vdc()
     body = vm_body(vdc)
     session = session_of(make_person("alice"))
     died = subprocess.run(
-        [sys.executable, "-c", KILLED, where, str(session.pk), json.dumps(body)],
+        [sys.executable, "-c", KILLED, where, str(session.pk), json.dumps(body), KEY],
         cwd=ROOT,
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
         timeout=60,

@@ -9,8 +9,10 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from core import quantities
-from core.api.fields import Id, Moment, Shape, Text, Whole
+from core.api.fields import AllowedActions, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
+from core.rights import Right
+from vms.actions import ACTIONS
 from vms.models import Disk, PowerState
 
 _disks = Disk.objects.filter(vm_id=OuterRef("pk")).order_by()
@@ -103,6 +105,7 @@ class VmOut(Shape):
     created_at = Moment()
     updated_at = Moment()
     deletion_requested_at = Moment(allow_null=True)
+    allowed_actions = AllowedActions(ACTIONS, Right.VM_VIEW)
 
 
 class DiskOut(Shape):

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from catalogs.models import CatalogItem
 from core import access
-from core.api.base import ApiViewSet, etag
+from core.api.base import ApiViewSet
 from core.api.columns import Columns
 from core.api.json import Raw
 from core.errors import Invalid
@@ -80,11 +80,17 @@ class VmViewSet(ApiViewSet):
     def _vm(self, pk: UUID) -> Any:
         return self.row(pk, VirtualMachine.objects.select_related("vdc"))
 
-    def answer(self, row: Any, status: int = 200) -> Response:
-        line = self.one.one(row.pk)
+    @property
+    def shown(self) -> Columns:
+        return self.columns if self.verb == "list" else self.one
+
+    def line(self, row: Any, fields: frozenset[str] | None) -> Raw:
+        line = super().line(row, fields)
+        if fields is not None and "user_data" not in fields:
+            return line
         if row.user_data and row.owner_id != self.actor.user_id and not access.allows(self.actor, Right.VM_EDIT, row):
-            line = Raw(orjson.dumps(orjson.loads(line) | {"user_data": MASK}))
-        return Response(line, status=status, headers=etag(row))
+            return Raw(orjson.dumps(orjson.loads(line) | {"user_data": MASK}))
+        return line
 
 
 def _without_aliases(body: dict[str, Any]) -> dict[str, Any]:

@@ -202,6 +202,8 @@ def _api(request: HttpRequest, error: DomainError) -> HttpResponse:
 def _remember(request: HttpRequest, error: DomainError, actor: Actor | None) -> None:
     if not isinstance(error, AUDITED):
         return
+    if getattr(request, "dry_run", False) and not isinstance(error, Forbidden):
+        return  # a trial leaves no trace, except of one who tried what he has no right to
     who = actor or getattr(request, "actor", None)
     if who is None:
         return  # sign-in audits its own refusals, with the name that was tried

@@ -134,6 +134,7 @@ SPECTACULAR_SETTINGS = {
 
 OVIM_ACCESS_DECIDER = "tenancy.access.reach"
 OVIM_REFUSAL = "ovim_site.errors.response"  # how middleware below ovim_site answers a refusal
+OVIM_PLANNER = "ovim_site.plans.Planner"  # what a write that is tried out would do (`?dry_run=`)
 OVIM_ACTOR = "tenancy.selectors.actor_of_session"
 # Everything that is reconciled, in one place: nothing below an app imports it (ENGINE §0).
 OVIM_KINDS = [

@@ -24,6 +24,7 @@ from core.api import once, pages, parameters, preconditions
 from core.api.columns import Columns
 from core.api.json import Raw
 from core.api.parameters import Parameter, Parameters
+from core.api.rehearse import rehearse
 from core.enforce import PUBLIC
 from core.errors import Forbidden, Invalid, Stale, Unauthenticated
 from core.rights import Right
@@ -88,11 +89,15 @@ class ApiView(APIView):
         return self.response
 
     def _carry_out(self, act: Callable[[], Response]) -> Response:
-        """A write under its conditions: what If-Match allows, and not twice under one Idempotency-Key."""
+        """A write under its conditions: what If-Match allows, not twice under one Idempotency-Key, or only tried out."""
         if self.request.method in SAFE_METHODS:
             return act()
         if self.generations() is not None and not self.versioned and "pk" in self.kwargs:
             raise Stale("This never changes and has no ETag, so no If-Match but * can hold.", current=None)
+        mode = parameters.dry_run(self.request._request.GET) if self.rights.get(self.verb) != PUBLIC else None
+        if mode is not None:
+            self.request._request.dry_run = True  # type: ignore[attr-defined]  # read where refusals are audited
+            return rehearse(act, mode)
         key = once.key_of(self.request) if self.request.auth is not None else None
         return act() if key is None else once.carry_out(self.actor, self.request, key, act)
 

@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS
 
-from core.api.fields import AllowedActions, Id, Shape, Text, Whole
+from core.api.fields import AllowedActions, Flag, Id, Shape, Text, Whole
 from core.enforce import PUBLIC
 
 STATUS = {"create": 201, "destroy": 204}
@@ -32,6 +32,62 @@ class Problem(Shape):
     code = Text()
     request_id = Text()
     errors = ProblemItem(many=True, required=False)  # type: ignore[assignment]  # a declared field, not the property
+
+
+class BeforeAfter(Shape):
+    before = Whole(allow_null=True)
+    after = Whole(allow_null=True)
+
+
+class QuotaEffect(Shape):
+    """One resource of one scope whose limit, reservation or use would be another."""
+
+    level = serializers.ChoiceField(["vdc", "organization"])
+    scope = Text(help_text="its name")
+    resource = Text()
+    limit = BeforeAfter(help_text="null: not limited")
+    reserved = BeforeAfter(help_text="of organizations: the sum of their VDCs' limits")
+    used = BeforeAfter()
+
+
+class FieldChange(Shape):
+    path = Text()
+    old = serializers.JSONField(allow_null=True)
+    new = serializers.JSONField(allow_null=True)
+
+
+class ObjectChange(Shape):
+    """What would be done to one object in the cluster. Secrets are masked."""
+
+    action = serializers.ChoiceField(["create", "update", "delete", "refused", "lost"])
+    kind = Text()
+    namespace = Text()
+    name = Text()
+    why = Text()
+    differences = FieldChange(many=True)
+
+
+class Verdict(Shape):
+    """What the cluster says to a create or update that it does not carry out."""
+
+    kind = Text()
+    namespace = Text()
+    name = Text()
+    accepted = Flag(allow_null=True, help_text="null: it can't say yet")
+    message = Text()
+
+
+class Plan(Shape):
+    """What a write would do; it has not been done. An id of something new is another one when it is."""
+
+    dry_run = serializers.ChoiceField(["true", "cluster"])
+    status = Whole(help_text="what the write would answer with")
+    row = serializers.JSONField(allow_null=True, help_text="what it would answer, null where that is nothing")
+    quota = QuotaEffect(many=True)
+    changes = ObjectChange(many=True)
+    restart_needed = Flag(help_text="something changes that a running VM takes over only when it is started anew")
+    left_off = Whole(help_text="rows of a cascade that the plan does not go into")
+    cluster = Verdict(many=True, allow_null=True, help_text="with dry_run=cluster")
 
 
 class _Asked:

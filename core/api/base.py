@@ -94,11 +94,13 @@ class ApiView(APIView):
             return act()
         if self.generations() is not None and not self.versioned and "pk" in self.kwargs:
             raise Stale("This never changes and has no ETag, so no If-Match but * can hold.", current=None)
-        mode = parameters.dry_run(self.request._request.GET) if self.rights.get(self.verb) != PUBLIC else None
+        if self.rights.get(self.verb) == PUBLIC:
+            return act()
+        key = once.key_of(self.request)
+        mode = parameters.dry_run(self.request._request.GET)
         if mode is not None:
             self.request._request.dry_run = True  # type: ignore[attr-defined]  # read where refusals are audited
             return rehearse(act, mode)
-        key = once.key_of(self.request) if self.request.auth is not None else None
         return act() if key is None else once.carry_out(self.actor, self.request, key, act)
 
     @property

@@ -20,6 +20,7 @@ from core.errors import BadParameter, KeyReused
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
+PATTERN: Final = r"^[!#-~]{1,255}$"  # as the OpenAPI document says it; the quoted form is taken, too
 _KEPT = ("ETag", "Location")
 _KEY = re.compile(r'"[\x20\x21\x23-\x7e]{1,255}"|[\x21\x23-\x7e]{1,255}')
 

@@ -9,6 +9,7 @@ _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _LIST = re.compile(rf"[ \t]*(?:,[ \t]*)*{_TAG}(?:[ \t]*,(?:[ \t]*{_TAG})?)*[ \t]*")
 _EACH = re.compile(_TAG)
 LONGEST = 4096
+PATTERN = r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'  # as the OpenAPI document says it: the plain forms
 
 
 def allowed(header: str | None) -> Generations:

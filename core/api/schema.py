@@ -1,15 +1,17 @@
 """The OpenAPI document, read off what the views declare anyway: shapes, rights, filters. Views need no decorators."""
 
+import inspect
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS
 
+from core.api import once, preconditions
 from core.api.fields import AllowedActions, Flag, Id, Shape, Text, Whole
 from core.enforce import PUBLIC
 
@@ -22,6 +24,19 @@ class ProblemItem(Shape):
     message = Text()
 
 
+class ProblemQuota(Shape):
+    resource = Text()
+    level = Text()
+    scope = Text()
+    ledger = Text()
+    limit = Whole()
+    used = Whole()
+    requested = Whole()
+    short_by = Whole()
+    fits = Whole()
+    who_can_change = Text()
+
+
 class Problem(Shape):
     """RFC 9457. `code` is stable; `errors` names each field and the rule it breaks."""
 
@@ -32,6 +47,10 @@ class Problem(Shape):
     code = Text()
     request_id = Text()
     errors = ProblemItem(many=True, required=False)  # type: ignore[assignment]  # a declared field, not the property
+    quota = ProblemQuota(many=True, required=False, help_text="each limit that refuses, innermost first")
+    current = Whole(required=False, allow_null=True, help_text="of a 412: the generation as it is now")
+    right = Text(required=False, help_text="of a 403: the right that it takes")
+    retry_after = Whole(required=False, help_text="of a 429: seconds")
 
 
 class BeforeAfter(Shape):
@@ -52,8 +71,8 @@ class QuotaEffect(Shape):
 
 class FieldChange(Shape):
     path = Text()
-    old = serializers.JSONField(allow_null=True)
-    new = serializers.JSONField(allow_null=True)
+    old = serializers.JSONField(help_text="null: not there")
+    new = serializers.JSONField(help_text="null: not there")
 
 
 class ObjectChange(Shape):
@@ -82,7 +101,7 @@ class Plan(Shape):
 
     dry_run = serializers.ChoiceField(["true", "cluster"])
     status = Whole(help_text="what the write would answer with")
-    row = serializers.JSONField(allow_null=True, help_text="what it would answer, null where that is nothing")
+    row = serializers.JSONField(help_text="what it would answer, null where that is nothing")
     quota = QuotaEffect(many=True)
     changes = ObjectChange(many=True)
     restart_needed = Flag(help_text="something changes that a running VM takes over only when it is started anew")
@@ -97,8 +116,8 @@ class _Asked:
         self.method, self.auth = method, None
 
 
-def _header(name: str, about: str, *, most: int = 4096) -> OpenApiParameter:
-    schema = {"type": "string", "minLength": 1, "maxLength": most}
+def _header(name: str, about: str, pattern: str) -> OpenApiParameter:
+    schema = {"type": "string", "pattern": pattern}
     return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=about)
 
 
@@ -126,6 +145,10 @@ class AllowedActionsSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-
         }
 
 
+def _named(shape: Any) -> str:
+    return str(shape.__name__).removesuffix("Out")
+
+
 class Schema(AutoSchema):
     """Asks the view: `shapes`, `outs`, `out`, `filters`, `search`, `statuses`."""
 
@@ -142,10 +165,26 @@ class Schema(AutoSchema):
         if shape is not None and action == "list":
             shape = page_of(shape)
         status = getattr(self.view, "statuses", {}).get(action, STATUS.get(action, 200))
-        return {
-            str(status): None if status == 204 else shape,
-            ("default", "application/problem+json"): Problem,
-        }
+        if status == 204:
+            shape = None
+        found: dict[Any, Any] = {str(status): shape, ("default", "application/problem+json"): Problem}
+        if self._writes():
+            found["200"] = (
+                Plan if status != 200 else PolymorphicProxySerializer(f"{_named(shape)}OrPlan", [shape, Plan], None)
+            )
+        return found
+
+    def _writes(self) -> bool:
+        return self.method not in SAFE_METHODS and bool(self.get_auth())
+
+    def get_description(self) -> str:
+        """What the view says of itself; nothing where it only inherits what its base says to programmers."""
+        action = getattr(self.view, self._action(), None)
+        own = vars(type(self.view)).get("__doc__") or ""
+        method = (
+            getattr(action, "__doc__", None) if getattr(action, "__module__", "").partition(".")[0] != "core" else ""
+        )
+        return inspect.cleandoc(method or own)
 
     def get_auth(self) -> list[Any]:
         rights = getattr(self.view, "rights", {})
@@ -160,13 +199,14 @@ class Schema(AutoSchema):
         if self.method in SAFE_METHODS:
             return found
         if "{id}" in self.path and getattr(self.view, "versioned", False):
-            found.append(_header("If-Match", "the ETag you read, or *; 412 if it has changed since"))
+            about = "the ETag you read, or *; 412 if it has changed since"
+            found.append(_header("If-Match", about, preconditions.PATTERN))
         if self.method == "POST" and self.get_auth():
-            found.append(_header("Idempotency-Key", "any text of your own; sent again, it is done once", most=255))
+            found.append(_header(once.HEADER, "any text of your own: what is sent twice is done once", once.PATTERN))
         return found
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        return self._action() == "list"
+        return serializer is None and self._action() == "list"  # a page is an object, whose name says what it lists
 
     def get_tags(self) -> list[str]:
         return [self._tokenize_path()[0]]

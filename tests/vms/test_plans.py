@@ -56,7 +56,8 @@ def test_the_cluster_says_what_it_would_do(site: Site):
     assert site.get("Secret", "web-cloud-init") is None
     other = root().post("organizations", {"name": "acme-other", "display_name": "Other"}).json()["id"]
     new = root().post("vdcs?dry_run=cluster", {"organization": other, "name": "lab"})
+    assert new.status_code == 200, new.content
     verdicts = {item["kind"]: item for item in new.json()["cluster"]}
     assert verdicts["Namespace"]["accepted"] is True
-    assert verdicts["ResourceQuota"]["accepted"] is None
+    assert verdicts["NetworkPolicy"]["accepted"] is None
     assert site.get("Namespace", "acme-other-lab", "") is None

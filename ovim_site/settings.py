@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "corsheaders",
     "django_htmx",
     "template_partials",
     "core",
@@ -35,6 +36,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "ovim_site.metrics.Before",
     "ovim_site.middleware.RequestContext",
+    "ovim_site.compression.Compressed",
+    "corsheaders.middleware.CorsMiddleware",
     "ovim_site.errors.ErrorEdge",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -151,6 +154,17 @@ OVIM_CREDENTIAL_KEY = ENV.credential_key
 OVIM_WORKER_SLOTS = ENV.worker_slots
 OVIM_IMAGE_HOSTS = ENV.image_hosts
 OVIM_TRUSTED_PROXIES = ENV.trusted_proxies
+OVIM_RATE_LIMIT_USER = ENV.rate_limit_user  # requests a minute; 0: not limited
+OVIM_RATE_LIMIT_ADDRESS = ENV.rate_limit_address
+# Pages of these origins may call the API with a bearer token. Cookies are for our own pages alone, so no credentials.
+CORS_ALLOWED_ORIGINS = list(ENV.cors_origins)
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "if-match", "x-request-id"]
+CORS_EXPOSE_HEADERS = [
+    "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id",
+]  # fmt: skip
+CORS_PREFLIGHT_MAX_AGE = 3600
 
 LOGGING = {
     "version": 1,

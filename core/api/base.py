@@ -20,7 +20,7 @@ from rest_framework.viewsets import ViewSetMixin
 
 from core import access
 from core.actor import Actor
-from core.api import once, pages, parameters, preconditions
+from core.api import limits, once, pages, parameters, preconditions
 from core.api.columns import Columns
 from core.api.json import Raw
 from core.api.parameters import Parameter, Parameters
@@ -54,7 +54,12 @@ class ApiView(APIView):
             raise TypeError(f"{cls.__module__}.{cls.__name__} declares no rights: nothing would be refused")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
+        try:
+            super().initial(request, *args, **kwargs)
+        except Unauthenticated:
+            self._count()
+            raise
+        self._count()
         right = self.rights.get(self.verb)
         if right is None:
             raise MethodNotAllowed(request.method or "")
@@ -102,6 +107,15 @@ class ApiView(APIView):
             self.request._request.dry_run = True  # type: ignore[attr-defined]  # read where refusals are audited
             return rehearse(act, mode)
         return act() if key is None else once.carry_out(self.actor, self.request, key, act)
+
+    def _count(self) -> None:
+        """One request more of this user, or of this address; Throttled if it is one too many."""
+        actor: Actor | None = getattr(self.request, "_auth", None)
+        plain: Any = self.request._request
+        count = limits.of_address(plain.address) if actor is None else limits.of_user(actor.user_id)
+        if count is not None:
+            self.headers |= count.headers()
+            count.check()
 
     @property
     def verb(self) -> str:

@@ -116,8 +116,8 @@ class _Asked:
         self.method, self.auth = method, None
 
 
-def _header(name: str, about: str, pattern: str) -> OpenApiParameter:
-    schema = {"type": "string", "pattern": pattern}
+def _header(name: str, about: str, pattern: str, example: str) -> OpenApiParameter:
+    schema = {"type": "string", "pattern": pattern, "examples": [example]}
     return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=about)
 
 
@@ -200,9 +200,16 @@ class Schema(AutoSchema):
             return found
         if "{id}" in self.path and getattr(self.view, "versioned", False):
             about = "the ETag you read, or *; 412 if it has changed since"
-            found.append(_header("If-Match", about, preconditions.PATTERN))
+            found.append(_header("If-Match", about, preconditions.PATTERN, "*"))
         if self.method == "POST" and self.get_auth():
-            found.append(_header(once.HEADER, "any text of your own: what is sent twice is done once", once.PATTERN))
+            found.append(
+                _header(
+                    once.HEADER,
+                    "any text of your own: what is sent twice is done once",
+                    once.PATTERN,
+                    "8e03978e-40d5-43dd-bc93",
+                )
+            )
         return found
 
     def _is_list_view(self, serializer: Any = None) -> bool:

@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from core.enforce import PUBLIC
-from ovim_site import health, metrics
+from ovim_site import docs, health, metrics
 
 
 class SchemaView(SpectacularAPIView):
@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.ready, name="readyz"),
     path("metrics", metrics.exposition, name="metrics"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", docs.reference, name="api-docs"),
     path("api/v1/", include(API)),
     path("", include("tenancy.urls")),
     path("", include("vdcs.urls")),

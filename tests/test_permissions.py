@@ -32,6 +32,7 @@ TABLE = {
     ("get", "readyz"): ALL,
     ("get", "metrics"): ALL,
     ("get", "api/schema/"): ALL,
+    ("get", "api/docs/"): ALL,
     ("get", "sign-in/"): ALL,
     ("post", "sign-in/"): ALL,
     ("post", "theme/"): ALL,

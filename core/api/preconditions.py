@@ -6,16 +6,15 @@ from core.errors import BadParameter
 from core.rows import Generations
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-_LIST = re.compile(rf"[ \t]*(?:,[ \t]*)*{_TAG}(?:[ \t]*,(?:[ \t]*{_TAG})?)*[ \t]*")
+_LIST = re.compile(rf"[ \t]*(?:,[ \t]*)*(?:{_TAG}(?:[ \t]*,(?:[ \t]*{_TAG})?)*[ \t]*)?")
 _EACH = re.compile(_TAG)
 LONGEST = 4096
-PATTERN = r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'  # as the OpenAPI document says it: the plain forms
 
 
 def allowed(header: str | None) -> Generations:
     """The generations that If-Match names. None: any (no header, or `*`). Malformed: BadParameter.
 
-    The comparison is the strong one, so a weak tag (`W/"3"`) is well-formed and matches nothing.
+    The comparison is the strong one, so a weak tag (`W/"3"`) is well-formed and matches nothing, like an empty list.
     """
     if header is None or header.strip() == "*":
         return None

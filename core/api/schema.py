@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, 
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS
 
-from core.api import once, preconditions
+from core.api import once
 from core.api.fields import AllowedActions, Flag, Id, Shape, Text, Whole
 from core.enforce import PUBLIC
 
@@ -199,8 +199,8 @@ class Schema(AutoSchema):
         if self.method in SAFE_METHODS:
             return found
         if "{id}" in self.path and getattr(self.view, "versioned", False):
-            about = "the ETag you read, or *; 412 if it has changed since"
-            found.append(_header("If-Match", about, preconditions.PATTERN, "*"))
+            about = 'the ETag you read ("3"), or several, or *; 412 if it has changed since'
+            found.append(OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description=about))
         if self.method == "POST" and self.get_auth():
             found.append(
                 _header(

@@ -112,6 +112,7 @@ function open() {
     everything = true;
     plan();
   });
+  source.addEventListener("resumed", () => show(true));
   source.addEventListener("paused", () => show(false));
   source.addEventListener("error", () => {
     show(false);

@@ -120,7 +120,8 @@ def _stream() -> Json:
         "Server-sent events, from the live server (in the demo it has an address of its own).\n\n"
         "`change` {kind, id, generation, phase, deleted}: fetch the row. `resync` {}: changes may have been missed, "
         "fetch what you show. `resumed` {}: nothing was missed. `paused` {}: nothing comes until the next `resync`. "
-        "A comment every 15 s shows that it lives. Only what you may see is told. It ends when your session or your rights do.\n\n"
+        "A comment every 15 s shows that it lives. Only what you may see is told. It ends when your session does, or "
+        "when your rights change.\n\n"
         "Events have ids: who comes back with the last one in Last-Event-ID (browsers do) or `since` hears what it "
         "missed, or `resync` if that is too long ago."
     )

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS
 
 from core.api import once
+from core.api.base import ApiView
 from core.api.fields import AllowedActions, Flag, Id, Shape, Text, Whole
 from core.enforce import PUBLIC
 
@@ -168,16 +169,16 @@ class Schema(AutoSchema):
         if status == 204:
             shape = None
         found: dict[Any, Any] = {str(status): shape, ("default", "application/problem+json"): Problem}
-        if self._writes():
-            found["200"] = (
-                Plan if status != 200 else PolymorphicProxySerializer(f"{_named(shape)}OrPlan", [shape, Plan], None)
-            )
+        if self._writes() and (status != 200 or shape is None):
+            found["200"] = Plan
+        elif self._writes():
+            found["200"] = PolymorphicProxySerializer(f"{_named(shape)}OrPlan", [cast(Any, shape), Plan], None)
         return found
 
     def _writes(self) -> bool:
         return self.method not in SAFE_METHODS and bool(self.get_auth())
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it, not DRF
         """What the view says of itself; nothing where it only inherits what its base says to programmers."""
         action = getattr(self.view, self._action(), None)
         own = vars(type(self.view)).get("__doc__") or ""
@@ -191,10 +192,11 @@ class Schema(AutoSchema):
         return [] if rights.get(self._action()) == PUBLIC else super().get_auth()
 
     def get_override_parameters(self) -> list[Any]:
-        self.view.request = self.view.request or _Asked(self.method)
+        view = cast(ApiView, self.view)
+        view.request = view.request or cast(Any, _Asked(self.method))
         found: list[Any] = [
             OpenApiParameter(name, dict(item.schema), description=item.about, explode=False)
-            for name, item in self.view.query_parameters().items()
+            for name, item in view.query_parameters().items()
         ]
         if self.method in SAFE_METHODS:
             return found

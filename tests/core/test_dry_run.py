@@ -1,5 +1,7 @@
 """`?dry_run=`: the plan of a write, and not a trace of it."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 
@@ -79,7 +81,7 @@ def test_no_worker_is_woken_and_no_lock_is_left(live_db, monkeypatch):
     vdc = a_vdc()
     body = vm_body(vdc)
     alice = Api(session_of(make_person("alice")))
-    woken = []
+    woken: list[Any] = []
     monkeypatch.setattr(wakeup, "send", woken.append)
     before = everything()
     assert alice.post("vms?dry_run=true", body).status_code == 200

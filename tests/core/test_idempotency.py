@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -134,7 +135,7 @@ def test_two_at_once_are_one_and_a_conflict(live_db):
     vdc = a_vdc()
     body = vm_body(vdc)
     alice = Api(session_of(make_person("alice")))
-    answers = []
+    answers: list[Any] = []
     with transaction.atomic():
         QuotaScope.objects.select_for_update().get(vdc=vdc)  # holds up the first in the middle of its transaction
         first = threading.Thread(target=_send, args=(alice, body, answers))

@@ -85,7 +85,7 @@ def test_an_unknown_parameter_is_named_everywhere(api, cluster):
         ("post", "auth/login"),
         ("get", f"organizations/{vm.organization_id}/quota"),
     ):
-        body = {} if method in ("post", "patch") else None
+        body: dict[str, str] | None = {} if method in ("post", "patch") else None
         answer = root.request(method, f"{path}?limit=5", body)
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "limit"), (method, path)
     assert VirtualMachine.objects.get().deletion_requested_at is None

@@ -5,6 +5,7 @@ import pytest
 from tenancy.models import RoleName
 from tests.cast import Api, make_user, session_of
 from tests.vms.conftest import Site
+from vdcs.models import Vdc
 from vms.models import VirtualMachine
 
 pytestmark = pytest.mark.slow
@@ -44,7 +45,7 @@ def test_the_plan_of_a_vm_that_is_there(site: Site):
 
 def test_the_cluster_says_what_it_would_do(site: Site):
     site.until(lambda: site.get("Namespace", "acme-corp-dev", ""))
-    vdc = VirtualMachine._meta.get_field("vdc").related_model.objects.get(name="dev")
+    vdc = Vdc.objects.get(name="dev")
     body = {
         "vdc": str(vdc.pk), "name": "web", "cpu": 1, "memory_mib": 512, "disk_gib": 1,
         "image_url": f"{site.images}/good.qcow2",

@@ -6,12 +6,14 @@ says so here as a predicate, so that PostgreSQL answers it for a whole page at o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from uuid import UUID
 
 from django.db.models import Case, Model, Q, TextField, Value, When
 from django.db.models.expressions import Expression
 
 from core import access
-from core.actor import Actor
+from core.actor import Actor, Grant
 from core.rights import Right
 
 
@@ -37,10 +39,19 @@ def standing(actor: Actor | None, model: type[Model], actions: Actions, read_rig
     """
     if actor is None:
         return tuple(False for _ in actions)
+    rights = tuple(action.right for action in actions.values())
+    return _standing(actor.user_id, actor.grants, model, rights, read_right)
+
+
+@lru_cache(maxsize=1024)  # a decision follows from user and grants alone; lists are asked for again and again
+def _standing(
+    user_id: UUID | None, grants: tuple[Grant, ...], model: type[Model], rights: tuple[Right, ...], read_right: Right
+) -> Standing:
+    actor = Actor(user_id, "", grants)
     seen = access.reach(actor, model, read_right)
     found: list[Q | bool] = []
-    for action in actions.values():
-        where = access.reach(actor, model, action.right)
+    for right in rights:
+        where = access.reach(actor, model, right)
         if where is None:
             found.append(False)
         elif not where or where == seen:

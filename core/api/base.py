@@ -31,6 +31,7 @@ from core.rights import Right
 from core.rows import Generations
 
 ShapeClass = type[BaseSerializer[Any]]
+_parameters: dict[tuple[type, str], Parameters] = {}
 
 
 class ApiView(APIView):
@@ -194,6 +195,12 @@ class ApiViewSet(ViewSetMixin, ApiView):
         return access.get(self.actor, self.queryset.all() if rows is None else rows, pk, self.read_right)
 
     def query_parameters(self) -> Parameters:
+        key = type(self), self.verb
+        if key not in _parameters:  # the same for every request: made once
+            _parameters[key] = self._query_parameters()
+        return _parameters[key]
+
+    def _query_parameters(self) -> Parameters:
         found = dict(super().query_parameters())
         if self.verb == "list":
             found |= pages.PARAMETERS

@@ -80,10 +80,10 @@ def _count(policy: str, who: str, limit: int) -> Count | None:
         return None
     key = f"ovim:rate:{policy}:{who}:{window}"
     try:
-        with _client(settings.OVIM_REDIS_URL).pipeline(transaction=False) as pipe:
-            pipe.incr(key)
-            pipe.expire(key, 2 * WINDOW_SECONDS)
-            used = int(pipe.execute()[0])
+        client = _client(settings.OVIM_REDIS_URL)
+        used = int(client.incr(key))
+        if used == 1:  # a second round trip once a window, not with every request
+            client.expire(key, 2 * WINDOW_SECONDS)
     except redis.RedisError as error:
         _quiet["until"] = time.monotonic() + REST_SECONDS
         UNCOUNTED.inc()

@@ -17,7 +17,7 @@ from clusters.errors import KubeError
 from clusters.inventory import Applied
 from clusters.models import Reconciled
 from clusters.queue import Lease
-from clusters.refs import Ref
+from clusters.refs import Ref, disk_of, volume_of
 
 
 @dataclass
@@ -81,7 +81,14 @@ class Executor:
             self._problem(change.ref, "Refused", "WouldDestroyData", f"{change.ref} is kept: {change.why}.")
         elif change.action is Action.DELETE:
             assert change.held is not None
-            self._delete(change.held)
+            if change.ref.type.grown:
+                self._let_go(change.held)
+            else:
+                self._delete(change.held, change.volume)
+        elif change.action is Action.LOST:
+            assert change.wanted is not None
+            assert change.held is not None
+            self._lost(change.wanted, change.held, change.volume)
         else:
             assert change.wanted is not None
             assert change.held is not None
@@ -89,7 +96,6 @@ class Executor:
                 Action.CREATE: self._create,
                 Action.UPDATE: self._update,
                 Action.CHECK: self._check,
-                Action.LOST: self._lost,
             }[change.action]
             verb(change.wanted, change.held)
 
@@ -238,27 +244,37 @@ class Executor:
         else:
             self._done(wanted, held, live)
 
-    def _lost(self, wanted: Wanted, held: Held) -> None:
-        """A disk that is not in the cache although its VM exists: only a live look can tell (ENGINE §3)."""
+    def _lost(self, wanted: Wanted, held: Held, volume: Held | None) -> None:
+        """A disk or its volume is not in the cache although its VM exists: only a live look can tell (ENGINE §3)."""
         live = self.client.get(wanted.ref)
-        if live is not None and (live["metadata"]["uid"] == str(held.uid) or token_of(live) == held.token):
+        claim = self.client.get(volume_of(wanted.ref))
+        ours = live is not None and self._is_ours(held, live)
+        if claim is not None and _is_volume(claim, held, volume):
+            observed.store(self.lease.cluster_id, [claim])
+        elif not ours or volume is not None:
+            self._say_lost(wanted.ref, claim)
+            return
+        if live is not None and ours:
             self._done(wanted, held, live)
-            return
-        volume = self.client.get(Ref("", "PersistentVolumeClaim", wanted.ref.namespace, wanted.ref.name))
-        if volume is not None and held.uid is not None and live is None:
-            observed.store(self.lease.cluster_id, [volume])
+        else:
             self.report.acknowledged.add(wanted.ref)
-            return
+
+    def _say_lost(self, ref: Ref, claim: Object | None) -> None:
+        other = (
+            f" The PersistentVolumeClaim that has its name (uid {claim['metadata']['uid']}) is another."
+            if claim
+            else ""
+        )
         self._problem(
-            wanted.ref,
+            ref,
             "DiskLost",
-            "Gone",
-            f"{wanted.ref} is gone. It may have held data, so it is not made again by itself; the VM is held.",
+            "Replaced" if claim else "Gone",
+            f"{ref} is gone. It may have held data, so it is not made again by itself; the VM is held.{other}",
         )
 
     # --- deleting -----------------------------------------------------------------------------------------------
 
-    def _delete(self, held: Held) -> None:
+    def _delete(self, held: Held, volume: Held | None) -> None:
         """Delete by recorded uid; forget only when a live GET says gone.
 
         What carries our token under another uid was made by a request of ours whose answer, or whose sender, was lost:
@@ -274,28 +290,45 @@ class Executor:
             observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
             self.report.waiting.append(held.ref)
             return
-        if held.ref.kind == "DataVolume" and not self._volume_is_gone(held):
+        if held.ref.kind == "DataVolume" and not self._volume_is_gone(held, volume):
             return
         inventory.forget(self.row, held, self.lease)
         if held.uid is not None:
             observed.drop(self.lease.cluster_id, [(held.ref, held.uid)])
 
-    def _volume_is_gone(self, held: Held) -> bool:
+    def _volume_is_gone(self, held: Held, volume: Held | None) -> bool:
         """A disk is gone when its volume is: until then its quota is held and its name is taken."""
-        volume = self.client.get(Ref("", "PersistentVolumeClaim", held.ref.namespace, held.ref.name))
-        if volume is None:
+        claim = self.client.get(volume_of(held.ref))
+        if claim is None:
             return True
-        if "deletionTimestamp" in volume["metadata"] or observed.controller_of(volume) == str(held.uid):
+        if "deletionTimestamp" in claim["metadata"] or observed.controller_of(claim) == str(held.uid):
             self.report.waiting.append(held.ref)
-        else:
-            self._problem(
-                held.ref,
-                "Unproven",
-                "VolumeLeft",
-                f"A PersistentVolumeClaim {held.ref.name} is there that OVIM can't prove to be this disk's: "
-                "remove it by hand if it is not needed, and the disk goes, too.",
-            )
+            return False
+        observed.store(self.lease.cluster_id, [claim])
+        uid = claim["metadata"]["uid"]
+        why = "that OVIM can't prove to be this disk's"
+        if volume is not None and str(volume.uid) == uid:
+            why = "that was this disk's and no longer goes with it"
+        self._problem(
+            held.ref,
+            "Unproven",
+            "VolumeLeft",
+            f"A PersistentVolumeClaim {held.ref.name} (uid {uid}) is there {why}: "
+            "remove it by hand if it is not needed, and the disk goes, too.",
+        )
         return False
+
+    def _let_go(self, volume: Held) -> None:
+        """A volume goes with its disk, never by our own hand: it is forgotten when a live look finds its uid gone."""
+        if disk_of(volume.ref) in {*self.report.problems, *self.report.waiting}:
+            return
+        claim = self.client.get(volume.ref)
+        if claim is not None and claim["metadata"]["uid"] == str(volume.uid):
+            self.report.waiting.append(volume.ref)
+            return
+        inventory.forget(self.row, volume, self.lease)
+        if volume.uid is not None:
+            observed.drop(self.lease.cluster_id, [(volume.ref, volume.uid)])
 
     def _delete_uid(self, ref: Ref, uid: str) -> None:
         """A conflict means that the name is another object's by now; the live look that follows tells whose."""
@@ -307,3 +340,10 @@ class Executor:
 
     def _is_ours(self, held: Held, live: Object) -> bool:
         return live["metadata"]["uid"] == str(held.uid) or token_of(live) in (held.token, *held.past_tokens)
+
+
+def _is_volume(claim: Object, disk: Held, volume: Held | None) -> bool:
+    """Whether a claim is the disk's: by its uid once that was proven, before that by its controller (ENGINE §2)."""
+    if volume is not None:
+        return claim["metadata"]["uid"] == str(volume.uid)
+    return disk.uid is not None and observed.controller_of(claim) == str(disk.uid)

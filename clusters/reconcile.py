@@ -14,8 +14,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from clusters import connections, inventory, kinds, observed, queue, status
-from clusters.apply import Action, ChangeSet, Held, Owner, Seen, Wanted, plan
+from clusters import connections, inventory, kinds, observed, queue, status, volumes
+from clusters.apply import Action, ChangeSet, Held, Owner, Seen, Wanted, plan, with_volumes
 from clusters.client import Client, Object
 from clusters.conditions import Condition, Outcome, false, true
 from clusters.errors import Fenced, KubeError
@@ -184,7 +184,9 @@ def _pass_once(
     """
     row = situation.row
     wanted = [] if deleting else list(recipe.wanted(situation))
-    held = inventory.judged(situation.held, {item.ref for item in wanted}, recipe.destroyable)
+    proven = volumes.proven(wanted, situation.held, situation.view.objects)
+    known_held = volumes.record(row, proven, situation.held, lease)
+    held = inventory.judged(known_held, with_volumes(item.ref for item in wanted), recipe.destroyable)
     known = {item.ref for item in held if item.uid is not None}
     claimable = [item for item in wanted if known.issuperset(item.after)]
     held += inventory.claim(row, claimable, held, lease)
@@ -357,6 +359,6 @@ def changes_of(row: Reconciled) -> ChangeSet:
     recipe: Recipe = import_string(kinds.of(row).recipe)
     situation = situation_of(recipe, row)
     wanted = [] if row.deletion_requested_at else list(recipe.wanted(situation))
-    held = inventory.judged(situation.held, {item.ref for item in wanted}, recipe.destroyable)
+    held = inventory.judged(situation.held, with_volumes(item.ref for item in wanted), recipe.destroyable)
     seen: Mapping[Ref, Seen] = situation.view.objects
     return plan(wanted, held, seen)

@@ -30,6 +30,7 @@ class Action(StrEnum):
     DELETE = "delete"
     REFUSED = "refused"
     LOST = "lost"  # a disk that held data is gone: never replaced by an empty one
+    REMAKE = "remake"  # unless somebody has ordered just that
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class Wanted:
     `data_of`: the row whose deletion alone destroys it (default: the reconciled row).
     `after`: claimed only once the uids of these are recorded. `before`: created only while this is not in the
     inventory. Together they keep a disk from being made again after its VM could have written to it (ENGINE §3).
+    `remake`: the uid of a lost disk that is to be made anew by order; of any other uid the order says nothing.
     """
 
     manifest: Manifest
     data_of: Owner | None = None
     after: tuple[Ref, ...] = ()
     before: Ref | None = None
+    remake: UUID | None = None
 
     @property
     def ref(self) -> Ref:
@@ -247,14 +250,22 @@ def _disk_change(wanted: Wanted, held: Held, inventory: Mapping[Ref, Held], seen
         if held.uid is None:
             return Change(Action.CREATE, wanted.ref, wanted, held, "not there yet")
         return Change(Action.UPDATE, wanted.ref, wanted, held, "the cache does not have it")
+    if held.uid is None and wanted.remake is not None:
+        return Change(Action.CREATE, wanted.ref, wanted, held, "made anew by order")
+    if _is_intact(volume, seen, there=there):
+        return Change(Action.UNCHANGED, wanted.ref, wanted, held, "" if there else "its volume is there")
+    action = Action.REMAKE if wanted.remake is not None and wanted.remake == held.uid else Action.LOST
+    return Change(action, wanted.ref, wanted, held, "it may have held data", volume=volume)
+
+
+def _is_intact(volume: Held | None, seen: Mapping[Ref, Seen], *, there: bool) -> bool:
+    """As far as the cache tells: the volume that was recorded is there; while none was, the DataVolume is."""
     if volume is None:
-        if there:
-            return Change(Action.UNCHANGED, wanted.ref, wanted, held)
-        return Change(Action.LOST, wanted.ref, wanted, held, "it may have held data")
+        return there
     claim = seen.get(volume.ref)
-    if claim is None or claim.uid != volume.uid or ("deletionTimestamp" in claim.body["metadata"] and not there):
-        return Change(Action.LOST, wanted.ref, wanted, held, "its volume may have held data", volume=volume)
-    return Change(Action.UNCHANGED, wanted.ref, wanted, held, "" if there else "its volume is there")
+    return (
+        claim is not None and claim.uid == volume.uid and (there or "deletionTimestamp" not in claim.body["metadata"])
+    )
 
 
 def _removal(held: Held, inventory: Mapping[Ref, Held]) -> Change:

@@ -5,7 +5,7 @@ What an answer means for ownership is decided here and nowhere else; the tables 
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -49,6 +49,7 @@ class Executor:
     client: Client
     installation: UUID
     overrule: Overrule | None = None
+    left: Collection[UUID] = ()  # volumes that somebody has let go of: they stay, and nothing waits for them
     report: Report = field(default_factory=Report)
     recorded: list[Applied] = field(default_factory=list)
     _applied: list[Applied] = field(default_factory=list)
@@ -85,10 +86,10 @@ class Executor:
                 self._let_go(change.held)
             else:
                 self._delete(change.held, change.volume)
-        elif change.action is Action.LOST:
+        elif change.action in (Action.LOST, Action.REMAKE):
             assert change.wanted is not None
             assert change.held is not None
-            self._lost(change.wanted, change.held, change.volume)
+            (self._lost if change.action is Action.LOST else self._remake)(change.wanted, change.held, change.volume)
         else:
             assert change.wanted is not None
             assert change.held is not None
@@ -182,21 +183,43 @@ class Executor:
         if live is None or live["metadata"]["uid"] != str(held.uid):
             self._pinned_away(wanted, held, error)
             return
-        forced = self.overrule(wanted, error, live) if self.overrule else None
+        exact = self._exactly(wanted, held, live)
+        if exact is None:
+            self.report.again = True
+            return
+        forced = self.overrule(wanted, exact, live) if self.overrule else None
         if forced and not self._merged(wanted, held, live, forced):
             return
         if forced is None or forced:
-            who = "; ".join(sorted({f"{cause.field} by {cause.message}" for cause in error.causes}))
+            who = "; ".join(sorted({f"{cause.field} by {cause.message}" for cause in exact.causes}))
             self._problem(wanted.ref, "Drifted", "FieldConflict", f"{wanted.ref} was changed by others: {who}.")
             return
-        body = stamped(wanted, held, self.installation)
-        body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         try:
-            self._done(wanted, held, self.client.apply(wanted.ref, body, force=True))
+            self._done(wanted, held, self.client.apply(wanted.ref, self._pinned(wanted, held, live), force=True))
         except KubeError as stale:
             if stale.status != 409:
                 raise
             self.report.again = True
+
+    def _pinned(self, wanted: Wanted, held: Held, live: Object) -> Object:
+        """The body for just the object that was read: by uid, and by version."""
+        body = stamped(wanted, held, self.installation)
+        body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        return body
+
+    def _exactly(self, wanted: Wanted, held: Held, live: Object) -> KubeError | None:
+        """What force would take from whom, of the very version that was read: a dry run. None: it has changed since.
+
+        The first refusal may be older than the look: what somebody took in between would be forced unseen.
+        """
+        try:
+            self.client.apply(wanted.ref, self._pinned(wanted, held, live), dry_run=True)
+        except KubeError as error:
+            if error.field_conflict:
+                return error
+            if error.status != 409:
+                raise
+        return None
 
     def _merged(self, wanted: Wanted, held: Held, live: Object, fields: Object) -> bool:
         """Write these fields alone to what was just read. False: it has changed since, so look again."""
@@ -272,6 +295,28 @@ class Executor:
             f"{ref} is gone. It may have held data, so it is not made again by itself; the VM is held.{other}",
         )
 
+    def _remake(self, wanted: Wanted, held: Held, volume: Held | None) -> None:
+        """By order: what is left of a lost disk goes, then it is claimed anew, under a new token, to be created."""
+        self._lost(wanted, held, volume)
+        if self.report.problems.pop(wanted.ref, None) is None:
+            return  # it is there after all: nothing to be made
+        live = self.client.get(wanted.ref)
+        if live is not None and self._is_ours(held, live):
+            self._delete_uid(wanted.ref, live["metadata"]["uid"])
+            self.report.waiting.append(wanted.ref)
+            return
+        claim = self.client.get(volume_of(wanted.ref))
+        if claim is None:
+            if volume is not None:
+                inventory.forget(self.row, volume, self.lease)
+            inventory.reset(self.row, held, self.lease)
+            self.report.again = True
+        elif "deletionTimestamp" in claim["metadata"] or observed.controller_of(claim) == str(held.uid):
+            self.report.waiting.append(wanted.ref)
+        else:
+            message = f"{volume_of(wanted.ref)} is there and not this disk's: it has to go before one is made anew."
+            self._problem(wanted.ref, "NameTaken", "NameTaken", message)
+
     # --- deleting -----------------------------------------------------------------------------------------------
 
     def _delete(self, held: Held, volume: Held | None) -> None:
@@ -304,8 +349,10 @@ class Executor:
         if "deletionTimestamp" in claim["metadata"] or observed.controller_of(claim) == str(held.uid):
             self.report.waiting.append(held.ref)
             return False
-        observed.store(self.lease.cluster_id, [claim])
         uid = claim["metadata"]["uid"]
+        if UUID(uid) in self.left:
+            return True
+        observed.store(self.lease.cluster_id, [claim])
         why = "that OVIM can't prove to be this disk's"
         if volume is not None and str(volume.uid) == uid:
             why = "that was this disk's and no longer goes with it"
@@ -323,7 +370,7 @@ class Executor:
         if disk_of(volume.ref) in {*self.report.problems, *self.report.waiting}:
             return
         claim = self.client.get(volume.ref)
-        if claim is not None and claim["metadata"]["uid"] == str(volume.uid):
+        if claim is not None and claim["metadata"]["uid"] == str(volume.uid) and volume.uid not in self.left:
             self.report.waiting.append(volume.ref)
             return
         inventory.forget(self.row, volume, self.lease)

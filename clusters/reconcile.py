@@ -53,7 +53,7 @@ class Recipe:
     `acknowledged` runs after the applies, with what the cluster now has as wanted; `gone` runs in the transaction
     that drops the row, `lock` first in it: locks that come before the row's own (quota scopes, ENGINE §1);
     `mirror` gives the status to write into the row's custom resource; `held_back` says why a row that is to be deleted
-    must not be yet.
+    must not be yet; `left` are the uids of volumes that stay where they are by order.
     """
 
     load: Callable[[UUID], Any]
@@ -67,6 +67,7 @@ class Recipe:
     mirror: Callable[[Any], tuple[Ref, Mapping[str, Any]] | None] | None = None
     lock: Callable[[Any], None] | None = None
     held_back: Callable[[Any, Client], Condition | None] | None = None
+    left: Callable[[Any], frozenset[UUID]] | None = None
 
 
 def run(lease: Lease) -> None:
@@ -193,7 +194,7 @@ def _pass_once(
     keep = {item.ref for item in wanted}
     changes = plan(claimable, held, situation.view.objects, keep=keep)
     lost = _lost_among(changes, client, lease, row)
-    surprised = deleting or any(change.action in (Action.LOST, Action.DELETE) for change in changes)
+    surprised = deleting or any(change.action in (Action.LOST, Action.REMAKE, Action.DELETE) for change in changes)
     if lost and lost - situation.lost:
         situation = replace(situation, lost=situation.lost | lost)
         claimable = [item for item in recipe.wanted(situation) if known.issuperset(item.after)]
@@ -205,6 +206,7 @@ def _pass_once(
         client,
         status.installation(),
         (lambda item, error, live: overrule(row, item, error, live)) if overrule else None,
+        recipe.left(row) if recipe.left else frozenset(),
     )
     report = executor.run(changes)
     after = None if surprised or not report.clean else _after(situation, held, executor)

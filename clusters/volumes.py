@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from clusters import inventory, kinds, observed
 from clusters.apply import Held, Owner, Seen, Wanted
-from clusters.models import Reconciled
+from clusters.models import InventoryItem, ObservedObject, Reconciled
 from clusters.queue import Lease
 from clusters.refs import Ref, volume_of
 
@@ -73,3 +73,26 @@ def record(row: Reconciled, found: Sequence[tuple[Held, Seen]], held: Sequence[H
     ]
     new = {item.ref for item in volumes}
     return [*(item for item in held if item.ref not in new), *volumes]
+
+
+def uid_of(cluster_id: uuid.UUID, ref: Ref) -> uuid.UUID | None:
+    """The uid that the inventory has of an object."""
+    return (
+        InventoryItem.objects.filter(
+            cluster_id=cluster_id,
+            group=ref.group,
+            kind=ref.kind,
+            namespace=ref.namespace,
+            name=ref.name,
+            tombstoned_at__isnull=True,
+        )
+        .values_list("uid", flat=True)
+        .first()
+    )
+
+
+def cached(cluster_id: uuid.UUID, ref: Ref) -> ObservedObject | None:
+    """An object as the cache has it, ours or not."""
+    return ObservedObject.objects.filter(
+        cluster_id=cluster_id, group=ref.group, kind=ref.kind, namespace=ref.namespace, name=ref.name
+    ).first()

@@ -6,7 +6,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class DiskFacts:
-    """A disk of a VM. Without an image address it is blank."""
+    """A disk of a VM. Without an image address it is blank. `remake`: the uid of the lost one that it replaces by order."""
 
     id: UUID
     name: str
@@ -15,6 +15,7 @@ class DiskFacts:
     image_url: str = ""
     checksum: str = ""
     storage_class: str = ""
+    remake: UUID | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from catalogs.models import Image
 from clusters import sql
 from vdcs.models import QuotaClaim, Vdc
 from vms.facts import DiskFacts, VmFacts
-from vms.models import Disk, PowerState, VirtualMachine
+from vms.models import Disk, Order, PowerState, VirtualMachine
 from vms.quotas import VM
 
 
@@ -64,6 +64,7 @@ def facts(vm: VirtualMachine, *, held: bool = False) -> VmFacts:
             image_url=disk.image_url,
             checksum=disk.image.checksum if disk.image and disk.image.url == disk.image_url else "",
             storage_class=disk.storage_class,
+            remake=disk.order_uid if disk.order == Order.RECREATE_DISK else None,
         )
         for disk in vm.disks.all()
     ]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from clusters import inventory, observed
-from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, stamped, token_of
+from clusters import inventory, observed, rivals
+from clusters.apply import Action, Change, ChangeSet, Held, Wanted, digest, owned_digest, stamped, token_of
 from clusters.client import Client, Object
 from clusters.conditions import Condition
 from clusters.errors import KubeError
@@ -166,8 +166,12 @@ class Executor:
 
     def _update(self, wanted: Wanted, held: Held) -> None:
         body = stamped(wanted, held, self.installation)
+        forced = wanted.ref.type.forced
+        rewriting = forced and held.applied_hash == digest(wanted.manifest)  # what we want is what we wrote last
+        if rewriting and rivals.pause(held) and self._is_fought_over(wanted, held, self.client.get(wanted.ref)):
+            return
         try:
-            live = self.client.apply(wanted.ref, body, force=wanted.ref.type.forced)
+            live = self.client.apply(wanted.ref, body, force=forced)
         except KubeError as error:
             if error.field_conflict:
                 self._conflicts(wanted, held, error)
@@ -177,6 +181,21 @@ class Executor:
                 raise
         else:
             self._done(wanted, held, live)
+            if rewriting:
+                rivals.note(self.row, held, self.lease)
+
+    def _is_fought_over(self, wanted: Wanted, held: Held, live: Object | None) -> bool:
+        """Somebody writes it as often as we do: wait a while, and say who. What is gone or another's is no such fight."""
+        if live is None or live["metadata"]["uid"] != str(held.uid):
+            return False
+        who = rivals.latest(live)
+        self._problem(
+            wanted.ref,
+            "Drifted",
+            "Rival",
+            f"{wanted.ref} is written by {who} again and again: OVIM writes it anew after a pause of up to 5 minutes.",
+        )
+        return True
 
     def _conflicts(self, wanted: Wanted, held: Held, error: KubeError) -> None:
         live = self.client.get(wanted.ref)
@@ -188,6 +207,8 @@ class Executor:
             self.report.again = True
             return
         forced = self.overrule(wanted, exact, live) if self.overrule else None
+        if forced is not None and rivals.pause(held) and self._is_fought_over(wanted, held, live):
+            return
         if forced and not self._merged(wanted, held, live, forced):
             return
         if forced is None or forced:
@@ -196,6 +217,7 @@ class Executor:
             return
         try:
             self._done(wanted, held, self.client.apply(wanted.ref, self._pinned(wanted, held, live), force=True))
+            rivals.note(self.row, held, self.lease)
         except KubeError as stale:
             if stale.status != 409:
                 raise
@@ -233,6 +255,7 @@ class Executor:
             return False
         self._applied.append(Applied(held, answer, None))
         self.report.acknowledged.add(wanted.ref)
+        rivals.note(self.row, held, self.lease)
         return True
 
     def _pinned_away(self, wanted: Wanted, held: Held, error: KubeError) -> None:

@@ -415,5 +415,5 @@ class Executor:
 def _is_volume(claim: Object, disk: Held, volume: Held | None) -> bool:
     """Whether a claim is the disk's: by its uid once that was proven, before that by its controller (ENGINE §2)."""
     if volume is not None:
-        return claim["metadata"]["uid"] == str(volume.uid)
+        return bool(claim["metadata"]["uid"] == str(volume.uid))
     return disk.uid is not None and observed.controller_of(claim) == str(disk.uid)

@@ -1,6 +1,6 @@
 """Names of things in a cluster: object kinds with the rules that hold for them, and references to single objects."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +108,17 @@ def volume_of(disk: Ref) -> Ref:
 def disk_of(volume: Ref) -> Ref:
     """The DataVolume that a PersistentVolumeClaim grew out of."""
     return Ref("cdi.kubevirt.io", "DataVolume", volume.namespace, volume.name)
+
+
+def keys_of(refs: Iterable[Ref]) -> dict[str, list[str]]:
+    """References as the arrays that a statement unnests: `groups`, `kinds`, `namespaces`, `names`, in this order."""
+    listed = list(refs)
+    return {
+        "groups": [ref.group for ref in listed],
+        "kinds": [ref.kind for ref in listed],
+        "namespaces": [ref.namespace for ref in listed],
+        "names": [ref.name for ref in listed],
+    }
 
 
 def manifest(api_version: str, kind: str, name: str, *, namespace: str = "", **rest: Any) -> Manifest:

@@ -6,8 +6,9 @@ Two controllers that each insist would otherwise write for ever, as fast as the 
 from collections.abc import Mapping
 from typing import Any
 
-from clusters import inventory, sql
+from clusters import fence, sql
 from clusters.apply import MANAGER, Held
+from clusters.errors import Fenced
 from clusters.models import Reconciled
 from clusters.queue import Lease
 
@@ -49,7 +50,9 @@ def pause(held: Held) -> float:
 
 def note(row: Reconciled, held: Held, lease: Lease) -> None:
     """It has been written over once more."""
-    inventory.stroke(row, lease, NOTE, {"pk": held.pk, "forgiven": FORGIVEN_SECONDS})
+    params = {"pk": held.pk, "forgiven": FORGIVEN_SECONDS}
+    if not fence.stroke(row._meta.db_table, [row.pk], [lease.token], NOTE, params)[0][0]:
+        raise Fenced
 
 
 def latest(live: Mapping[str, Any]) -> str:

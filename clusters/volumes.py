@@ -6,8 +6,9 @@ OVIM writes no claims: CDI makes them out of our DataVolumes. From the record on
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
-from clusters import inventory, kinds, observed
+from clusters import fence, kinds, observed
 from clusters.apply import Held, Owner, Seen, Wanted
+from clusters.errors import Fenced
 from clusters.models import InventoryItem, ObservedObject, Reconciled
 from clusters.queue import Lease
 from clusters.refs import Ref, volume_of
@@ -15,7 +16,7 @@ from clusters.refs import Ref, volume_of
 RECORD = """, made AS (
   INSERT INTO clusters_inventoryitem AS i (owner_kind, owner_id, data_of_kind, data_of_id, cluster_id, "group", kind,
     namespace, name, claim_token, past_tokens, uid, applied_hash, owned_hash)
-  SELECT %(owner_kind)s::text, %(owner)s::uuid, r.data_kind, r.data_id, %(cluster)s::uuid, '', 'PersistentVolumeClaim',
+  SELECT %(owner_kind)s::text, held.object_id, r.data_kind, r.data_id, %(cluster)s::uuid, '', 'PersistentVolumeClaim',
     r.namespace, r.name, r.token, '{}', r.uid, '', ''
   FROM held, unnest(%(data_kinds)s::text[], %(data_ids)s::uuid[], %(namespaces)s::text[], %(names)s::text[],
     %(tokens)s::uuid[], %(uids)s::uuid[]) AS r(data_kind, data_id, namespace, name, token, uid)
@@ -50,9 +51,10 @@ def record(row: Reconciled, found: Sequence[tuple[Held, Seen]], held: Sequence[H
     if not found:
         return list(held)
     owner = Owner(kinds.of(row).name, row.pk)
-    made = inventory.stroke(
-        row,
-        lease,
+    made = fence.stroke(
+        row._meta.db_table,
+        [row.pk],
+        [lease.token],
         RECORD,
         {
             "owner_kind": owner.kind,
@@ -65,6 +67,8 @@ def record(row: Reconciled, found: Sequence[tuple[Held, Seen]], held: Sequence[H
             "uids": [claim.uid for _, claim in found],
         },
     )
+    if not made[0][0]:
+        raise Fenced
     keys = {name: (pk, token) for _, pk, name, token in made if pk is not None}
     volumes = [
         Held(keys[disk.ref.name][0], volume_of(disk.ref), disk.data_of, keys[disk.ref.name][1], uid=claim.uid)

@@ -16,7 +16,6 @@ from django.db.models.functions import Now
 from clusters import queue, volumes
 from clusters.apply import Wanted, differences
 from clusters.errors import KubeError
-from clusters.queue import Lease
 from clusters.reconcile import Situation
 from clusters.refs import Ref, volume_of
 from core import access, audit, quantities, rows
@@ -185,8 +184,7 @@ def _check_drifted(vm: VirtualMachine) -> None:
 
 
 def _facts(vm: VirtualMachine) -> Any:
-    loaded = selectors.load(vm.pk)
-    return selectors.facts(loaded or vm)
+    return selectors.facts(next(iter(selectors.load([vm.pk])), vm))
 
 
 def _says(vm: VirtualMachine, type_: str) -> str:
@@ -236,27 +234,15 @@ def overrule(vm: VirtualMachine, wanted: Wanted, error: KubeError, live: Mapping
     return power.overrule(vm, wanted, error, live)
 
 
-DONE = """, disks AS (
-  UPDATE vms_disk d SET "order" = '', order_uid = NULL FROM held, unnest(%(disks)s::uuid[], %(uids)s::uuid[]) AS r(id, uid)
-  WHERE d.id = r.id AND d.order_uid = r.uid RETURNING 1),
-machine AS (
-  UPDATE vms_virtualmachine v SET "order" = '', order_uid = NULL FROM held
-  WHERE v.id = %(owner)s::uuid AND %(repaired)s::boolean RETURNING 1)
-SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM disks), (SELECT count(*) FROM machine)
-"""
-
-
-def acknowledged(vm: VirtualMachine, lease: Lease, refs: set[Ref]) -> None:
+def acknowledged(vm: VirtualMachine, refs: set[Ref]) -> dict[str, Any]:
     """The cluster has what was ordered: the order is done, and what was held may go on with the next look."""
-    power.acknowledged(vm, lease, refs)
+    fields = power.acknowledged(vm, refs)
     given = [disk for disk in vm.disks.all() if disk.order == Order.RECREATE_DISK]
-    repaired = vm.order == Order.REPAIR and desired.vm_ref(selectors.facts(vm)) in refs
-    if not given and not repaired:
-        return
-    facts = selectors.facts(vm)
-    made = [disk for disk in given if Ref("cdi.kubevirt.io", "DataVolume", facts.namespace, disk.name) in refs]
-    if not made and not repaired:
-        return
-    uids = [disk.order_uid for disk in made]
-    lease.stroke(vm, DONE, {"disks": [disk.pk for disk in made], "uids": uids, "repaired": repaired})
-    queue.request(vm)
+    made = [disk for disk in given if Ref("cdi.kubevirt.io", "DataVolume", vm.vdc.namespace, disk.name) in refs]
+    for disk in made:  # whoever saw it done may say so: the order is about this uid only
+        Disk.objects.filter(pk=disk.pk, order_uid=disk.order_uid).update(order="", order_uid=None)
+    if made:
+        queue.request(vm)
+    if vm.order == Order.REPAIR and desired.vm_ref(selectors.facts(vm)) in refs:
+        fields |= {"order": "", "order_uid": None}
+    return fields

@@ -105,4 +105,5 @@ VDC = Kind(
     parent=lambda vdc: ("placed-organization", vdc.placement_id),
     delete=services.delete_locked,
     children={"vm": "vdc_id"},
+    above=lambda vdc: vdc.placement,
 )

@@ -1,6 +1,6 @@
 """The recipes of notebooks and notes, and the verbs that change them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -80,7 +80,11 @@ def rewrite(note: Note, **fields: object) -> None:
     queue.request(note, bump=True)
 
 
-NOTE_RECIPE = Recipe(_load_notes, _note_wanted, _observe, _gone, _destroyable)
+def recipe_of_notes(observe: Callable[[Situation], Outcome] = _observe) -> Recipe:
+    return Recipe(_load_notes, _note_wanted, observe, _gone, _destroyable)
+
+
+NOTE_RECIPE = recipe_of_notes()
 NOTEBOOK_RECIPE = Recipe(_load_notebooks, _notebook_wanted, _observe, _gone, _destroyable)
 NOTEBOOK = Kind(
     "notebook",
@@ -91,6 +95,11 @@ NOTEBOOK = Kind(
     {"note": "notebook"},
 )
 NOTE = Kind(
-    "note", "notes.Note", "tests.engine.notes.kinds.NOTE_RECIPE", lambda row: ("notebook", row.notebook_id), delete
+    "note",
+    "notes.Note",
+    "tests.engine.notes.kinds.NOTE_RECIPE",
+    lambda row: ("notebook", row.notebook_id),
+    delete,
+    above=lambda row: row.notebook,
 )
 __all__ = ["NOTE", "NOTEBOOK", "NOTEBOOK_RECIPE", "NOTE_RECIPE", "delete", "ref_of", "rewrite"]

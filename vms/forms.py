@@ -10,7 +10,7 @@ from clusters.models import Phase
 from core import quantities
 from core.names import dns_label
 from vdcs.models import Vdc
-from vms.models import PowerState
+from vms.models import Order, PowerState
 
 LONGEST_NUMBER = 64
 
@@ -137,6 +137,14 @@ SIZES = ("cpu", "memory_mib", "disk_gib")
 
 def _place(vdc: Vdc) -> str:
     return f"{vdc.organization.name} / {vdc.name}"
+
+
+class OrderForm(forms.Form):
+    """An order, given beside the condition that asks for it."""
+
+    order = forms.ChoiceField(choices=Order.choices)
+    disk = forms.UUIDField(required=False)
+    confirm = forms.CharField(required=False, max_length=63)
 
 
 class VmFilter(forms.Form):

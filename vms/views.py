@@ -22,8 +22,8 @@ from core.rights import Right
 from vdcs.meters import meters
 from vdcs.models import Vdc
 from vdcs.selectors import limited_classes, usage
-from vms import services
-from vms.forms import VmFilter, VmForm
+from vms import orders, services
+from vms.forms import OrderForm, VmFilter, VmForm
 from vms.models import Disk, PowerState, VirtualMachine
 
 PAGE = 50
@@ -110,10 +110,12 @@ def vm_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | None = None) -> HttpResponse:
     actor = _actor(request)
+    disks = list(access.visible(actor, Disk.objects.filter(vm=vm).order_by("position"), Right.VM_VIEW))
     page = {
         "section": "vms",
         "vm": vm,
-        "disks": list(access.visible(actor, Disk.objects.filter(vm=vm).order_by("position"), Right.VM_VIEW)),
+        "disks": disks,
+        "offers": orders.offers(vm, disks) if access.allows(actor, Right.VM_ORDER, vm) else [],
         "timeline": _timeline(actor, vm),
         "refusal": refusal,
         "may_power": vm.deletion_requested_at is None and access.allows(actor, Right.VM_POWER, vm),
@@ -143,6 +145,24 @@ def vm_power(request: HttpRequest, pk: UUID) -> HttpResponse:
     except REFUSALS as refusal:
         return _detail(request, vm, refusal)
     messages.success(request, f"{vm} has been told to {'start' if on else 'stop'}.")
+    return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
+
+
+@needs(Right.VM_ORDER)
+@require_POST
+def vm_order(request: HttpRequest, pk: UUID) -> HttpResponse:
+    actor = _actor(request)
+    vm = access.get(actor, _rows(), pk, Right.VM_VIEW)
+    form = OrderForm(request.POST)
+    if not form.is_valid():
+        return _detail(request, vm, Invalid("That is no order."))
+    given = form.cleaned_data
+    disk = Disk.objects.filter(vm=vm, pk=given["disk"]).first() if given["disk"] else None
+    try:
+        orders.give(actor=actor, vm=vm, order=given["order"], disk=disk, confirm=given["confirm"].strip())
+    except REFUSALS as refusal:
+        return _detail(request, vm, refusal)
+    messages.success(request, f"The order about {vm} has been taken.")
     return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
 
 

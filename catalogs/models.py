@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from catalogs.magic import Verdict
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
@@ -69,6 +70,34 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ImageProbe(models.Model):
+    """OVIM's own look at the image that a disk is filled from: asked for when the disk is made, then judged once.
+
+    It belongs to that one filling, not to the address: bytes may change, and what an old disk was filled with does not.
+    Without a verdict it is due at `due_at`; claimed, that is when its lease ends.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    disk_id = models.UUIDField(unique=True)
+    owner_kind = models.CharField(max_length=40, help_text="the row that is reconciled again by a verdict")
+    owner_id = models.UUIDField()
+    url = models.CharField(max_length=1024)
+    verdict = models.CharField(max_length=16, blank=True, choices=[(item.value, item.value) for item in Verdict])
+    message = models.CharField(max_length=2000, blank=True)
+    attempts = models.IntegerField(default=0)
+    due_at = models.DateTimeField(db_default=Now())
+    judged_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "look at an image"
+        indexes = [
+            models.Index(fields=["attempts", "due_at"], name="probe_due", condition=models.Q(verdict="")),
+        ]
+
+    def __str__(self) -> str:
+        return self.url
 
 
 class ItemType(models.TextChoices):

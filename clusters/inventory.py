@@ -1,83 +1,80 @@
 """Whose object is it: rows that are committed before the first write and forgotten only when a live GET says gone.
 
 Every function that writes does so fenced: the owner's row is locked, then the lease is proven, then it writes, in one
-transaction (ENGINE §1, §2).
+transaction (ENGINE §1, §2). What a round of rows asks for alike is one statement.
 """
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from itertools import groupby
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F, Func
 from django.db.models.functions import Now
 
-from clusters import kinds, sql
-from clusters.apply import Held, Owner, Wanted, digest, owned_digest
+from clusters import fence, kinds, sql
+from clusters.apply import Held, Owner, digest, owned_digest
+from clusters.errors import Fenced
 from clusters.models import InventoryItem, Reconciled
 from clusters.queue import Lease
-from clusters.refs import Ref
-
-
-@dataclass(frozen=True)
-class Applied:
-    """An answer of an apply, to be recorded: the uid it proved and the hashes that say it is as we left it."""
-
-    held: Held
-    live: dict[str, Any]
-    wanted: Wanted | None  # None: only the uid is proven (found by its claim token), not what it holds
-
-    def known(self) -> Held:
-        """The inventory's row once this is recorded."""
-        uid = UUID(self.live["metadata"]["uid"])
-        if self.wanted is None:
-            return replace(self.held, uid=uid, checked_seconds_ago=0.0)
-        applied, owned = digest(self.wanted.manifest), owned_digest(self.live)
-        return replace(self.held, uid=uid, applied_hash=applied, owned_hash=owned, checked_seconds_ago=0.0)
+from clusters.refs import Ref, keys_of
+from clusters.steps import Applied, Claim, Record
 
 
 @contextmanager
 def fenced(row: Reconciled, lease: Lease) -> Iterator[None]:
     """A transaction in which the owner's row is locked and the lease is ours until it commits."""
     with transaction.atomic():
-        stroke(row, lease, "SELECT count(*) FROM held", {})
+        table = row._meta.db_table
+        if not fence.stroke(table, [row.pk], [lease.token], "SELECT object_id FROM held", {}):
+            raise Fenced
         yield
 
 
-def stroke(row: Reconciled, lease: Lease, statement: str, params: Mapping[str, Any]) -> list[sql.Row]:
-    """A fenced transaction that is one statement, in one round trip."""
-    return lease.stroke(row, statement, params)
-
-
 OF = """
-SELECT id, "group", kind, namespace, name, data_of_kind, data_of_id, claim_token, past_tokens, uid, applied_hash,
-  owned_hash, extract(epoch FROM clock_timestamp() - checked_at)::float8
-FROM clusters_inventoryitem WHERE owner_kind = %s AND owner_id = %s::uuid AND tombstoned_at IS NULL
+SELECT owner_id, id, "group", kind, namespace, name, data_of_kind, data_of_id, claim_token, past_tokens, uid,
+  applied_hash, owned_hash, extract(epoch FROM clock_timestamp() - checked_at)::float8
+FROM clusters_inventoryitem
+WHERE owner_kind = %s AND owner_id = ANY(%s::uuid[]) AND tombstoned_at IS NULL ORDER BY owner_id
 """
 
 
-def of(row: Reconciled, destroyable: Callable[[Owner], bool] | None = None) -> list[Held]:
-    """Everything this row's reconciler has written and not yet confirmed gone."""
-    items = [
-        Held(
-            pk=pk,
-            ref=Ref(*ref),
-            data_of=Owner(data_kind, data_id),
-            token=token,
-            past_tokens=tuple(past),
-            uid=uid,
-            applied_hash=applied,
-            owned_hash=owned,
-            checked_seconds_ago=age,
-        )
-        for pk, *ref, data_kind, data_id, token, past, uid, applied, owned, age in sql.run(
-            OF, [kinds.of(row).name, row.pk]
-        )
-    ]
-    return items if destroyable is None else judged(items, frozenset(), destroyable)
+def of(rows: Sequence[Reconciled]) -> dict[UUID, tuple[Held, ...]]:
+    """Everything that the reconcilers of these rows, all of one kind, have written and not yet confirmed gone."""
+    found = sql.run(OF, [kinds.of(rows[0]).name, [row.pk for row in rows]])
+    return {owner: tuple(map(_held, lines)) for owner, lines in groupby(found, key=lambda line: UUID(str(line[0])))}
+
+
+def _held(line: sql.Row) -> Held:
+    _owner, pk, group, kind, namespace, name, data_kind, data_id, token, past, uid, applied, owned, age = line
+    return Held(
+        pk=pk,
+        ref=Ref(group, kind, namespace, name),
+        data_of=Owner(data_kind, data_id),
+        token=token,
+        past_tokens=tuple(past),
+        uid=uid,
+        applied_hash=applied,
+        owned_hash=owned,
+        checked_seconds_ago=age,
+    )
+
+
+def known(item: Applied) -> Held:
+    """The inventory's row once this is recorded."""
+    uid = UUID(item.live["metadata"]["uid"])
+    if item.wanted is None:
+        return replace(item.held, uid=uid, checked_seconds_ago=0.0)
+    return replace(
+        item.held,
+        uid=uid,
+        applied_hash=digest(item.wanted.manifest),
+        owned_hash=owned_digest(item.live),
+        checked_seconds_ago=0.0,
+    )
 
 
 def judged(held: Iterable[Held], wanted: Collection[Ref], destroyable: Callable[[Owner], bool]) -> list[Held]:
@@ -91,73 +88,81 @@ def judged(held: Iterable[Held], wanted: Collection[Ref], destroyable: Callable[
 CLAIM = """, made AS (
   INSERT INTO clusters_inventoryitem (owner_kind, owner_id, data_of_kind, data_of_id, cluster_id, "group", kind,
     namespace, name, claim_token, past_tokens, applied_hash, owned_hash)
-  SELECT %(owner_kind)s::text, %(owner)s::uuid, r.data_kind, r.data_id, %(cluster)s::uuid, r.grp, r.kind, r.namespace,
+  SELECT %(owner_kind)s::text, r.owner, r.data_kind, r.data_id, %(cluster)s::uuid, r.grp, r.kind, r.namespace,
     r.name, r.token, '{}', '', ''
-  FROM held, unnest(%(data_kinds)s::text[], %(data_ids)s::uuid[], %(groups)s::text[], %(kinds)s::text[],
+  FROM unnest(%(of)s::uuid[], %(data_kinds)s::text[], %(data_ids)s::uuid[], %(groups)s::text[], %(kinds)s::text[],
     %(namespaces)s::text[], %(names)s::text[], %(tokens)s::uuid[])
-    WITH ORDINALITY AS r(data_kind, data_id, grp, kind, namespace, name, token, place) ORDER BY r.place
+    WITH ORDINALITY AS r(owner, data_kind, data_id, grp, kind, namespace, name, token, place)
+  JOIN held ON held.object_id = r.owner ORDER BY r.place
   ON CONFLICT (cluster_id, "group", kind, namespace, name) WHERE tombstoned_at IS NULL DO NOTHING
   RETURNING id, claim_token)
-SELECT (SELECT count(*) FROM held), made.id, made.claim_token FROM (SELECT 1) AS one LEFT JOIN made ON true
+SELECT object_id, NULL::bigint, NULL::uuid FROM held UNION ALL SELECT NULL, id, claim_token FROM made
 """
 
 
-def claim(row: Reconciled, wanted: Iterable[Wanted], held: Sequence[Held], lease: Lease) -> list[Held]:
-    """Record what is about to be created, and answer that. What another row holds is not claimed."""
-    have = {item.ref for item in held}
-    new = sorted((item for item in wanted if item.ref not in have), key=lambda item: item.ref)
-    if not new:
-        return []
-    owner = Owner(kinds.of(row).name, row.pk)
-    data_of = [item.data_of or owner for item in new]
-    tokens = [uuid.uuid4() for _ in new]
-    made = stroke(
-        row,
-        lease,
+def claim(asked: Sequence[Claim]) -> list[list[Held] | Fenced]:
+    """Record what is about to be created, for rows of one kind. What another row holds is not claimed."""
+    first = asked[0]
+    owner_kind = kinds.of(first.row).name
+    new = [
+        (item, step, item.data_of or Owner(owner_kind, step.row.pk), uuid.uuid4())
+        for step in asked
+        for item in step.new
+    ]
+    new.sort(key=lambda line: line[0].ref)
+    found = fence.stroke(
+        first.row._meta.db_table,
+        [step.row.pk for step in asked],
+        [step.lease.token for step in asked],
         CLAIM,
         {
-            "owner_kind": owner.kind,
-            "cluster": lease.cluster_id,
-            "data_kinds": [item.kind for item in data_of],
-            "data_ids": [item.id for item in data_of],
-            "groups": [item.ref.group for item in new],
-            "kinds": [item.ref.kind for item in new],
-            "namespaces": [item.ref.namespace for item in new],
-            "names": [item.ref.name for item in new],
-            "tokens": tokens,
+            "owner_kind": owner_kind,
+            "cluster": first.lease.cluster_id,
+            "of": [step.row.pk for _, step, _, _ in new],
+            "data_kinds": [data.kind for _, _, data, _ in new],
+            "data_ids": [data.id for _, _, data, _ in new],
+            **keys_of(item.ref for item, _, _, _ in new),
+            "tokens": [token for _, _, _, token in new],
         },
     )
-    keys = {token: pk for _, pk, token in made}
-    found = zip(new, data_of, tokens, strict=True)
-    return [Held(keys[token], item.ref, data, token) for item, data, token in found if token in keys]
+    ours = {owner for owner, _, _ in found}
+    keys = {token: pk for _, pk, token in found}
+    made: dict[UUID, list[Held]] = {}
+    for item, step, data, token in new:
+        if token in keys:
+            made.setdefault(step.row.pk, []).append(Held(keys[token], item.ref, data, token))
+    return [made.get(step.row.pk, []) if step.row.pk in ours else Fenced() for step in asked]
 
 
 RECORD = """, done AS (
   UPDATE clusters_inventoryitem i SET uid = r.uid, checked_at = clock_timestamp(),
     applied_hash = CASE WHEN r.applied = '-' THEN i.applied_hash ELSE r.applied END,
     owned_hash = CASE WHEN r.applied = '-' THEN i.owned_hash ELSE r.owned END
-  FROM held, unnest(%(ids)s::bigint[], %(uids)s::uuid[], %(applied)s::text[], %(owned)s::text[])
-    AS r(id, uid, applied, owned)
-  WHERE i.id = r.id AND i.tombstoned_at IS NULL RETURNING 1)
-SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM done)
+  FROM held, unnest(%(of)s::uuid[], %(ids)s::bigint[], %(uids)s::uuid[], %(applied)s::text[], %(owned)s::text[])
+    AS r(owner, id, uid, applied, owned)
+  WHERE i.id = r.id AND held.object_id = r.owner AND i.tombstoned_at IS NULL)
+SELECT object_id FROM held
 """
 
 
-def record(row: Reconciled, applied: Sequence[Applied], lease: Lease) -> None:
-    """Record uids and hashes of what was applied."""
-    if not applied:
-        return
-    stroke(
-        row,
-        lease,
+def record(asked: Sequence[Record]) -> list[Fenced | None]:
+    """Record uids and hashes of what was applied, for rows of one kind."""
+    applied = [(step.row.pk, item, known(item)) for step in asked for item in step.applied]
+    found = fence.stroke(
+        asked[0].row._meta.db_table,
+        [step.row.pk for step in asked],
+        [step.lease.token for step in asked],
         RECORD,
         {
-            "ids": [item.held.pk for item in applied],
-            "uids": [item.live["metadata"]["uid"] for item in applied],
-            "applied": [digest(item.wanted.manifest) if item.wanted else "-" for item in applied],
-            "owned": [owned_digest(item.live) for item in applied],
+            "of": [owner for owner, _, _ in applied],
+            "ids": [item.held.pk for _, item, _ in applied],
+            "uids": [after.uid for _, _, after in applied],
+            "applied": [after.applied_hash if item.wanted else "-" for _, item, after in applied],
+            "owned": [after.owned_hash for _, _, after in applied],
         },
     )
+    ours = {owner for (owner,) in found}
+    return [None if step.row.pk in ours else Fenced() for step in asked]
 
 
 def reset(row: Reconciled, held: Held, lease: Lease) -> None:
@@ -193,15 +198,9 @@ def owners_of(cluster_id: UUID, refs: Sequence[Ref]) -> dict[Ref, Owner]:
     with connection.cursor() as cursor:
         cursor.execute(
             'SELECT i."group", i.kind, i.namespace, i.name, i.owner_kind, i.owner_id FROM clusters_inventoryitem i '
-            "JOIN unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS r(g, k, ns, n) "
-            'ON i."group" = r.g AND i.kind = r.k AND i.namespace = r.ns AND i.name = r.n '
-            "WHERE i.cluster_id = %s AND i.tombstoned_at IS NULL",
-            [
-                [ref.group for ref in refs],
-                [ref.kind for ref in refs],
-                [ref.namespace for ref in refs],
-                [ref.name for ref in refs],
-                cluster_id,
-            ],
+            "JOIN unnest(%(groups)s::text[], %(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[]) "
+            'AS r(g, k, ns, n) ON i."group" = r.g AND i.kind = r.k AND i.namespace = r.ns AND i.name = r.n '
+            "WHERE i.cluster_id = %(cluster)s AND i.tombstoned_at IS NULL",
+            {"cluster": cluster_id, **keys_of(refs)},
         )
         return {Ref(*found[:4]): Owner(found[4], found[5]) for found in cursor.fetchall()}

@@ -203,6 +203,9 @@ class InventoryItem(models.Model):
     applied_hash = models.CharField(max_length=64, blank=True, default="")
     owned_hash = models.CharField(max_length=64, blank=True, default="")
     checked_at = models.DateTimeField(null=True)
+    # How often in a row, and when last, we wrote over what somebody else had made of it (`clusters.rivals`).
+    rewrites = models.SmallIntegerField(default=0, db_default=0)
+    rewritten_at = models.DateTimeField(null=True)
     tombstoned_at = models.DateTimeField(null=True)
 
     class Meta:

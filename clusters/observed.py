@@ -9,8 +9,8 @@ import orjson
 from django.db import connection
 
 from clusters import sql
-from clusters.apply import Seen, owned_digest
-from clusters.refs import Ref, ref_of
+from clusters.apply import Held, Seen, owned_digest
+from clusters.refs import Ref, keys_of, ref_of
 
 # Of annotations only ours and CDI's are read; the rest can be as large as a person likes.
 _KEPT_ANNOTATIONS = ("ovim.io/", "cdi.kubevirt.io/")
@@ -77,10 +77,7 @@ def store(cluster_id: UUID, objects: Iterable[Mapping[str, Any]]) -> None:
         UPSERT,
         {
             "cluster": cluster_id,
-            "groups": [ref.group for ref, _ in ordered],
-            "kinds": [ref.kind for ref, _ in ordered],
-            "namespaces": [ref.namespace for ref, _ in ordered],
-            "names": [ref.name for ref, _ in ordered],
+            **keys_of(ref for ref, _ in ordered),
             "uids": [live["metadata"]["uid"] for _, live in ordered],
             "versions": [int(live["metadata"]["resourceVersion"]) for _, live in ordered],
             "controllers": [controller_of(live) for _, live in ordered],
@@ -92,19 +89,12 @@ def store(cluster_id: UUID, objects: Iterable[Mapping[str, Any]]) -> None:
 
 def lock(cluster_id: UUID, refs: Sequence[Ref]) -> None:
     """Lock the cache's rows of these objects in the order of their keys, before some are stored and others dropped."""
-    ordered = sorted(set(refs))
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS r(g, k, ns, n, at) "
-            'JOIN clusters_observedobject o ON o.cluster_id = %s AND o."group" = r.g AND o.kind = r.k '
-            "AND o.namespace = r.ns AND o.name = r.n ORDER BY r.at FOR UPDATE OF o",
-            [
-                [ref.group for ref in ordered],
-                [ref.kind for ref in ordered],
-                [ref.namespace for ref in ordered],
-                [ref.name for ref in ordered],
-                cluster_id,
-            ],
+            "SELECT 1 FROM unnest(%(groups)s::text[], %(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[]) "
+            "WITH ORDINALITY AS r(g, k, ns, n, at) JOIN clusters_observedobject o ON o.cluster_id = %(cluster)s "
+            'AND o."group" = r.g AND o.kind = r.k AND o.namespace = r.ns AND o.name = r.n ORDER BY r.at FOR UPDATE OF o',
+            {"cluster": cluster_id, **keys_of(sorted(set(refs)))},
         )
 
 
@@ -114,17 +104,15 @@ def drop(cluster_id: UUID, gone: Sequence[tuple[Ref, UUID]]) -> None:
     if ordered:
         with connection.cursor() as cursor:
             cursor.execute(
-                "DELETE FROM clusters_observedobject o USING unnest(%s::text[], %s::text[], %s::text[], %s::text[], "
-                '%s::uuid[]) AS r(g, k, ns, n, uid) WHERE o.cluster_id = %s AND o."group" = r.g AND o.kind = r.k '
-                "AND o.namespace = r.ns AND o.name = r.n AND o.uid = r.uid",
-                [
-                    [ref.group for ref, _ in ordered],
-                    [ref.kind for ref, _ in ordered],
-                    [ref.namespace for ref, _ in ordered],
-                    [ref.name for ref, _ in ordered],
-                    [uid for _, uid in ordered],
-                    cluster_id,
-                ],
+                "DELETE FROM clusters_observedobject o USING unnest(%(groups)s::text[], %(kinds)s::text[], "
+                "%(namespaces)s::text[], %(names)s::text[], %(uids)s::uuid[]) AS r(g, k, ns, n, uid) "
+                'WHERE o.cluster_id = %(cluster)s AND o."group" = r.g AND o.kind = r.k AND o.namespace = r.ns '
+                "AND o.name = r.n AND o.uid = r.uid",
+                {
+                    "cluster": cluster_id,
+                    **keys_of(ref for ref, _ in ordered),
+                    "uids": [uid for _, uid in ordered],
+                },
             )
 
 
@@ -141,27 +129,30 @@ WITH mine AS (
   SELECT o.* FROM clusters_observedobject o JOIN children ON o.controller_uid = children.uid
   WHERE o.cluster_id = %(cluster)s::uuid
 )
-SELECT "group", kind, namespace, name, uid, resource_version, body::text, owned_hash FROM found
+SELECT "group", kind, namespace, name, uid, resource_version, body::text, owned_hash, controller_uid FROM found
 """
 
 
-def view(cluster_id: UUID, refs: Sequence[Ref], uids: Sequence[UUID]) -> View:
-    """The cache's rows for these objects, and for what descends from them (VM → VMI → pod, DataVolume → PVC)."""
-    if not refs:
-        return View({})
-    rows = sql.run(
+def views(cluster_id: UUID, held: Mapping[UUID, Sequence[Held]]) -> dict[UUID, View]:
+    """By row: its objects as the cache has them, and what descends from them (VM → VMI → pod, DataVolume → PVC)."""
+    owner_of = {item.ref: owner for owner, items in held.items() for item in items}
+    if not owner_of:
+        return {}
+    uid_of = {item.uid: owner for owner, items in held.items() for item in items if item.uid}
+    found = sql.run(
         VIEW,
-        {
-            "cluster": cluster_id,
-            "groups": [ref.group for ref in refs],
-            "kinds": [ref.kind for ref in refs],
-            "namespaces": [ref.namespace for ref in refs],
-            "names": [ref.name for ref in refs],
-            "uids": list(uids),
-        },
+        {"cluster": cluster_id, **keys_of(owner_of), "uids": list(uid_of)},
         prepare=False,  # its best plan depends on how large the table has grown
     )
-    return View({Ref(*ref): Seen(uid, version, orjson.loads(body), owned) for *ref, uid, version, body, owned in rows})
+    seen: dict[UUID, dict[Ref, Seen]] = {}
+    for *key, uid, version, body, owned, controller in found:  # parents come before what they control
+        ref = Ref(*key)
+        owner = owner_of.get(ref) or uid_of.get(controller)
+        if owner is None:
+            continue
+        uid_of.setdefault(uid, owner)
+        seen.setdefault(owner, {})[ref] = Seen(uid, version, orjson.loads(body), owned)
+    return {owner: View(objects) for owner, objects in seen.items()}
 
 
 def with_answers(view: View, answers: Iterable[Mapping[str, Any]]) -> View:

@@ -12,7 +12,7 @@ from typing import Any
 from django.utils.module_loading import import_string
 
 from clusters import connections, inventory, kinds, observed, status
-from clusters.apply import Action, Change, ChangeSet, Difference, Held, Owner, Wanted, plan, stamped
+from clusters.apply import Action, Change, ChangeSet, Difference, Held, Owner, Wanted, plan, stamped, with_volumes
 from clusters.errors import KubeError
 from clusters.queue import Key
 from clusters.reconcile import Recipe, Situation
@@ -34,11 +34,12 @@ class Intent:
 def intend(key: Key) -> Intent | None:
     """Read inside the transaction that is to be rolled back. None: the row would be gone."""
     recipe: Recipe = import_string(kinds.by_name(key.kind).recipe)
-    row = recipe.load(key.object_id)
+    row = next(iter(recipe.load([key.object_id])), None)
     if row is None:
         return None
-    wanted = () if row.deletion_requested_at else tuple(recipe.wanted(Situation(row, observed.View({}))))
-    held = inventory.judged(inventory.of(row), {item.ref for item in wanted}, recipe.destroyable)
+    known = inventory.of([row]).get(row.pk, ())
+    wanted = () if row.deletion_requested_at else tuple(recipe.wanted(Situation(row, observed.View({}), known)))
+    held = inventory.judged(known, with_volumes(item.ref for item in wanted), recipe.destroyable)
     return Intent(row, wanted, tuple(held))
 
 
@@ -51,12 +52,16 @@ def changes(intent: Intent) -> ChangeSet:
         for item in intent.wanted
         if item.ref not in have
     ]
-    uids = [item.uid for item in intent.held if item.uid]
-    view = observed.view(intent.row.cluster_pk(), [item.ref for item in intent.held], uids)
+    view = _view(intent)
     # A disk is lost only if its VM has been there: what is merely about to be made says nothing.
     wanted = [item if item.before in have else replace(item, before=None) for item in intent.wanted]
     found = plan(wanted, [*intent.held, *new], view.objects)
     return [_whole(change) for change in found if change.action not in (Action.UNCHANGED, Action.CHECK)]
+
+
+def _view(intent: Intent) -> observed.View:
+    found = observed.views(intent.row.cluster_pk(), {intent.row.pk: intent.held}) if intent.held else {}
+    return found.get(intent.row.pk) or observed.View({})
 
 
 def needs_restart(intent: Intent, found: ChangeSet) -> bool:
@@ -64,8 +69,7 @@ def needs_restart(intent: Intent, found: ChangeSet) -> bool:
     machines = [change for change in found if change.ref.kind == "VirtualMachine" and change.action is Action.UPDATE]
     if not any(item.path.startswith("spec.template.") for change in machines for item in change.differences):
         return False
-    uids = [item.uid for item in intent.held if item.uid]
-    view = observed.view(intent.row.cluster_pk(), [item.ref for item in intent.held], uids)
+    view = _view(intent)
     return bool(view.of_kind("VirtualMachineInstance"))
 
 

@@ -4,22 +4,20 @@ All times are the database's `clock_timestamp()`, so that clocks of workers don'
 """
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
-from clusters import kinds, sql, wakeup
+from clusters import fence, kinds, sql, wakeup
 from clusters.errors import Fenced
 from clusters.models import Reconciled, WorkItem
 from core import trial
 
-LEASE_SECONDS = 60
-BATCH = 8
-# A batch is claimed at once and run one by one: small enough that a second worker finds work, too.
-BATCH_SECONDS = 20.0
+# A batch goes through its steps together, so that what its rows ask of the database is one statement. Small enough that
+# a second worker finds work, too.
+BATCH = 20
 
 
 @dataclass(frozen=True)
@@ -32,29 +30,9 @@ class Key:
     tenant_id: UUID
 
 
-# A renewal that a crash of the database undoes only ends the lease sooner: its commit need not wait for the disk.
-RENEW = """
-WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-UPDATE clusters_workitem SET leased_until = clock_timestamp() + %s::float8 * interval '1 second' FROM quick
-WHERE lease_token = %s::uuid AND leased_until > clock_timestamp() RETURNING 1
-"""
-# The owner's row locked, then the work item, if the lease is still ours: `held` has one row or none. It needs `own`
-# before it can lock, so the order of locks is that of ENGINE §1.
-HELD = """
-WITH own AS MATERIALIZED (SELECT id FROM {table} WHERE id = %(owner)s::uuid FOR NO KEY UPDATE),
-held AS MATERIALIZED (
-  SELECT w.id FROM clusters_workitem w, own
-  WHERE w.lease_token = %(lease)s::uuid AND w.leased_until > clock_timestamp() FOR UPDATE OF w)
-"""
-UPDATE = """, done AS (UPDATE {table} t SET {assignment} FROM held WHERE t.id = %(owner)s::uuid RETURNING 1)
-SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM done)
-"""
-HOLD = "SELECT 1 FROM clusters_workitem WHERE lease_token = %s::uuid AND leased_until > clock_timestamp() FOR UPDATE"
-
-
 @dataclass(frozen=True)
 class Lease:
-    """A claimed work item. Whoever holds it proves so before every write: `renew`, `hold`."""
+    """A claimed work item. Whoever holds it proves so before every write (`fence`)."""
 
     kind: str
     object_id: UUID
@@ -64,27 +42,9 @@ class Lease:
     token: UUID
 
     def renew(self) -> None:
-        """Before every write to the cluster: prolong the lease, or raise Fenced if it is no longer ours."""
-        if not sql.run(RENEW, [LEASE_SECONDS, self.token]):
+        """Before a write to the cluster: prolong the lease, or raise Fenced if it is no longer ours."""
+        if not fence.renew([self.token]):
             raise Fenced
-
-    def hold(self) -> None:
-        """Inside a transaction that already locked the owner's row: keep the lease ours until it commits."""
-        if not sql.run(HOLD, [self.token]):
-            raise Fenced
-
-    def stroke(self, row: Reconciled, statement: str, params: Mapping[str, Any]) -> list[sql.Row]:
-        """Lock the row, prove the lease and write, as one statement: the first column must tell how many `held` has."""
-        held = HELD.format(table=connection.ops.quote_name(row._meta.db_table))
-        found = sql.run(held + statement, {"owner": row.pk, "lease": self.token, **params})
-        if not found[0][0]:
-            raise Fenced
-        return found
-
-    def update(self, row: Reconciled, assignment: str, params: Mapping[str, Any]) -> None:
-        """Set columns of the row that the lease is about; raises Fenced if it is no longer ours."""
-        table = connection.ops.quote_name(row._meta.db_table)
-        self.stroke(row, UPDATE.format(table=table, assignment=assignment), params)
 
 
 def key_of(row: Reconciled) -> Key:
@@ -198,7 +158,7 @@ def claim(cluster_id: UUID, *, limit: int = BATCH) -> list[Lease]:
             if cursor.rowcount == 0:
                 return []
             limit = 1
-        cursor.execute(CLAIM, {"cluster": cluster_id, "limit": limit, "lease": LEASE_SECONDS})
+        cursor.execute(CLAIM, {"cluster": cluster_id, "limit": limit, "lease": fence.LEASE_SECONDS})
         return [Lease(*row) for row in cursor.fetchall()]
 
 
@@ -243,17 +203,6 @@ def again(lease: Lease, seconds: float, *, failed: bool, error: str = "") -> Non
             "WHERE lease_token = %(token)s",
             {"error": error[:2000], "failed": failed, "seen": lease.seen, "seconds": seconds, "token": lease.token},
         )
-
-
-def park(lease: Lease, parent: tuple[str, UUID]) -> bool:
-    """Sleep until the parent is ready. False: requested again meanwhile, so it stays due now (ENGINE §1)."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE clusters_workitem SET lease_token = NULL, leased_until = NULL, due_at = NULL, "
-            "parked_on_kind = %s, parked_on_id = %s WHERE lease_token = %s AND requested_seq = %s",
-            [parent[0], parent[1], lease.token, lease.seen],
-        )
-        return bool(cursor.rowcount)
 
 
 def unpark(parent: tuple[str, UUID]) -> int:

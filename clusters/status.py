@@ -1,8 +1,8 @@
 """The one writer of status: phase, conditions, what was observed. Screens read it, nothing else sets it (ENGINE §4)."""
 
 import logging
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -11,12 +11,13 @@ import orjson
 from django.db import connection, transaction
 from django.utils import timezone
 
-from clusters import connections, kinds, live, observed, queue, sql
+from clusters import connections, fence, kinds, live, observed, queue, sql
 from clusters.conditions import Outcome, merged
-from clusters.errors import KubeError
+from clusters.errors import Fenced, KubeError
 from clusters.models import Installation, InventoryItem, ObservedObject, Reconciled
 from clusters.queue import Lease
 from clusters.refs import Ref
+from clusters.steps import Finish
 
 log = logging.getLogger(__name__)
 MIRROR_SECONDS = 10.0
@@ -28,42 +29,127 @@ def installation() -> UUID:
     return Installation.objects.values_list("id", flat=True).get()
 
 
-def record(row: Reconciled, outcome: Outcome) -> bool:
-    """Write the outcome of the generation that was read. Call it inside `inventory.fenced`.
+# What becomes of the work item: `act` as asked for, unless the row or the item has been asked for anew meanwhile.
+# `own` and `held` are of `fence.HELD`: locked, so that what is decided here still holds when it is written.
+FINISH = """, r AS MATERIALIZED (
+  SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(id uuid, seen bigint, changed boolean, act text, pause float8,
+    error text, parent_kind text, parent_id uuid, read bigint, {columns})),
+verdict AS MATERIALIZED (
+  SELECT held.id, r.id AS row_id, own.observed_generation <= r.read AS current, r.pause, r.error, r.parent_kind,
+    r.parent_id, held.requested_seq <> r.seen AS requested,
+    CASE WHEN r.act = 'failed' THEN 'failed'
+      WHEN own.observed_generation > r.read OR own.generation <> r.read THEN 'newer'
+      WHEN r.act IN ('done', 'park') AND held.requested_seq <> r.seen THEN 'now' ELSE r.act END AS act
+  FROM r JOIN held ON held.object_id = r.id JOIN own ON own.id = r.id),
+written AS (
+  UPDATE {table} t SET {assignments}, updated_at = clock_timestamp() FROM r, verdict v
+  WHERE t.id = r.id AND v.row_id = r.id AND v.current AND r.changed),
+dropped AS (DELETE FROM clusters_workitem w USING verdict v WHERE w.id = v.id AND v.act = 'done'),
+kept AS (
+  UPDATE clusters_workitem w SET lease_token = NULL, leased_until = NULL,
+    attempts = CASE v.act WHEN 'failed' THEN w.attempts + 1 WHEN 'park' THEN w.attempts ELSE 0 END,
+    due_at = CASE WHEN v.act = 'park' THEN NULL
+      WHEN v.act IN ('newer', 'now') OR v.requested AND (w.attempts = 0 OR v.act <> 'failed') THEN clock_timestamp()
+      ELSE clock_timestamp() + v.pause * interval '1 second' END,
+    parked_on_kind = CASE v.act WHEN 'park' THEN v.parent_kind ELSE '' END,
+    parked_on_id = CASE v.act WHEN 'park' THEN v.parent_id END,
+    last_error = CASE v.act WHEN 'failed' THEN v.error ELSE '' END
+  FROM verdict v WHERE w.id = v.id AND v.act NOT IN ('done', 'hold'))
+SELECT row_id, current, act FROM verdict
+"""
+COLUMNS = ("phase", "conditions", "observed_generation", "ready_at")
 
-    True: a newer generation is there already, so the row has to be looked at again.
+
+def finish(asked: Sequence[Finish]) -> list[str | Fenced]:
+    """Write outcomes of rows of one kind and complete or keep their work items, each under its own lease.
+
+    The answers: `done` (the item is gone), `hold` (kept under its lease), `park`, `later`, `now`, `failed`, or `newer`:
+    another generation is there already. What was observed of an older one than the row shows changes nothing.
     """
     now = timezone.now()
-    values: dict[str, Any] = {
+    answers: dict[UUID, str] = {}
+    by_fields: dict[tuple[str, ...], list[Finish]] = {}
+    for step in asked:
+        by_fields.setdefault(tuple(sorted(step.outcome.fields)), []).append(step)
+    for fields, steps in by_fields.items():
+        values = {step.row.pk: _values(step, now) for step in steps}
+        for pk, current, act in _finish(steps, fields, values):
+            answers[pk] = act
+            if current:
+                _shown(next(step.row for step in steps if step.row.pk == pk), values[pk])
+    return [answers.get(step.row.pk) or Fenced() for step in asked]
+
+
+def _finish(steps: Sequence[Finish], fields: tuple[str, ...], values: Mapping[UUID, dict[str, Any]]) -> list[sql.Row]:
+    model = type(steps[0].row)
+    table = model._meta.db_table
+    rows = [{**_line(step), **values[step.row.pk]} for step in steps]
+    for line, step in zip(rows, steps, strict=True):
+        line["changed"] = any(getattr(step.row, name) != value for name, value in values[step.row.pk].items())
+    return fence.stroke(
+        table,
+        [step.row.pk for step in steps],
+        [step.lease.token for step in steps],
+        _statement(model, fields),
+        {"rows": orjson.dumps(rows).decode()},
+    )
+
+
+@cache
+def _statement(model: type[Reconciled], fields: tuple[str, ...]) -> str:
+    quote = connection.ops.quote_name
+    names = [*COLUMNS, *fields]
+    types = {name: model._meta.get_field(name).db_type(connection) for name in names}
+    keep = {"observed_generation": "greatest", "ready_at": "coalesce"}  # never taken back
+    sets = [
+        f"{quote(name)} = {keep[name]}(t.{name}, r.{name})" if name in keep else f"{quote(name)} = r.{quote(name)}"
+        for name in names
+    ]
+    return FINISH.format(
+        table=quote(model._meta.db_table),
+        columns=", ".join(f"{quote(name)} {types[name]}" for name in names),
+        assignments=", ".join(sets),
+    )
+
+
+def _values(step: Finish, now: datetime) -> dict[str, Any]:
+    """The columns of status as this outcome has them. A failed run has observed nothing: ADR 6."""
+    row, outcome = step.row, step.outcome
+    return {
         "phase": str(outcome.phase),
         "conditions": merged(row.conditions, outcome.conditions, now),
+        "observed_generation": row.observed_generation if outcome.failed else row.generation,
+        "ready_at": now if outcome.settled and row.ready_at is None else row.ready_at,
         **outcome.fields,
     }
-    if not outcome.failed:
-        values["observed_generation"] = row.generation
-    if outcome.settled and row.ready_at is None:
-        values["ready_at"] = now
-    rows = type(row)._default_manager.filter(pk=row.pk, observed_generation__lte=row.generation)
-    current = _generation(row)
-    if current is None:
-        return True
+
+
+def _line(step: Finish) -> dict[str, Any]:
+    parent_kind, parent_id = step.parent or ("", None)
+    act = "failed" if step.outcome.failed else "hold" if step.hold else "park" if step.parent else None
+    return {
+        "id": step.row.pk,
+        "seen": step.lease.seen,
+        "read": step.row.generation,
+        "act": act or ("done" if step.pause is None else "later"),
+        "pause": step.pause or 0.0,
+        "error": _first_message(step.outcome)[:2000],
+        "parent_kind": parent_kind,
+        "parent_id": parent_id,
+    }
+
+
+def _first_message(outcome: Outcome) -> str:
+    return next((item.message for item in outcome.conditions if item.message), "")
+
+
+def _shown(row: Reconciled, values: Mapping[str, Any]) -> None:
+    """The row in memory as it is in the database now; whoever watches it is told."""
     changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+    for name, value in changed.items():
+        setattr(row, name, value)
     if changed:
-        rows.update(**changed, updated_at=now)
-        for name, value in changed.items():
-            setattr(row, name, value)
         published(row)
-    return current != row.generation
-
-
-def _generation(row: Reconciled) -> int | None:
-    """The row's generation now, unless a newer one than ours has been observed already."""
-    table = connection.ops.quote_name(row._meta.db_table)
-    found = sql.run(
-        f"SELECT generation FROM {table} WHERE id = %s::uuid AND observed_generation <= %s::bigint",  # noqa: S608
-        [row.pk, row.generation],
-    )
-    return found[0][0] if found else None
 
 
 def published(row: Reconciled, *, deleted: bool = False) -> None:

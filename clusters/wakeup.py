@@ -43,12 +43,17 @@ def _connection() -> Connection:
 
 
 def send(cluster_id: UUID) -> bool:
-    """Wake one drain of this cluster's queue. False, logged and counted, if the broker did not take it."""
+    """Wake one drain of this cluster's queue."""
+    return tell("clusters.tasks.drain", [str(cluster_id)], queue_name(cluster_id))
+
+
+def tell(task: str, arguments: list[str], queue: str) -> bool:
+    """Send one task by its name. False, logged and counted, if the broker did not take it."""
     try:
         current_app.send_task(
-            "clusters.tasks.drain",
-            args=[str(cluster_id)],
-            queue=queue_name(cluster_id),
+            task,
+            args=arguments,
+            queue=queue,
             expires=EXPIRES_SECONDS,
             retry=False,
             ignore_result=True,

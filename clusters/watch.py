@@ -198,12 +198,12 @@ class Watcher:
         """Objects the cache does not have in this version yet: the answer of our own apply is there already."""
         names = list(batch.seen)
         known = {
-            Ref(row.group, row.kind, row.namespace, row.name): (str(row.uid), row.resource_version)
-            for row in ObservedObject.objects.filter(
+            Ref(*key): (str(uid), version)
+            for *key, uid, version in ObservedObject.objects.filter(
                 cluster_id=self.cluster_id,
                 kind__in={ref.kind for ref in names},
                 name__in=[ref.name for ref in names],
-            ).only("group", "kind", "namespace", "name", "uid", "resource_version")
+            ).values_list("group", "kind", "namespace", "name", "uid", "resource_version")
         }
         return [
             live
@@ -220,8 +220,8 @@ class Watcher:
             group=listed.kind.group,
             kind=listed.kind.kind,
             resource_version__lte=listed.version,
-        ).only("group", "kind", "namespace", "name", "uid")
-        found = ((Ref(row.group, row.kind, row.namespace, row.name), row.uid) for row in rows)
+        ).values_list("group", "kind", "namespace", "name", "uid")
+        found = ((Ref(*key), uid) for *key, uid in rows)
         return [(ref, uid) for ref, uid in found if ref not in listed.refs]
 
     def _owners(self, fresh: list[Mapping[str, Any]], gone: list[tuple[Ref, UUID]]) -> list[queue.Key]:

@@ -15,3 +15,14 @@ def uuid7() -> uuid.UUID:
     value |= 0b10 << 62
     value |= random & (2**62 - 1)
     return uuid.UUID(int=value)
+
+
+def uuids_in(text: str, most: int) -> list[uuid.UUID]:
+    """The ids in a comma-separated list, as pages ask for rows; what is none is passed over."""
+    found = []
+    for part in text.split(",")[:most]:
+        try:
+            found.append(uuid.UUID(part))
+        except ValueError:
+            continue
+    return found

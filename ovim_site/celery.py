@@ -6,6 +6,7 @@ of Redis' return (Promise 3), so both connection steps are subclassed to pause f
 
 import logging
 import os
+import time
 from typing import Any
 
 from celery import Celery, bootsteps
@@ -23,7 +24,14 @@ log = logging.getLogger(__name__)
 
 
 class QuickConsumer(Consumer):
-    """A worker's consumer that looks for its broker again every two seconds at least."""
+    """A worker's consumer that looks for its broker again every two seconds at least.
+
+    Workers that were told to serve other queues (`-Q images`) take no cluster's, neither at start nor when announced.
+    """
+
+    def add_task_queue(self, queue: str, *args: Any, **options: Any) -> None:
+        if CONTROL_QUEUE in self.app.amqp.queues.consume_from:
+            super().add_task_queue(queue, *args, **options)
 
     def ensure_connected(self, conn: Any) -> Any:
         def lost(error: Exception, pause: float) -> None:
@@ -48,14 +56,28 @@ class ClusterQueues(bootsteps.StartStopStep):
     requires = (Tasks,)
 
     def start(self, consumer: Any) -> None:
-        from django.db import connection  # noqa: PLC0415  # the app registry is loaded only now
+        from clusters.wakeup import queue_name  # noqa: PLC0415  # the app registry is loaded only now
 
-        from clusters.models import Cluster  # noqa: PLC0415
-        from clusters.wakeup import queue_name  # noqa: PLC0415
+        if CONTROL_QUEUE in consumer.app.amqp.queues.consume_from:
+            for pk in _clusters():
+                consumer.add_task_queue(queue_name(pk))
 
-        for pk in Cluster.objects.values_list("id", flat=True):
-            consumer.add_task_queue(queue_name(pk))
-        connection.close()  # the pool forks children from this process: they must not inherit a connection
+
+def _clusters() -> list[Any]:
+    """Waits for the database: this runs at each new connection to the broker, too, and both may have been restarted."""
+    from django.db import OperationalError, connection  # noqa: PLC0415
+
+    from clusters.models import Cluster  # noqa: PLC0415
+
+    while True:
+        try:
+            return list(Cluster.objects.values_list("id", flat=True))
+        except OperationalError as error:
+            log.warning("the database can't be reached (%s); trying again in %.0f s", error, RETRY["interval_max"])
+            time.sleep(RETRY["interval_max"])
+            maybe_shutdown()
+        finally:
+            connection.close()  # the pool forks children from this process: they must not inherit a connection
 
 
 app = Celery("ovim", set_as_current=True)
@@ -81,8 +103,9 @@ app.conf.update(
         "wake": {"task": "clusters.tasks.wake", "schedule": 1.0, "options": {"expires": 2}},
         "sweep": {"task": "clusters.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
         "forget": {"task": "core.tasks.sweep", "schedule": 600.0, "options": {"expires": 600}},
+        "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
     },
     timezone="UTC",
 )
 app.steps["consumer"].add(ClusterQueues)
-app.autodiscover_tasks(["clusters", "core"])
+app.autodiscover_tasks(["clusters", "catalogs", "core"])

@@ -172,5 +172,5 @@ LOGGING = {
     "formatters": {"json": {"()": "ovim_site.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django.request": {"level": "ERROR"}, "celery": {"level": "INFO"}},
+    "loggers": {"django.request": {"level": "ERROR"}, "celery": {"level": "INFO"}, "httpx": {"level": "WARNING"}},
 }

@@ -1,6 +1,6 @@
 """Organizations as the engine knows them: one row to reconcile per cluster they are placed on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +38,8 @@ def _namespace(placement: Placement) -> str:
     return kept.name
 
 
-def _load(pk: UUID) -> Placement | None:
-    return Placement.objects.filter(pk=pk, owner_kind=OWNER).first()
+def _load(pks: Sequence[UUID]) -> Iterable[Placement]:
+    return Placement.objects.filter(pk__in=pks, owner_kind=OWNER)
 
 
 def _wanted(situation: Situation) -> Sequence[Wanted]:

@@ -1,6 +1,6 @@
 """VDCs as the engine knows them: how rows become objects, and objects a status."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,8 +21,8 @@ from vdcs.models import QuotaScope, Vdc
 RECONCILER = system_actor("reconciler")
 
 
-def _load(pk: UUID) -> Vdc | None:
-    return Vdc.objects.select_related("organization", "placement").filter(pk=pk).first()
+def _load(pks: Sequence[UUID]) -> Iterable[Vdc]:
+    return Vdc.objects.select_related("organization", "placement").filter(pk__in=pks)
 
 
 def _wanted(situation: Situation) -> Sequence[Wanted]:
@@ -105,4 +105,5 @@ VDC = Kind(
     parent=lambda vdc: ("placed-organization", vdc.placement_id),
     delete=services.delete_locked,
     children={"vm": "vdc_id"},
+    above=lambda vdc: vdc.placement,
 )

@@ -110,7 +110,11 @@ def ledger(resource: str, enforcement: str) -> str:
 
 def limited_classes(vdc: Vdc) -> list[str]:
     """Storage classes with a limit of their own, here or in the organization: what names none would slip past them."""
-    limits = {name for scope in _scopes(vdc) if scope is not None for name in scope.limits}
+    return classes_in(scope for scope in _scopes(vdc) if scope is not None)
+
+
+def classes_in(scopes: Iterable[QuotaScope]) -> list[str]:
+    limits = {name for scope in scopes for name in scope.limits}
     return sorted(name.partition("/")[2] for name in limits if "/" in name)
 
 

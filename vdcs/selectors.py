@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Q
+
 from clusters.models import NamespaceAllotment
 from vdcs import quotas
 from vdcs.facts import VdcFacts
-from vdcs.models import NetworkMode, QuotaScope, Vdc
+from vdcs.models import NetworkMode, QuotaMode, QuotaScope, Vdc
 
 
 def facts(vdc: Vdc) -> VdcFacts:
@@ -28,6 +30,12 @@ def facts(vdc: Vdc) -> VdcFacts:
         max_disk_gib=vdc.max_disk_gib,
         limits=scope.limits if scope else {},
     )
+
+
+def limited_classes(vdc: Vdc) -> list[str]:
+    """As `quotas.limited_classes` will see them, without a lock: to choose from."""
+    binding = Q(vdc=vdc) | Q(vdc=None, mode=QuotaMode.ELASTIC)
+    return quotas.classes_in(QuotaScope.objects.filter(binding, organization=vdc.organization_id))
 
 
 def usage(vdc: Vdc) -> Mapping[str, Any]:

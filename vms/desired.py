@@ -17,7 +17,7 @@ def vm_objects(vm: VmFacts) -> list[Wanted]:
     """Disks before their VM, and never again once it could have written to them (ENGINE §3)."""
     machine = vm_ref(vm)
     disks = [
-        Wanted(data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine)
+        Wanted(data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine, remake=disk.remake)
         for disk in sorted(vm.disks, key=lambda disk: disk.position)
     ]
     return [
@@ -27,12 +27,16 @@ def vm_objects(vm: VmFacts) -> list[Wanted]:
     ]
 
 
+def disk_ref(vm: VmFacts, disk: DiskFacts) -> Ref:
+    return Ref("cdi.kubevirt.io", "DataVolume", vm.namespace, disk.name)
+
+
 def vm_ref(vm: VmFacts) -> Ref:
     return Ref("kubevirt.io", "VirtualMachine", vm.namespace, vm.name)
 
 
 def run_strategy(vm: VmFacts) -> str:
-    return ON if vm.powered_on and not vm.held else OFF
+    return ON if vm.powered_on and vm.startable else OFF
 
 
 def labels(vm: VmFacts) -> dict[str, str]:

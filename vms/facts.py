@@ -6,7 +6,10 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class DiskFacts:
-    """A disk of a VM. Without an image address it is blank."""
+    """A disk of a VM. Without an image address it is blank.
+
+    `no_image`: what its image was seen to be instead of one. `remake`: the uid of the lost one that it replaces by order.
+    """
 
     id: UUID
     name: str
@@ -15,6 +18,8 @@ class DiskFacts:
     image_url: str = ""
     checksum: str = ""
     storage_class: str = ""
+    no_image: str = ""
+    remake: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -33,3 +38,8 @@ class VmFacts:
     user_data: str = ""
     ssh_keys: tuple[str, ...] = ()
     held: bool = False
+
+    @property
+    def startable(self) -> bool:
+        """A disk that is lost, or was filled from what is no disk image, keeps a VM from being started."""
+        return not self.held and not any(disk.no_image for disk in self.disks)

@@ -10,7 +10,7 @@ from clusters.models import Phase
 from core import quantities
 from core.names import dns_label
 from vdcs.models import Vdc
-from vms.models import PowerState
+from vms.models import Order, PowerState
 
 LONGEST_NUMBER = 64
 
@@ -48,6 +48,9 @@ class VmForm(forms.Form):
     cpu = forms.IntegerField(label="vCPU", min_value=1, max_value=2**31 - 1, required=False)
     memory_mib = QuantityField(quantities.mebibytes, "8Gi", label="Memory", help_text="Such as 4Gi or 512Mi.")
     disk_gib = QuantityField(quantities.gibibytes, "20Gi", label="Disk", help_text="Such as 20Gi.")
+    storage_class = forms.ChoiceField(
+        label="Storage class", required=False, help_text="There are limits by class here, so one has to be named."
+    )
     ssh_keys = forms.CharField(
         label="SSH keys",
         required=False,
@@ -64,12 +67,34 @@ class VmForm(forms.Form):
         widget=forms.Textarea({"rows": 6, "spellcheck": "false", "placeholder": "#cloud-config"}),
     )
 
-    def __init__(self, *args: Any, vdcs: Iterable[Vdc], items: Iterable[CatalogItem], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        vdcs: Iterable[Vdc],
+        items: Iterable[CatalogItem],
+        classes: Callable[[Vdc], list[str]],
+        **kwargs: Any,
+    ) -> None:
+        """`classes`: the storage classes that a VDC asks to choose from; without any there is no such field."""
         super().__init__(*args, **kwargs)
         self._vdcs = {str(vdc.pk): vdc for vdc in vdcs}
         self._items = {str(item.pk): item for item in items}
         self.fields["vdc"].choices = [(pk, _place(vdc)) for pk, vdc in self._vdcs.items()]  # type: ignore[attr-defined]
         self.fields["catalog_item"].choices = [(pk, item.display_name) for pk, item in self._items.items()]  # type: ignore[attr-defined]
+        self._offer_classes(classes)
+
+    def _offer_classes(self, classes: Callable[[Vdc], list[str]]) -> None:
+        vdc = self.chosen("vdc")
+        names = classes(vdc) if vdc else []
+        if not names:
+            del self.fields["storage_class"]
+            return
+        self.fields["storage_class"].choices = [("", "Choose one"), *((name, name) for name in names)]  # type: ignore[attr-defined]
+        if self.is_bound and self.data.get("storage_class") not in names:  # chosen for the VDC that was picked before
+            self.data = dict(self.data.items()) | {"storage_class": ""}
+
+    def storage(self) -> forms.BoundField | None:
+        return self["storage_class"] if "storage_class" in self.fields else None
 
     @property
     def items(self) -> list[CatalogItem]:
@@ -101,7 +126,10 @@ class VmForm(forms.Form):
         item = self.chosen("catalog_item")
         typed = self.cleaned_data if self.is_bound else {}
         found = {name: typed.get(name) or getattr(item, name, None) for name in SIZES}
-        return {name: value for name, value in found.items() if value is not None and name not in self.errors}
+        sizes = {name: value for name, value in found.items() if value is not None and name not in self.errors}
+        if typed.get("storage_class") and "disk_gib" in sizes:
+            sizes[f"disk_gib/{typed['storage_class']}"] = sizes["disk_gib"]
+        return sizes
 
 
 SIZES = ("cpu", "memory_mib", "disk_gib")
@@ -109,6 +137,14 @@ SIZES = ("cpu", "memory_mib", "disk_gib")
 
 def _place(vdc: Vdc) -> str:
     return f"{vdc.organization.name} / {vdc.name}"
+
+
+class OrderForm(forms.Form):
+    """An order, given beside the condition that asks for it."""
+
+    order = forms.ChoiceField(choices=Order.choices)
+    disk = forms.UUIDField(required=False)
+    confirm = forms.CharField(required=False, max_length=63)
 
 
 class VmFilter(forms.Form):

@@ -19,7 +19,26 @@ class PowerState(models.TextChoices):
     OFF = "off"
 
 
-class VirtualMachine(Reconciled):
+class Order(models.TextChoices):
+    """What a reconciler won't do by itself, ordered by a person. `accept` is done at once, the others are carried out."""
+
+    RECREATE_DISK = "recreate-disk"
+    REPAIR = "repair"
+    ACCEPT = "accept"
+    FORGET_VOLUME = "forget-volume"
+
+
+class Ordered(models.Model):
+    """A row that orders can be given about. One stands until it is done; it is about the object of `order_uid` only."""
+
+    order = models.CharField(max_length=16, choices=Order.choices, blank=True, default="")
+    order_uid = models.UUIDField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class VirtualMachine(Reconciled, Ordered):
     """A VM in a VDC. `power_state` is intent; what the cluster shows is in `phase`, `node`, `ip_addresses`.
 
     `power_generation` is the generation of the last change of power intent, `power_applied_generation` that of the
@@ -86,7 +105,7 @@ class DiskSource(models.TextChoices):
     BLANK = "blank"
 
 
-class Disk(models.Model):
+class Disk(Ordered):
     """A disk: a DataVolume and its PVC in the cluster. Destroyed only by its own deletion (ENGINE §3).
 
     While it is attached, its VM's reconciler writes its objects (`InventoryItem.owner`); `data_of` is always the disk.
@@ -106,6 +125,8 @@ class Disk(models.Model):
     storage_class = models.CharField(max_length=253, blank=True)
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    no_image: str = ""  # what its image was seen to be instead of one; `selectors.load` brings it along
 
     class Meta:
         verbose_name = "disk"

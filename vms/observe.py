@@ -142,11 +142,14 @@ def printable(live: Live) -> str:
 
 
 def import_failure(vm: VmFacts, live: Live) -> str:
-    """CDI's cause, with the disk it is about; empty while nothing has failed.
+    """The cause, with the disk it is about; empty while nothing has failed.
 
-    CDI tries most imports again and again; between two tries the last cause stands.
+    Ours, where the image is none: CDI takes an HTML page for a raw disk. Else CDI's, which tries most imports again and
+    again; between two tries the last cause stands.
     """
     for disk in vm.disks:
+        if disk.no_image:
+            return f"{disk.name}: {disk.no_image}"
         volume = live.volumes.get(disk.name)
         status = (volume or {}).get("status") or {}
         if volume is None or status.get("phase") == "Succeeded":
@@ -175,11 +178,11 @@ def _unready(vm: VmFacts, live: Live) -> list[tuple[str, str]]:
 
 
 def _disks(vm: VmFacts, live: Live, failure: str) -> Condition:
+    if failure:
+        return false("DiskReady", "ImportFailed", failure)
     waiting = _unready(vm, live)
     if not waiting:
         return true("DiskReady", "Imported", "All disks are filled.")
-    if failure:
-        return false("DiskReady", "ImportFailed", failure)
     return false("DiskReady", "Importing", ", ".join(f"{name}: {progress}" for name, progress in waiting))
 
 

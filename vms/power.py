@@ -4,14 +4,15 @@ The one place where a reconciler changes intent, and where what a stopped VM hel
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from clusters import queue
+from clusters import queue, steps
 from clusters.apply import Wanted, token_of
 from clusters.errors import KubeError
 from clusters.queue import Lease
 from clusters.reconcile import Situation
 from clusters.refs import Ref
+from clusters.steps import Steps
 from core.actor import system_actor
 from core.errors import Busy, Conflict, NotFound, QuotaExceeded, Stale
 from vms import desired, selectors, services
@@ -21,25 +22,20 @@ CLUSTER = system_actor("cluster")
 FIELD = ".spec.runStrategy"
 
 
-class Reader(Protocol):
-    """The part of a cluster's client that is needed here."""
-
-    def get(self, ref: Ref) -> Mapping[str, Any] | None: ...
-
-
-def before(situation: Situation, cluster: Reader) -> VirtualMachine | None:
+def before(situation: Situation, lease: Lease) -> Steps[VirtualMachine | None]:
     """Ahead of the plan: accept a power change made in the cluster, and give back what a stopped VM held."""
     vm: VirtualMachine = situation.row
     ref = desired.vm_ref(selectors.facts(vm))
     cached = situation.view.get(ref)
-    on = vm.power_state == PowerState.ON
+    accepted = None
     if is_settled(vm) and cached is not None:
         instances = bool(situation.view.of_kind("VirtualMachineInstance"))
-        if means_on(cached, exists=instances) != on:
-            return _accept(situation, vm, ref, cluster)
-    if not on and selectors.holds_active(vm):
-        _release(situation, vm, ref, cluster)
-    return None
+        if means_on(cached, exists=instances) != (vm.power_state == PowerState.ON):
+            accepted = yield from _accept(situation, vm, ref, lease)
+            vm = accepted or vm
+    if vm.power_state == PowerState.OFF and selectors.holds_active(vm):
+        yield from _release(situation, vm, ref, lease)
+    return accepted
 
 
 def means_on(live: Mapping[str, Any], *, exists: bool) -> bool:
@@ -53,12 +49,16 @@ def is_settled(vm: VirtualMachine) -> bool:
     return vm.power_applied_generation >= vm.power_generation
 
 
-def _accept(situation: Situation, vm: VirtualMachine, ref: Ref, cluster: Reader) -> VirtualMachine | None:
+def _live(lease: Lease, ref: Ref) -> Steps[Mapping[str, Any] | None]:
+    return steps.read(lease, lambda client: client.get(ref))
+
+
+def _accept(situation: Situation, vm: VirtualMachine, ref: Ref, lease: Lease) -> Steps[VirtualMachine | None]:
     uids = {str(item.uid) for item in situation.held if item.uid is not None}
-    live = cluster.get(ref)
+    live = yield from _live(lease, ref)
     if live is None or live["metadata"]["uid"] not in uids:
         return None
-    on = means_on(live, exists=cluster.get(_instance(ref)) is not None)
+    on = means_on(live, exists=(yield from _live(lease, _instance(ref))) is not None)
     if on == (vm.power_state == PowerState.ON) or _is_ours(live, on=on):
         return None
     # Off without being halted (Manual) is accepted as intent that has yet to be applied: only Halted frees its quota.
@@ -73,7 +73,7 @@ def _accept(situation: Situation, vm: VirtualMachine, ref: Ref, cluster: Reader)
     except Busy:
         queue.request(vm)  # what runs must be claimed or stopped: again at once, not when drift is looked at
         return None
-    return selectors.load(vm.pk)
+    return next(iter(selectors.load([vm.pk])), None)
 
 
 def _is_ours(live: Mapping[str, Any], *, on: bool) -> bool:
@@ -94,9 +94,10 @@ def _instance(ref: Ref) -> Ref:
     return Ref("kubevirt.io", "VirtualMachineInstance", ref.namespace, ref.name)
 
 
-def _release(situation: Situation, vm: VirtualMachine, ref: Ref, cluster: Reader) -> None:
+def _release(situation: Situation, vm: VirtualMachine, ref: Ref, lease: Lease) -> Steps[None]:
     """Read live, after the generation: the VM is halted, gone or never came to be, and nothing of it runs."""
-    live, instance = cluster.get(ref), cluster.get(_instance(ref))
+    live = yield from _live(lease, ref)
+    instance = yield from _live(lease, _instance(ref))
     foreign = live is not None and not _may_be_ours(situation, ref, live)
     if live is not None and not foreign and live["spec"].get("runStrategy") != desired.OFF:
         return
@@ -140,13 +141,8 @@ def overrule(vm: VirtualMachine, wanted: Wanted, error: KubeError, live: Mapping
     return {"spec": {"runStrategy": strategy}}
 
 
-def acknowledged(vm: VirtualMachine, lease: Lease, refs: set[Ref]) -> None:
+def acknowledged(vm: VirtualMachine, refs: set[Ref]) -> dict[str, Any]:
     """The cluster has the power intent as it was read."""
     if is_settled(vm) or desired.vm_ref(selectors.facts(vm)) not in refs:
-        return
-    lease.update(
-        vm,
-        "power_applied_generation = greatest(t.power_applied_generation, %(applied)s::bigint)",
-        {"applied": vm.power_generation},
-    )
-    vm.power_applied_generation = vm.power_generation
+        return {}
+    return {"power_applied_generation": vm.power_generation}

@@ -1,16 +1,18 @@
 """Reads: a VM's facts for the reconciler."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from catalogs.magic import Verdict
 from catalogs.models import Image
 from clusters import sql
 from vdcs.models import QuotaClaim, Vdc
 from vms.facts import DiskFacts, VmFacts
-from vms.models import Disk, PowerState, VirtualMachine
+from vms.models import Disk, Order, PowerState, VirtualMachine
 from vms.quotas import VM
 
 
@@ -18,39 +20,53 @@ def loaded() -> QuerySet[VirtualMachine]:
     return VirtualMachine.objects.select_related("vdc").prefetch_related("disks__image")
 
 
-def load(pk: UUID) -> VirtualMachine | None:
-    """As the first of `loaded()`, in two statements that are planned once: the engine does this for every look."""
-    found = sql.run(_one(), [pk])
-    if not found:
-        return None
+def load(pks: Sequence[UUID]) -> list[VirtualMachine]:
+    """As `loaded()`, in two statements that are planned once: the engine does this for every look."""
     width = sql.width(VirtualMachine)
-    vm = sql.instance(VirtualMachine, found[0][:width])
-    vm.vdc = sql.instance(Vdc, found[0][width:])
-    disks: Any = Disk.objects.all()
-    disks._result_cache = [_disk(row) for row in sql.run(_disks(), [pk])]  # noqa: SLF001  # as prefetch_related leaves it
-    vm._prefetched_objects_cache = {"disks": disks}  # type: ignore[attr-defined]  # noqa: SLF001
-    return vm
+    vms: dict[UUID, VirtualMachine] = {}
+    vdcs: dict[UUID, Vdc] = {}  # many VMs of a batch are in one
+    for row in sql.run(_vms(), [list(pks)]):
+        vm = sql.instance(VirtualMachine, row[:width])
+        if vm.vdc_id not in vdcs:
+            vdcs[vm.vdc_id] = sql.instance(Vdc, row[width:])
+        vm.vdc = vdcs[vm.vdc_id]
+        vms[vm.pk] = vm
+    disks: dict[UUID | None, list[Disk]] = {}
+    for row in sql.run(_disks(), [list(pks)]):
+        disk = _disk(row)
+        disks.setdefault(disk.vm_id, []).append(disk)
+    for vm in vms.values():
+        of_vm: Any = Disk.objects.all()
+        of_vm._result_cache = disks.get(vm.pk, [])  # noqa: SLF001  # as prefetch_related leaves it
+        vm._prefetched_objects_cache = {"disks": of_vm}  # type: ignore[attr-defined]  # noqa: SLF001
+    return list(vms.values())
 
 
 def _disk(row: sql.Row) -> Disk:
     width = sql.width(Disk)
     disk = sql.instance(Disk, row[:width])
-    disk.image = sql.instance(Image, row[width:]) if disk.image_id else None
+    disk.image = sql.instance(Image, row[width:-1]) if disk.image_id else None
+    disk.no_image = row[-1]
     return disk
 
 
 @cache
-def _one() -> str:
+def _vms() -> str:
     vm, vdc = sql.columns(VirtualMachine, "v"), sql.columns(Vdc, "d")
-    return f"SELECT {vm}, {vdc} FROM vms_virtualmachine v JOIN vdcs_vdc d ON d.id = v.vdc_id WHERE v.id = %s::uuid"  # noqa: S608
+    return (
+        f"SELECT {vm}, {vdc} FROM vms_virtualmachine v JOIN vdcs_vdc d ON d.id = v.vdc_id "  # noqa: S608
+        "WHERE v.id = ANY(%s::uuid[])"
+    )
 
 
 @cache
 def _disks() -> str:
     disk, image = sql.columns(Disk, "k"), sql.columns(Image, "i")
     return (
-        f"SELECT {disk}, {image} FROM vms_disk k LEFT JOIN catalogs_image i ON i.id = k.image_id "  # noqa: S608
-        "WHERE k.vm_id = %s::uuid"
+        f"SELECT {disk}, {image}, coalesce(p.message, '') FROM vms_disk k "  # noqa: S608
+        "LEFT JOIN catalogs_image i ON i.id = k.image_id "
+        f"LEFT JOIN catalogs_imageprobe p ON p.disk_id = k.id AND p.verdict = '{Verdict.NOT_AN_IMAGE}' "
+        "WHERE k.vm_id = ANY(%s::uuid[])"
     )
 
 
@@ -64,6 +80,8 @@ def facts(vm: VirtualMachine, *, held: bool = False) -> VmFacts:
             image_url=disk.image_url,
             checksum=disk.image.checksum if disk.image and disk.image.url == disk.image_url else "",
             storage_class=disk.storage_class,
+            no_image=disk.no_image,
+            remake=disk.order_uid if disk.order == Order.RECREATE_DISK else None,
         )
         for disk in vm.disks.all()
     ]

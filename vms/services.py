@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from catalogs import probes
 from catalogs.images import BadImage, check_url
 from catalogs.models import CatalogItem, Image
 from clusters import queue
@@ -96,6 +97,7 @@ def create_vm(
     quotas.claim(vdc, [*of_vm(vm), *of_disks([disk])])
     audit.record(actor, Right.VM_CREATE, vm, after=_told(vm, size))
     queue.request(vm)
+    probes.request(disk_id=disk.pk, url=disk.image_url, owner=("vm", vm.pk))
     return vm
 
 
@@ -272,4 +274,5 @@ def gone(vm: VirtualMachine) -> None:
     """Inside the transaction that drops the row, its scope locked: all its objects are confirmed gone."""
     disks = list(Disk.objects.filter(vm=vm))
     quotas.release([("vm", vm.pk), *(("disk", disk.pk) for disk in disks)])
+    probes.forget([disk.pk for disk in disks])
     Disk.objects.filter(vm=vm).delete()

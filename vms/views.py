@@ -16,13 +16,14 @@ from core import access
 from core.actor import Actor
 from core.enforce import needs
 from core.errors import Conflict, DomainError, Forbidden, Invalid, QuotaExceeded
+from core.ids import uuids_in
 from core.models import AuditEntry
 from core.rights import Right
 from vdcs.meters import meters
 from vdcs.models import Vdc
-from vdcs.selectors import usage
-from vms import services
-from vms.forms import VmFilter, VmForm
+from vdcs.selectors import limited_classes, usage
+from vms import orders, services
+from vms.forms import OrderForm, VmFilter, VmForm
 from vms.models import Disk, PowerState, VirtualMachine
 
 PAGE = 50
@@ -53,7 +54,10 @@ def vm_list(request: HttpRequest) -> HttpResponse:
     actor = _actor(request)
     rows = access.visible(actor, _rows(), Right.VM_VIEW).order_by("-pk")
     if "ids" in request.GET:
-        page = {"vms": rows.filter(pk__in=_ids(request.GET["ids"])), "many_organizations": _is_of_many(actor)}
+        page = {
+            "vms": rows.filter(pk__in=uuids_in(request.GET["ids"], MOST_IDS)),
+            "many_organizations": _is_of_many(actor),
+        }
         return render(request, "vms/list.html#rows", page)
     vdcs = _vdcs(actor, Right.VDC_VIEW)
     given = VmFilter(request.GET, vdcs=vdcs)
@@ -93,18 +97,9 @@ def _narrowed(rows: QuerySet[VirtualMachine], given: VmFilter, after: str) -> Qu
         if wanted[name]:
             rows = rows.filter(**{field: wanted[name]})
     if after:
-        rows = rows.filter(pk__lt=_ids(after)[0]) if _ids(after) else rows.none()
+        first = uuids_in(after, 1)
+        rows = rows.filter(pk__lt=first[0]) if first else rows.none()
     return rows
-
-
-def _ids(text: str) -> list[UUID]:
-    found = []
-    for part in text.split(",")[:MOST_IDS]:
-        try:
-            found.append(UUID(part))
-        except ValueError:
-            continue
-    return found
 
 
 @needs(Right.VM_VIEW)
@@ -115,10 +110,12 @@ def vm_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | None = None) -> HttpResponse:
     actor = _actor(request)
+    disks = list(access.visible(actor, Disk.objects.filter(vm=vm).order_by("position"), Right.VM_VIEW))
     page = {
         "section": "vms",
         "vm": vm,
-        "disks": list(access.visible(actor, Disk.objects.filter(vm=vm).order_by("position"), Right.VM_VIEW)),
+        "disks": disks,
+        "offers": orders.offers(vm, disks) if access.allows(actor, Right.VM_ORDER, vm) else [],
         "timeline": _timeline(actor, vm),
         "refusal": refusal,
         "may_power": vm.deletion_requested_at is None and access.allows(actor, Right.VM_POWER, vm),
@@ -151,6 +148,24 @@ def vm_power(request: HttpRequest, pk: UUID) -> HttpResponse:
     return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
 
 
+@needs(Right.VM_ORDER)
+@require_POST
+def vm_order(request: HttpRequest, pk: UUID) -> HttpResponse:
+    actor = _actor(request)
+    vm = access.get(actor, _rows(), pk, Right.VM_VIEW)
+    form = OrderForm(request.POST)
+    if not form.is_valid():
+        return _detail(request, vm, Invalid("That is no order."))
+    given = form.cleaned_data
+    disk = Disk.objects.filter(vm=vm, pk=given["disk"]).first() if given["disk"] else None
+    try:
+        orders.give(actor=actor, vm=vm, order=given["order"], disk=disk, confirm=given["confirm"].strip())
+    except REFUSALS as refusal:
+        return _detail(request, vm, refusal)
+    messages.success(request, f"The order about {vm} has been taken.")
+    return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
+
+
 @needs(Right.VM_DELETE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def vm_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -173,6 +188,7 @@ def vm_create(request: HttpRequest) -> HttpResponse:
     offered: dict[str, Any] = {
         "vdcs": _vdcs(actor, Right.VM_CREATE),
         "items": access.visible(actor, items.order_by("display_name", "pk"), Right.CATALOG_VIEW)[:100],
+        "classes": limited_classes,
     }
     if request.method != "POST":
         first = next(iter(offered["vdcs"]), None)
@@ -222,6 +238,8 @@ def _form(
         "refusal": refusal if refusal and not refusal.errors else None,
         "fits": form.is_bound and not form.errors and refusal is None,
         "planning": planning,
+        # Another VDC was picked: its storage classes come with the plan. Otherwise the field is left under the hand.
+        "moved": planning and vdc is not None and form.data.get("storage_of") != str(vdc.pk),
     }
     if planning:
         return render(request, "vms/new.html#plan", page)

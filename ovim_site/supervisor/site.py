@@ -22,6 +22,10 @@ PORTS = ("web", "live", "postgres", "valkey", "sandbox", "images")
 CELERY = ("-m", "celery", "-A", "ovim_site.celery")
 WORKER = ("worker", "--pool", "prefork", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
 SLOTS = "2"  # reconciles at the same time; beat wakes no more workers than this, so both must agree
+IMAGES = (  # looks at images: it waits for other people's servers, so it reconciles nothing
+    *("worker", "--pool", "threads", "--concurrency", "8", "--queues", "images", "--hostname", "images@%h"),
+    *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
+)
 BEAT = ("beat", "--loglevel", "WARNING", "--pidfile=")
 GRANIAN = ("--interface", "wsgi", "--workers", "1", "--blocking-threads", "8", "--no-ws")
 
@@ -100,6 +104,7 @@ class Site:
             ),
             self._python("live", "-m", "uvicorn", *live, "ovim_site.live.app:app", ready=listens(self.ports["live"])),
             self._python("worker", *CELERY, *WORKER, *slots, ready=says(self.var.log("worker"), " ready.")),
+            self._python("images", *CELERY, *IMAGES),
             self._python("beat", *CELERY, *BEAT),
             self._python("watcher", "manage.py", "watch"),
         )

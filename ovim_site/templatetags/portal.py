@@ -131,8 +131,12 @@ SENTENCES: Mapping[tuple[str, str], tuple[str, str, str]] = {
     ("AgentConnected", "True"): ("ok", "ok", "The guest agent answers."),
     ("RestartRequired", "True"): ("refresh", "warn", "A change takes effect with the next restart."),
     ("PowerRefused", "True"): ("warning", "warn", "A power change made in the cluster was refused."),
+    ("DiskLost", "True"): ("failed", "bad", "A disk is lost: the machine is held."),
+    ("Drifted", "True"): ("warning", "warn", "Somebody changed it in the cluster itself."),
+    ("Unproven", "True"): ("warning", "warn", "A volume is left that can’t be proven to be its own."),
 }
-TROUBLE = ("ImportFailed", "PowerRefused", "RestartRequired")  # said in a list, most urgent first
+# Said in a list, most urgent first.
+TROUBLE = ("DiskLost", "Unproven", "ImportFailed", "Drifted", "PowerRefused", "RestartRequired")
 
 
 @register.filter
@@ -144,9 +148,9 @@ def said(row: Any) -> list[dict[str, Any]]:
         picture, tone, text = known or ("info", "", f"{item['type']}: {item['status']}")
         if item["status"] == "False" and item["reason"] == "ImportFailed":
             continue  # the condition of that name says it
-        found.append(
-            {"icon": picture, "tone": tone, "text": text, "cause": item["message"], "since": moment(item["since"])}
-        )
+        since = moment(item["since"])
+        said_ = {"icon": picture, "tone": tone, "text": text, "cause": item["message"], "since": since}
+        found.append({"type": item["type"], **said_})
     return found
 
 
@@ -167,6 +171,14 @@ def why(row: Any) -> str:
 DEEDS = {"vm.create": "made it", "vm.edit": "changed it", "vm.delete": "asked for it to be deleted"}
 
 
+ORDERS = {
+    "recreate-disk": "had a lost disk made anew",
+    "repair": "had it repaired",
+    "accept": "accepted a change made in the cluster",
+    "forget-volume": "let go of a volume",
+}
+
+
 @register.filter
 def deed(entry: Any) -> str:
     """An audit entry as what somebody did."""
@@ -174,6 +186,8 @@ def deed(entry: Any) -> str:
     if entry.action == "vm.power":
         where = f" in {after['changed_in']}" if after.get("changed_in") else ""
         return ("started it" if after.get("power_state") == "on" else "stopped it") + where
+    if entry.action == "vm.order":
+        return ORDERS.get(after.get("order", ""), "gave an order")
     return DEEDS.get(entry.action, str(entry.action))
 
 

@@ -4,6 +4,7 @@ import { morph } from "./morph.js";
 
 const MOST_IDS = 50; // the server's bound on ?ids=
 const PAUSE = 500; // milliseconds between two fetches
+const FOLLOWING = 2000; // milliseconds in which changes of other rows are gathered
 const HIDDEN_TOO_LONG = 60_000;
 
 const address = document.body.dataset.live;
@@ -27,8 +28,19 @@ const shown = () => [...document.querySelectorAll("[data-row]")];
 function hear(change) {
   const row = shown().find((item) => item.dataset.id === change.id);
   if (row) waiting.add(change.id);
+  else if (document.querySelector(`[data-follows~="${change.kind}"]`)) follow();
   else if (change.kind === "vm" && !change.deleted) news(change.id);
   if (waiting.size) plan();
+}
+
+// What is shown is made of other rows, too (a VDC's bars of its machines'): fetched anew, not for each change of them.
+let following = 0;
+function follow() {
+  following ||= setTimeout(() => {
+    following = 0;
+    everything = true;
+    plan();
+  }, FOLLOWING);
 }
 
 // New rows wait until they are asked for: nothing moves under the reader's hand.

@@ -58,7 +58,7 @@ def fill(crowd: Crowd) -> None:
 VMS = """
 INSERT INTO vms_virtualmachine (id, generation, observed_generation, phase, conditions, ready_at, organization_id, vdc_id,
   owner_id, name, display_name, description, cpu, memory_mib, power_state, power_generation, power_applied_generation,
-  user_data, ssh_keys, ip_addresses, node, guest_os, progress, created_at, updated_at)
+  user_data, ssh_keys, ip_addresses, node, guest_os, progress, "order", created_at, updated_at)
 SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8'
     || substr(md5(n::text), 4, 15))::uuid,
   1, 1, 'Running',

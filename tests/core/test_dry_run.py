@@ -33,7 +33,7 @@ def vm_body(vdc, **more):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("method", "route"), sorted(WRITES))
+@pytest.mark.parametrize(("method", "route"), sorted(row for row in WRITES if not row[1].endswith("/orders")))
 def test_no_write_to_a_row_leaves_a_trace(api, cluster, method, route):
     root, address = api("root"), a_row(route)
     if method == "delete" and "organizations" in route:

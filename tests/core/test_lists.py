@@ -13,7 +13,7 @@ from tests.domain import a_vdc, a_vm, an_organization
 from vms.models import VirtualMachine
 
 pytestmark = pytest.mark.django_db
-OFF, ON = "It is off already.", "It is on already."
+OFF, ON, NOTHING = "It is off already.", "It is on already.", "Nothing about it needs an order."
 LISTS = [
     "organizations",
     "users",
@@ -102,13 +102,13 @@ def actions(client, path="vms"):
 def test_the_state_of_a_vm_says_what_can_be_done(api, cluster):
     vm = a_vm(a_vdc())
     alice = api("alice")
-    assert actions(alice) == {"edit": None, "start": ON, "stop": None, "delete": None}
+    assert actions(alice) == {"edit": None, "start": ON, "stop": None, "order": NOTHING, "delete": None}
     assert alice.get(f"vms/{vm.pk}").json()["allowed_actions"] == actions(alice)
     assert alice.post(f"vms/{vm.pk}/stop").json()["allowed_actions"] == {
-        "edit": None, "start": None, "stop": OFF, "delete": None,
+        "edit": None, "start": None, "stop": OFF, "order": NOTHING, "delete": None,
     }  # fmt: skip
     going = alice.delete(f"vms/{vm.pk}").json()["allowed_actions"]
-    assert set(going.values()) == {"It is being deleted."}
+    assert set(going.values()) == {"It is being deleted.", NOTHING}
 
 
 def test_what_is_told_as_impossible_is_refused(api, cluster):

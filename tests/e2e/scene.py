@@ -1,11 +1,16 @@
 """A tenant with machines in every state: what the pages are looked at with."""
 
+import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils.timezone import now
 
-from clusters import status
+from clusters import queue, status
 from clusters.conditions import Condition, Outcome, false, true
+from clusters.models import WorkItem
+from clusters.steps import Finish
 from tests.cast import actor_of, make_person
 from tests.domain import a_vdc, a_vm, an_item, an_organization
 from vms.models import VirtualMachine
@@ -14,10 +19,17 @@ IMPORTING = "Importing"
 
 
 def shows(vm: VirtualMachine, phase: str, *conditions: Condition, **fields: Any) -> None:
-    """The cluster shows this of the machine: recorded and told as the reconciler does it."""
+    """The cluster shows this of the machine: recorded and told as the reconciler does it, under a lease."""
+    token = uuid.uuid4()
     with transaction.atomic():
-        vm.refresh_from_db()
-        status.record(vm, Outcome(phase, conditions, settled=True, fields=fields))
+        queue.request(vm)
+        items = WorkItem.objects.filter(kind="vm", object_id=vm.pk)
+        items.update(lease_token=token, leased_until=now() + timedelta(minutes=1))
+        item = items.get()
+    vm.refresh_from_db()
+    lease = queue.Lease("vm", vm.pk, item.cluster_id, item.requested_seq, item.attempts, token)
+    (act,) = status.finish([Finish(lease, vm, Outcome(phase, conditions, settled=True, fields=fields))])
+    assert act == "done"
 
 
 def runs(vm: VirtualMachine, address: str) -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from clusters.conditions import false
+from clusters.conditions import false, true
 from core.models import AuditEntry
 from tests.cast import PASSWORD, make_person
 from tests.domain import KEY, a_vdc, a_vm, an_item, an_organization
@@ -13,13 +13,14 @@ from tests.e2e.scene import IMPORTING, runs, shows
 from vms.models import VirtualMachine
 
 pytestmark = pytest.mark.slow
+LIMITS = {"cpu": 4, "memory_mib": 8192, "disk_gib": 100, "vms": 5}
 
 
 @pytest.fixture
 def dev(live_db):
     organization = an_organization("acme", cpu=64, memory_mib=262144, disk_gib=2000, vms=50)
     an_item("jammy", display_name="Ubuntu 24.04")
-    return a_vdc("dev", organization=organization, limits={"cpu": 4, "memory_mib": 8192, "disk_gib": 100, "vms": 5})
+    return a_vdc("dev", organization=organization, limits=LIMITS)
 
 
 def test_sign_in_create_and_watch_it_come_up(visit, dev):
@@ -68,6 +69,23 @@ def test_the_list_changes_under_the_reader_without_moving_his_focus(visit, dev):
     expect(link).to_be_focused()
 
 
+def test_a_vdcs_bars_move_while_machines_come_and_its_phase_when_the_cluster_has_it(visit, dev):
+    alice = visit("alice")
+    detail, tiles = alice.page(), alice.page()
+    detail.goto(f"/vdcs/{dev.pk}/")
+    tiles.goto("/vdcs/")
+    for page in (detail, tiles):
+        expect(page.locator("#live")).to_contain_text("Live")
+        expect(page.locator("main")).to_contain_text("0 of 4")
+        page.evaluate("window.stillTheSamePage = true")
+    runs(a_vm(dev, "web", cpu=2), "10.20.0.7")
+    shows(dev, "Active", true("Ready", "Applied"))
+    for page in (detail, tiles):
+        expect(page.locator("main")).to_contain_text("2 of 4")
+        expect(page.locator(".phase")).to_contain_text("Active")
+        assert page.evaluate("window.stillTheSamePage")
+
+
 def test_filters_work_as_one_types_and_the_address_is_the_view(visit, dev):
     for name in ("web-1", "web-2", "db"):
         a_vm(dev, name)
@@ -97,6 +115,28 @@ def test_a_refusal_keeps_what_was_typed_and_says_what_would_fit(visit, dev, scri
     expect(page.get_by_label("Name")).to_have_value("huge")
     expect(page.get_by_label("Memory")).to_have_value("64Gi")
     assert not VirtualMachine.objects.exists()
+
+
+def test_the_storage_class_is_asked_for_where_classes_are_limited(visit, dev):
+    limited = a_vdc("fast", organization=dev.organization, limits=LIMITS | {"disk_gib/nvme": 20, "disk_gib/disk": 50})
+    page = visit("alice").page()
+    page.goto(f"/vms/new/?vdc={dev.pk}")
+    page.get_by_label("Name").fill("web")
+    page.get_by_role("radio").check()
+    expect(page.get_by_text("It fits.")).to_be_visible()
+    expect(page.get_by_label("Storage class")).to_have_count(0)
+    page.get_by_label("VDC").select_option(str(limited.pk))
+    chooser = page.get_by_label("Storage class")
+    expect(chooser).to_be_visible()
+    expect(page.get_by_text("It fits.")).to_have_count(0)
+    chooser.focus()
+    chooser.select_option("nvme")
+    expect(page.get_by_text("It fits.")).to_be_visible()
+    expect(chooser).to_be_focused()  # a new plan leaves the field under the hand alone
+    expect(page.locator("#plan")).to_contain_text("nvme")
+    page.get_by_role("button", name="Create VM").click()
+    expect(page.get_by_role("heading", name="web", exact=True)).to_be_visible()
+    assert VirtualMachine.objects.get().disks.get().storage_class == "nvme"
 
 
 def test_wrong_fields_are_named_where_they_are(visit, dev):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clusters import inventory
+from clusters import fence, inventory
 from clusters.client import Client
 from tests.engine.driver import Killed
 
@@ -34,7 +34,7 @@ class Reaper:
 def dying_at(step: int) -> Iterator[Reaper]:
     """Within this, the worker dies at the given step (0, 1, 2 …)."""
     reaper = Reaper(step)
-    write, fenced, stroke = Client._write, inventory.fenced, inventory.stroke
+    write, fenced, stroke = Client._write, inventory.fenced, fence.stroke
 
     def dying_write(self: Client, *args: Any, **kwargs: Any) -> Any:
         reaper.step()
@@ -58,5 +58,5 @@ def dying_at(step: int) -> Iterator[Reaper]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Client, "_write", dying_write)
         patch.setattr(inventory, "fenced", dying_fenced)
-        patch.setattr(inventory, "stroke", dying_stroke)
+        patch.setattr(fence, "stroke", dying_stroke)
         yield reaper

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ovim_site.supervisor.site import IMAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,6 +38,11 @@ def worker(log: Path, **environment: str) -> contextlib.AbstractContextManager[s
         "-m", "celery", "-A", "ovim_site.celery", "worker", "--pool", "prefork", "--concurrency", "1",
         "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "INFO", log=log, **environment,
     )  # fmt: skip
+
+
+def images(log: Path, **environment: str) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """The worker that looks at images, as the supervisor starts it."""
+    return process("-m", "celery", "-A", "ovim_site.celery", *IMAGES, log=log, **environment)
 
 
 def beat(log: Path, **environment: str) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:

@@ -1,10 +1,10 @@
 """Killed after any single step and run again, a reconcile ends in the same place."""
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
 
-from clusters import queue, reconcile
 from clusters.models import Cluster, InventoryItem, WorkItem
 from tests.engine import driver
 from tests.engine.death import dying_at
@@ -18,12 +18,8 @@ def die_everywhere(cluster: Cluster, prepare: Callable[[int], Note], check: Call
     step = 0
     while True:
         row = prepare(step)
-        with dying_at(step) as reaper:
-            try:
-                for lease in queue.claim(cluster.pk, limit=50):
-                    reconcile.run(lease)
-            except Killed:
-                pass
+        with dying_at(step) as reaper, contextlib.suppress(Killed):
+            driver.work(cluster)
         driver.expire_leases()
         driver.settle(cluster)
         check(row)

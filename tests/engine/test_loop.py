@@ -10,6 +10,7 @@ from clusters.errors import Fenced
 from clusters.models import Cluster, InventoryItem, ObservedObject, WorkItem
 from clusters.reconcile import Recipe
 from clusters.refs import manifest
+from clusters.steps import Claim
 from tests.engine import driver
 from tests.engine.notes import kinds
 from tests.engine.notes.models import Note, Notebook
@@ -165,7 +166,7 @@ def test_data_is_never_pruned_by_omission(cluster: Cluster, book: Notebook, monk
         kinds,
         "NOTEBOOK_RECIPE",
         Recipe(
-            kinds._load_notebook,
+            kinds._load_notebooks,
             lambda situation: [],
             lambda s: Outcome("Active"),
             kinds._gone,
@@ -212,9 +213,10 @@ def test_a_request_of_a_fenced_off_worker_that_lands_late_is_repaired(cluster: C
     lease = driver.claim(cluster, note)
     recipe = kinds.NOTE_RECIPE
     note.refresh_from_db()
-    wanted = list(recipe.wanted(reconcile.situation_of(recipe, note)))
-    inventory.claim(note, wanted, [], lease)
-    held = {item.ref: item for item in inventory.of(note, recipe.destroyable)}
+    wanted = list(recipe.wanted(reconcile.situation_of(note)))
+    (claimed,) = inventory.claim([Claim(lease, note, wanted)])
+    assert isinstance(claimed, list)
+    held = {item.ref: item for item in claimed}
     late = next(item for item in wanted if item.ref.name == "a-0")
     body = stamped(late, held[late.ref], status.installation())
     del body["metadata"]["resourceVersion"]

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from clusters import connections, queue, reconcile
-from clusters.errors import Fenced, KubeError
+from clusters import connections
+from clusters.errors import KubeError
 from clusters.models import Cluster
-from clusters.refs import KINDS, WATCHED, Ref, ref_of
+from clusters.refs import KINDS, WATCHED, Ref
 from clusters.sandbox.cdi.image import make_qcow2
-from clusters.watch import Batch, Listed, Watcher
 from core.actor import system_actor
+from tests.engine import driver
 from tests.sandbox import TOKEN, Sandbox
 from vms.models import VirtualMachine
 from vms.services import create_vm
@@ -68,23 +68,8 @@ class Site:
 
     def turn(self) -> int:
         """List everything into the cache, then work off what is due."""
-        watcher = Watcher(self.cluster.pk, WATCHED)
-        for kind in WATCHED:
-            objects, version = watcher.client.list(kind)
-            typed = [{"apiVersion": kind.api_version, "kind": kind.kind, **live} for live in objects]
-            batch = Batch()
-            for live in typed:
-                batch.add((False, live))
-            batch.add(Listed(kind, frozenset(map(ref_of, typed)), int(version)))
-            watcher.flush(batch)
-        ran = 0
-        for lease in queue.claim(self.cluster.pk, limit=50):
-            try:
-                reconcile.run(lease)
-            except Fenced:
-                continue
-            ran += 1
-        return ran
+        driver.relist(self.cluster, WATCHED)
+        return driver.work(self.cluster)
 
     def until(self, holds: Callable[[], Any], seconds: float = 20) -> Any:
         end = time.monotonic() + seconds

@@ -98,7 +98,8 @@ def test_disks_come_before_their_vm_and_belong_to_themselves():
 
 
 def test_a_vm_that_is_off_or_held_is_halted():
-    for vm in (replace(VM, powered_on=False), replace(VM, held=True)):
+    page = replace(VM.disks[0], no_image="http://x/a answers with an HTML page, not with a disk image.")
+    for vm in (replace(VM, powered_on=False), replace(VM, held=True), replace(VM, disks=(page,))):
         assert virtual_machine(vm)["spec"]["runStrategy"] == "Halted"
 
 

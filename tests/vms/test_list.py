@@ -74,12 +74,12 @@ def crowd(live_db):
 CROWD = """
 INSERT INTO vms_virtualmachine (id, generation, observed_generation, phase, conditions, organization_id, vdc_id, owner_id,
   name, display_name, description, cpu, memory_mib, power_state, power_generation, power_applied_generation, user_data,
-  ssh_keys, ip_addresses, node, guest_os, progress)
+  ssh_keys, ip_addresses, node, guest_os, progress, "order")
 SELECT gen_random_uuid(), 1, 1, 'Running', '[]',
   CASE WHEN n <= 50 THEN %(few)s::uuid WHEN n %% 12 = 0 THEN %(some)s ELSE %(most)s END,
   CASE WHEN n <= 50 THEN %(few_vdc)s::uuid WHEN n %% 12 = 0 THEN %(some_vdc)s ELSE %(most_vdc)s END,
   CASE WHEN n <= 50 THEN %(bob)s::uuid END,
-  'vm-' || n, '', '', 1, 512, 'on', 1, 1, '', '[]', '[]', '', '', '' FROM generate_series(1, %(count)s) n
+  'vm-' || n, '', '', 1, 512, 'on', 1, 1, '', '[]', '[]', '', '', '', '' FROM generate_series(1, %(count)s) n
 """
 
 

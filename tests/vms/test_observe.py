@@ -35,6 +35,10 @@ def machine(word: str, **status):
     return {"metadata": {"name": "web"}, "status": {"printableStatus": word, **status}}
 
 
+PAGE = "https://x/a answers with an HTML page, not with a disk image."
+FILLED_FROM_A_PAGE = replace(VM, disks=(replace(VM.disks[0], no_image=PAGE),))
+
+
 def live(word="Running", *, disk=DONE, **more) -> Live:
     return Live(vm=machine(word) if word else None, volumes={"web-disk-0": disk} if disk else {}, **more)
 
@@ -49,6 +53,8 @@ ROWS = [
     ("importing", VM, live("Provisioning", disk=IMPORTING), "Provisioning", "Provisioning"),
     ("failed import", VM, live("Provisioning", disk=FAILING), "Failed", "ImportFailed"),
     ("failed before the VM", VM, live("", disk=FAILING), "Failed", "ImportFailed"),
+    ("filled from a page", FILLED_FROM_A_PAGE, live("Running"), "Failed", "ImportFailed"),
+    ("about to be filled from a page", FILLED_FROM_A_PAGE, Live(), "Failed", "ImportFailed"),
     ("lost disk beats all", replace(VM, held=True), live("Running", disk=None), "Failed", "DiskLost"),
     ("starting", VM, live("Starting"), "Starting", "Starting"),
     ("running", VM, live("Running"), "Running", "Running"),
@@ -82,6 +88,12 @@ def test_progress_and_cause_are_told():
     assert "ImportFailed" not in conditions
     _phase, conditions = seen(VM, live("Provisioning", disk=FAILING))
     assert conditions["ImportFailed"] == ("True", "ImportFailed", "web-disk-0: expected status code 200, got 404")
+
+
+def test_what_cdi_takes_for_a_raw_disk_is_no_filled_disk():
+    _phase, conditions = seen(FILLED_FROM_A_PAGE, live("Running", disk=DONE))
+    assert conditions["ImportFailed"] == ("True", "ImportFailed", f"web-disk-0: {PAGE}")
+    assert conditions["DiskReady"][:2] == ("False", "ImportFailed")
 
 
 def test_while_cdi_tries_again_the_last_cause_stands():

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tenancy.middleware import COOKIE_KEY
 from tests.cast import make_person, session_of
-from tests.domain import a_vdc, a_vm, an_organization
+from tests.domain import a_vdc, a_vm, an_item, an_organization
 from vms.models import VirtualMachine
 
 pytestmark = pytest.mark.django_db
@@ -61,3 +61,49 @@ def queries(client: Client, address: str) -> int:
     ) as found:
         assert client.get(address).status_code == 200
     return len(found)
+
+
+def test_where_a_class_is_limited_the_form_asks_for_it(cluster):
+    organization = an_organization("acme")
+    limited = a_vdc("dev", organization=organization, limits={"disk_gib/fast": 10, "disk_gib/slow": 100})
+    free = a_vdc("free", organization=organization)
+    item = an_item()
+    alice = signed_in("alice")
+    body = {"vdc": limited.pk, "name": "web", "catalog_item": item.pk, "storage_of": limited.pk}
+
+    assert 'name="storage_class"' not in alice.get(f"/vms/new/?vdc={free.pk}").content.decode()
+    page = alice.get(f"/vms/new/?vdc={limited.pk}").content.decode()
+    assert 'name="storage_class"' in page
+    assert '<option value="fast">' in page
+    refused = alice.post("/vms/new/", body)
+    assert refused.status_code == 422
+    assert "Name the storage class: there are limits on fast, slow here." in refused.content.decode()
+    assert not VirtualMachine.objects.exists()
+
+    made = alice.post("/vms/new/", body | {"storage_class": "fast"})
+    assert made.status_code == 302
+    assert VirtualMachine.objects.get().disks.get().storage_class == "fast"
+
+
+def test_the_plan_brings_the_classes_of_another_vdc_and_counts_the_chosen_one(cluster):
+    organization = an_organization("acme")
+    limited = a_vdc("dev", organization=organization, limits={"disk_gib/fast": 10})
+    free = a_vdc("free", organization=organization)
+    body = {"vdc": limited.pk, "name": "web", "catalog_item": an_item().pk, "storage_class": "fast"}
+    alice = signed_in("alice")
+
+    def plan(**changes):
+        return alice.post("/vms/new/", body | changes, headers={"HX-Request": "true"}).content.decode()
+
+    moved = plan(storage_of=free.pk)
+    assert 'hx-swap-oob="outerHTML"' in moved
+    assert '<option value="fast" selected>' in moved
+    stays = plan(storage_of=limited.pk)
+    assert "storage_of" not in stays
+    assert "It fits." in stays
+    assert plan(storage_of=limited.pk, disk_gib="11Gi").count("1 over") == 1
+    away = plan(vdc=free.pk, storage_of=limited.pk)
+    assert 'id="storage"' in away
+    assert "storage_class" not in away
+    assert "It fits." in away
+    assert not VirtualMachine.objects.exists()

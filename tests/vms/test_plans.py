@@ -37,6 +37,7 @@ def test_the_plan_of_a_vm_that_is_there(site: Site):
     assert {(item["action"], item["kind"]) for item in going["changes"]} == {
         ("delete", "VirtualMachine"),
         ("delete", "DataVolume"),
+        ("delete", "PersistentVolumeClaim"),
         ("delete", "Secret"),
     }
     assert site.get("VirtualMachine", "web") is not None

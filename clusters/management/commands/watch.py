@@ -1,16 +1,19 @@
 """`manage.py watch`: keeps the observed cache of every cluster. Several may run; one leads each cluster."""
 
+import logging
 import signal
 import threading
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from clusters.models import Cluster
 from clusters.watch import Watcher
 from core.errors import DomainError
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 3.0
 
@@ -24,7 +27,11 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         running: dict[UUID, tuple[threading.Thread, Watcher, int]] = {}
         while not stop.is_set():
-            self._start_and_stop(running)
+            try:
+                self._start_and_stop(running)
+            except DatabaseError as error:  # restarted, say: the watches that it broke are begun anew when it is back
+                log.warning("the database can't be reached (%s); trying again in %.0f s", error, LOOK_SECONDS)
+                connection.close()
             stop.wait(LOOK_SECONDS)
         for _, watcher, _ in running.values():
             watcher.stopping.set()

@@ -1,6 +1,6 @@
 """The recipes of notebooks and notes, and the verbs that change them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -56,12 +56,12 @@ def _destroyable(owner: Owner) -> bool:
     return row is None or row.deletion_requested_at is not None
 
 
-def _load_note(pk: UUID) -> Note | None:
-    return Note.objects.select_related("notebook").filter(pk=pk).first()
+def _load_notes(pks: Sequence[UUID]) -> Iterable[Note]:
+    return Note.objects.select_related("notebook").filter(pk__in=pks)
 
 
-def _load_notebook(pk: UUID) -> Notebook | None:
-    return Notebook.objects.filter(pk=pk).first()
+def _load_notebooks(pks: Sequence[UUID]) -> Iterable[Notebook]:
+    return Notebook.objects.filter(pk__in=pks)
 
 
 def _gone(row: object) -> None:
@@ -80,8 +80,12 @@ def rewrite(note: Note, **fields: object) -> None:
     queue.request(note, bump=True)
 
 
-NOTE_RECIPE = Recipe(_load_note, _note_wanted, _observe, _gone, _destroyable)
-NOTEBOOK_RECIPE = Recipe(_load_notebook, _notebook_wanted, _observe, _gone, _destroyable)
+def recipe_of_notes(observe: Callable[[Situation], Outcome] = _observe) -> Recipe:
+    return Recipe(_load_notes, _note_wanted, observe, _gone, _destroyable)
+
+
+NOTE_RECIPE = recipe_of_notes()
+NOTEBOOK_RECIPE = Recipe(_load_notebooks, _notebook_wanted, _observe, _gone, _destroyable)
 NOTEBOOK = Kind(
     "notebook",
     "notes.Notebook",
@@ -91,6 +95,11 @@ NOTEBOOK = Kind(
     {"note": "notebook"},
 )
 NOTE = Kind(
-    "note", "notes.Note", "tests.engine.notes.kinds.NOTE_RECIPE", lambda row: ("notebook", row.notebook_id), delete
+    "note",
+    "notes.Note",
+    "tests.engine.notes.kinds.NOTE_RECIPE",
+    lambda row: ("notebook", row.notebook_id),
+    delete,
+    above=lambda row: row.notebook,
 )
 __all__ = ["NOTE", "NOTEBOOK", "NOTEBOOK_RECIPE", "NOTE_RECIPE", "delete", "ref_of", "rewrite"]

@@ -1,0 +1,188 @@
+"""Many rows' reconciles side by side: what they ask for at the same time is carried out together (`steps`).
+
+A round takes each row's next step. Steps on the database are one statement for all rows of a kind; requests to the
+cluster go out in parallel, their leases renewed in one statement right before, so that a worker that was stopped lands at
+most one request of each row. One row's fault is that row's alone.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from clusters import fence, inventory, observed, status
+from clusters.client import Client
+from clusters.errors import Fenced, KubeError
+from clusters.observed import View
+from clusters.queue import Lease
+from clusters.steps import Call, Claim, Finish, Look, Record, Step, Steps
+
+CALLS_AT_ONCE = 8
+SLOW_SECONDS = fence.LEASE_SECONDS / 3
+
+
+@dataclass
+class Work:
+    """One row's reconcile on its way. `fault`: one of our own, recorded on the row; `fenced`: the lease was lost."""
+
+    lease: Lease
+    steps: Steps[None]
+    next: Step | None = None
+    fault: Exception | None = None
+    fenced: bool = False
+    began: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+
+    def advance(self, answer: Any = None) -> None:
+        """Go on to the next step. An answer that is an exception is raised where the row waits for it."""
+        try:
+            self.next = self.steps.throw(answer) if isinstance(answer, Exception) else self.steps.send(answer)
+        except StopIteration:
+            self._end()
+        except Fenced:
+            self._end(fenced=True)
+        except Exception as fault:
+            self._end(fault)
+
+    def _end(self, fault: Exception | None = None, *, fenced: bool = False) -> None:
+        self.next, self.fault, self.fenced = None, fault, fenced
+        self.seconds = time.monotonic() - self.began
+
+
+def run(works: Sequence[Work], client: Client) -> None:
+    """To the end of them all. A fault that a row's own reconcile did not handle is left in its `fault`."""
+    renewed_at = time.monotonic()
+    answered: Answered = [(work, None) for work in works]
+    while True:
+        for work, answer in answered:
+            work.advance(answer)
+            if time.monotonic() - renewed_at > SLOW_SECONDS:  # a row that takes its time must not cost the others
+                fence.renew([each.lease.token for each in works if each.next is not None])
+                renewed_at = time.monotonic()
+        going = [work for work in works if work.next is not None]
+        if not going:
+            return
+        answered = _round(going, client)
+
+
+Answered = Iterable[tuple[Work, Any]]
+
+
+def _round(going: Sequence[Work], client: Client) -> list[tuple[Work, Any]]:
+    def sort(work: Work) -> tuple[str, str]:
+        return type(work.next).__name__, "" if isinstance(work.next, Call) else work.lease.kind
+
+    answered: list[tuple[Work, Any]] = []
+    for (name, _kind), group in groupby(sorted(going, key=sort), key=sort):
+        works = list(group)
+        answered += _calls(works, client) if name == Call.__name__ else _together(works, DATABASE[name])
+    return answered
+
+
+def _together(works: list[Work], carry_out: Callable[[Sequence[Any]], Sequence[Any]]) -> Answered:
+    """One statement for all. If the database refuses it, each alone: the row at fault is told, the others go on."""
+    try:
+        return list(zip(works, carry_out([work.next for work in works]), strict=True))
+    except DatabaseError as error:
+        if not connection.is_usable():
+            raise  # the database is away: nothing that these rows could do about it
+        if len(works) == 1:
+            return [(works[0], error)]
+        return [pair for work in works for pair in _together([work], carry_out)]
+
+
+def _look(asked: Sequence[Look]) -> list[Any]:
+    held = inventory.of([step.row for step in asked])
+    seen = observed.views(asked[0].lease.cluster_id, held)
+    return [(held.get(step.row.pk, ()), seen.get(step.row.pk) or View({})) for step in asked]
+
+
+def _record(asked: Sequence[Record]) -> list[Any]:
+    """The inventory first; then the answers go into the cache, in a transaction of their own (ENGINE §1)."""
+    answers = inventory.record(asked)
+    observed.store(
+        asked[0].lease.cluster_id,
+        [
+            item.live
+            for step, answer in zip(asked, answers, strict=True)
+            for item in step.applied
+            if answer is None and item.held.ref.type.watched
+        ],
+    )
+    return answers
+
+
+def _finish(asked: Sequence[Finish]) -> list[Any]:
+    return list(status.finish(asked))
+
+
+def _claim(asked: Sequence[Claim]) -> list[Any]:
+    return list(inventory.claim(asked))
+
+
+DATABASE: dict[str, Callable[[Sequence[Any]], list[Any]]] = {
+    Look.__name__: _look,
+    Claim.__name__: _claim,
+    Record.__name__: _record,
+    Finish.__name__: _finish,
+}
+
+
+# --- requests to the cluster ----------------------------------------------------------------------------------------
+
+
+class _TooLate(Exception):
+    """So long after its renewal that the lease has to be renewed before this write."""
+
+
+@dataclass
+class _Outlook:
+    """What a round's requests know of each other: how fresh their leases are, and whether the cluster is in trouble."""
+
+    renewed_at: float
+    trouble: KubeError | None = None
+
+    def fence(self) -> None:
+        if time.monotonic() - self.renewed_at > fence.RENEWED_SECONDS:
+            raise _TooLate
+
+
+def _calls(works: list[Work], client: Client) -> Answered:
+    """Send them all; what came too late for its renewal is left where it is, for the next round."""
+    before = time.monotonic()
+    writing = [work for work in works if isinstance(work.next, Call) and work.next.write]
+    ours = fence.renew([work.lease.token for work in writing]) if writing else set()
+    lost = [work for work in writing if work.lease.token not in ours]
+    going = [work for work in works if work not in lost]
+    outlook = _Outlook(before)
+    with client.fenced(outlook.fence) as fenced:
+        send = (_send(work, fenced, outlook) for work in going)
+        answers = list(send) if len(going) == 1 else list(_pool().map(lambda work: _send(work, fenced, outlook), going))
+    answered = [(work, answer) for work, answer in zip(going, answers, strict=True) if type(answer) is not _TooLate]
+    return [*((work, Fenced()) for work in lost), *answered]
+
+
+def _send(work: Work, client: Client, outlook: _Outlook) -> Any:
+    """The cluster's answer, or the error that the row is to be told. In a cluster in trouble no further one is sent."""
+    if outlook.trouble is not None:
+        return outlook.trouble
+    try:
+        return work.next.send(client)  # type: ignore[union-attr]  # a Call, by how rounds are sorted
+    except KubeError as error:
+        if error.unhealthy:
+            outlook.trouble = error
+        return error
+    except Exception as error:
+        return error
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Of this process, made at its first use: after Celery's fork."""
+    return ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="cluster")

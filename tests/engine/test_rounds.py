@@ -1,0 +1,153 @@
+"""A batch goes through its reconciles together, and each row still answers for itself alone."""
+
+import logging
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+
+from clusters import fence, queue, reconcile, rounds, tasks
+from clusters.client import Client
+from clusters.models import Cluster, WorkItem
+from tests.engine import driver
+from tests.engine.notes import kinds
+from tests.engine.notes.models import Note, Notebook
+from tests.sandbox import Sandbox
+
+
+def make_notes(book: Notebook, count: int) -> list[Note]:
+    return [driver.note(book, f"n{number}", text="x") for number in range(count)]
+
+
+def phases(notes: list[Note]) -> list[str]:
+    return [Note.objects.get(pk=note.pk).phase for note in notes]
+
+
+def statements(cluster: Cluster, book: Notebook, count: int) -> int:
+    notes = make_notes(book, count)
+    leases = queue.claim(cluster.pk, limit=count)
+    with CaptureQueriesContext(connection) as captured:
+        reconcile.run_all(leases)
+    assert phases(notes) == ["Active"] * count
+    for note in notes:
+        kinds.delete(None, note)
+    driver.settle(cluster)
+    return len(captured)
+
+
+def test_a_batch_takes_no_more_statements_than_one_row(cluster: Cluster, book: Notebook) -> None:
+    assert statements(cluster, book, 12) <= statements(cluster, book, 1)
+
+
+def test_a_row_whose_lease_is_gone_stops_and_the_others_go_on(cluster: Cluster, book: Notebook) -> None:
+    notes = make_notes(book, 3)
+    leases = queue.claim(cluster.pk, limit=3)
+    WorkItem.objects.filter(object_id=notes[1].pk).update(lease_token=None, leased_until=None)
+    works = reconcile.run_all(leases)
+    assert [work.lease.object_id for work in works if work.fenced] == [notes[1].pk]
+    assert phases(notes) == ["Active", "Pending", "Active"]
+
+
+def test_what_the_database_refuses_of_one_row_does_not_stop_the_others(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    notes = make_notes(book, 3)
+    observe = kinds._observe
+
+    def too_long(situation: Any) -> Any:
+        outcome = observe(situation)
+        if situation.row.pk == notes[1].pk:
+            outcome.fields["phase"] = "a phase that is longer than the column"
+        return outcome
+
+    monkeypatch.setattr(kinds, "NOTE_RECIPE", kinds.recipe_of_notes(observe=too_long))
+    with caplog.at_level(logging.ERROR, logger="clusters.tasks"):
+        tasks.run_batch(queue.claim(cluster.pk, limit=3))
+    assert phases(notes) == ["Active", "Pending", "Active"]
+    assert [record.id for record in caplog.records] == [str(notes[1].pk)]  # type: ignore[attr-defined]
+    item = WorkItem.objects.get(object_id=notes[1].pk)
+    assert item.lease_token is not None  # its outcome could not be written: tried again when the lease ends
+
+
+def test_a_cluster_in_trouble_is_asked_once_and_all_rows_are_told(
+    cluster: Cluster, book: Notebook, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = make_notes(book, 3)
+    monkeypatch.setattr(rounds, "_pool", lambda: ThreadPoolExecutor(1))
+    sandbox.fault("status", code=503, method="PATCH", path=f"/namespaces/{book.name}", count=1)
+    reconcile.run_all(queue.claim(cluster.pk, limit=3))
+    reasons = [{item["reason"] for item in Note.objects.get(pk=note.pk).conditions} for note in notes]
+    assert all("ServiceUnavailable" in found for found in reasons), reasons
+    sandbox.clear()
+    driver.settle(cluster)
+    driver.settle(cluster)
+    assert phases(notes) == ["Active"] * 3
+
+
+def test_requests_of_a_batch_go_out_side_by_side(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_notes(book, 4)
+    together = threading.Barrier(4)
+    write, first = Client._write, threading.Event()
+
+    def meeting(self: Client, *args: Any) -> Any:
+        if not first.is_set():
+            together.wait(5)  # broken, and so an error, unless four are under way at once
+            first.set()
+        return write(self, *args)
+
+    monkeypatch.setattr(Client, "_write", meeting)
+    works = reconcile.run_all(queue.claim(cluster.pk, limit=4))
+    assert [work.fault for work in works] == [None] * 4
+
+
+def test_a_write_long_after_its_renewal_is_renewed_for_anew(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker was stopped between renewing and sending: it must ask again, and stop if another has the row."""
+    (note,) = make_notes(book, 1)
+    lease = driver.claim(cluster, note)
+    monkeypatch.setattr(fence, "RENEWED_SECONDS", 0.05)
+    renew, stopped = fence.renew, list[bool]()
+
+    def stopping(tokens: Any) -> Any:
+        ours = renew(tokens)
+        if not stopped:
+            stopped.append(True)
+            time.sleep(0.1)
+            driver.expire_leases()
+        return ours
+
+    monkeypatch.setattr(fence, "renew", stopping)
+    (work,) = reconcile.run_all([lease])
+    assert work.fenced
+    assert driver.live_names(cluster, driver.CONFIG_MAP, book.name) == set()
+
+
+def test_a_batch_whose_database_went_away_is_anybodys_as_soon_as_it_is_back(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = make_notes(book, 2)
+    leases = queue.claim(cluster.pk, limit=2)
+    write = Client._write
+
+    def cutting(self: Client, *args: Any) -> Any:
+        with psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [backend])
+        monkeypatch.setattr(Client, "_write", write)
+        return write(self, *args)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    monkeypatch.setattr(Client, "_write", cutting)
+    with pytest.raises(OperationalError):
+        tasks.run_batch(leases)
+    assert {lease.object_id for lease in queue.claim(cluster.pk, limit=2)} == {note.pk for note in notes}

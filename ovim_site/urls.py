@@ -28,6 +28,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", metrics.exposition, name="metrics"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/v1/", include(API)),
+    path("", include("ovim_site.portal.urls")),
+    path("", include("clusters.urls")),
     path("", include("tenancy.urls")),
     path("", include("vdcs.urls")),
     path("", include("catalogs.urls")),

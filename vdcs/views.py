@@ -1,5 +1,6 @@
 """Pages of VDCs: how much is left."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -59,7 +60,7 @@ def organization_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     rows = Vdc.objects.filter(organization=organization).select_related("quota").order_by("name")
     found = list(access.visible(actor, rows, Right.VDC_VIEW)[: MOST_VDCS + 1])
     whole = access.allows(actor, Right.ORGANIZATION_EDIT, organization)
-    page = {
+    page: dict[str, Any] = {
         "section": "organizations",
         "organization": organization,
         "placements": list(Placement.objects.filter(owner_kind="organization", owner_id=pk)),

@@ -23,6 +23,8 @@ def of(actor: Actor, listing: str) -> Sequence[SavedView]:
 @transaction.atomic
 def save(*, actor: Actor, listing: str, name: str, query: str) -> SavedView:
     """Keep a query under a name; one of that name is replaced. Nobody else is concerned, so nothing is audited."""
+    if actor.user_id is None:
+        raise Invalid.field("owner", "person", "Only a person keeps views.")
     name = " ".join(name.split())
     if not name or len(name) > 40 or "\0" in name:
         raise Invalid.field("name", "length", "Give the view a name of 1 to 40 characters.")

@@ -203,8 +203,8 @@ def test_the_place_leads_back_with_itself_in_the_address_and_never_elsewhere(clu
 
 def test_a_way_out_of_a_denial_is_tried_and_changes_the_form_only(cluster):
     small, big = a_vdc("small", limits={"memory_mib": 2048}), a_vdc("wide")
-    item = a_vm(big, "there").catalog_item
-    wish = {"vdc": small.pk, "name": "huge", "catalog_item": item.pk, "memory_mib": "8Gi"}
+    item = a_vm(big, "there").catalog_item_id
+    wish = {"vdc": small.pk, "name": "huge", "catalog_item": item, "memory_mib": "8Gi"}
     alice = signed_in("alice")
     refused = alice.post("/vms/new/", wish)
     assert refused.status_code == 422

@@ -29,6 +29,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", docs.reference, name="api-docs"),
     path("api/v1/", include(API)),
+    path("", include("ovim_site.portal.urls")),
+    path("", include("clusters.urls")),
     path("", include("tenancy.urls")),
     path("", include("vdcs.urls")),
     path("", include("catalogs.urls")),

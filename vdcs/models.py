@@ -53,7 +53,7 @@ class Vdc(Reconciled):
                 violation_error_message="The organization has a VDC of this name already.",
             ),
         ]
-        indexes = [unsettled("vdc_unsettled")]
+        indexes = [unsettled("vdc_unsettled"), models.Index(fields=["name", "id"], name="vdc_by_name")]
 
     def __str__(self) -> str:
         return self.name

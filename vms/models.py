@@ -2,11 +2,12 @@
 
 import uuid
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 
 from catalogs.models import CatalogItem, Image
-from clusters.models import Reconciled, unsettled
+from clusters.models import Phase, Reconciled, unsettled
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
@@ -36,6 +37,11 @@ class Ordered(models.Model):
 
     class Meta:
         abstract = True
+
+
+# A VM that is as somebody wants it; one that somebody should look at. The rest is on its way.
+CALM = (Phase.RUNNING, Phase.STOPPED)
+TROUBLED = (Phase.FAILED, Phase.UNKNOWN, Phase.PAUSED)
 
 
 class VirtualMachine(Reconciled, Ordered):
@@ -83,6 +89,17 @@ class VirtualMachine(Reconciled, Ordered):
             models.Index(fields=["organization", "id"], name="vm_by_organization"),
             models.Index(fields=["vdc", "id"], name="vm_by_vdc"),
             models.Index(fields=["owner", "id"], name="vm_by_owner"),
+            # The portal's sort by name, for an organization and for the provider; a VDC has its unique constraint.
+            models.Index(fields=["organization", "name", "id"], name="vm_by_organization_name"),
+            models.Index(fields=["name", "id"], name="vm_by_name"),
+            # What is not calm is little, and every overview asks for it.
+            models.Index(
+                fields=["organization", "id"],
+                name="vm_not_calm",
+                condition=models.Q(phase__in=[str(phase) for phase in Phase if phase not in CALM]),
+            ),
+            # Search anywhere in a name.
+            GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="vm_name_trigrams"),
         ]
 
     def __str__(self) -> str:

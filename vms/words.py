@@ -36,6 +36,7 @@ def said(row: Any) -> list[dict[str, Any]]:
             continue  # the condition of that name says it
         found.append(
             {
+                "type": item["type"],
                 "icon": picture,
                 "tone": tone,
                 "text": text,

@@ -6,6 +6,7 @@ and connected to (ssrfguard), so that a record that moves in between leads nowhe
 
 import asyncio
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 
 import httpx
@@ -30,7 +31,8 @@ class Unreachable(Exception):
 def look(url: str, allowed_hosts: Collection[str] = ()) -> Judgement:
     """What is at this address. Unreachable: it did not answer with a file, within seconds."""
     try:
-        return asyncio.run(_bounded(url, frozenset(allowed_hosts)))
+        with ThreadPoolExecutor(1) as alone:  # the caller's thread may have an event loop of its own
+            return alone.submit(asyncio.run, _bounded(url, frozenset(allowed_hosts))).result()
     except (BadImage, SSRFGuardError) as error:
         return Judgement(Verdict.UNKNOWN, f"OVIM does not look there: {error}")
     except TimeoutError:

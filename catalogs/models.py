@@ -129,6 +129,7 @@ class CatalogItem(models.Model):
     class Meta:
         verbose_name = "catalog item"
         constraints = [models.UniqueConstraint(fields=["catalog", "name"], name="item_name_in_catalog")]
+        indexes = [models.Index(fields=["display_name", "id"], name="item_by_display_name")]
 
     def __str__(self) -> str:
         return self.name

@@ -4,4 +4,7 @@ from django.urls import path
 
 from catalogs import views
 
-urlpatterns = [path("catalog/", views.catalog, name="catalog")]
+urlpatterns = [
+    path("catalog/", views.catalog, name="catalog"),
+    path("catalog/<uuid:pk>/", views.item, name="catalog-item"),
+]

@@ -132,15 +132,18 @@ class ObjectAdmin(Admin):
     list_select_related = ("cluster",)
 
     def by_text(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
-        """All columns before the namespace are named, so that the key's index serves."""
         namespace, slash, name = term.partition("/")
-        found = queryset.filter(
+        return queryset.filter(self.at(namespace, **({"name": name} if slash else {})))
+
+    def at(self, namespace: str, **name: str) -> Q:
+        """All columns before the namespace are named, so that the key's index serves."""
+        return Q(
             cluster__in=list(Cluster.objects.values_list("pk", flat=True)),
             group__in=sorted({group for group, _ in KINDS}),
             kind__in=sorted({kind for _, kind in KINDS}),
             namespace=namespace,
+            **name,
         )
-        return found.filter(name=name) if slash else found
 
 
 @admin.register(Installation)
@@ -220,6 +223,11 @@ class InventoryItemAdmin(ObjectAdmin):
     list_filter = (OBJECT_KINDS, Tombstones, "cluster")
     find_by_id = ("owner_id", "data_of_id")
     verbs = (RECHECK, FORGET)
+
+    def at(self, namespace: str, **name: str) -> Q:
+        """The key's index is of what is recorded; tombstones are few and have their own."""
+        place = super().at(namespace, **name)
+        return (place & Q(tombstoned_at__isnull=True)) | (place & Q(tombstoned_at__isnull=False))
 
     def more_links(self, row: Any) -> list[tuple[str, str]]:
         return [

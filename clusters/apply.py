@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from clusters.refs import Manifest, Ref, ref_of
+from clusters.refs import Manifest, Ref, ref_of, volume_of
 
 MANAGER = "ovim"
 CLAIM = "ovim.io/claim"
@@ -30,6 +30,7 @@ class Action(StrEnum):
     DELETE = "delete"
     REFUSED = "refused"
     LOST = "lost"  # a disk that held data is gone: never replaced by an empty one
+    REMAKE = "remake"  # unless somebody has ordered just that
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class Wanted:
     `data_of`: the row whose deletion alone destroys it (default: the reconciled row).
     `after`: claimed only once the uids of these are recorded. `before`: created only while this is not in the
     inventory. Together they keep a disk from being made again after its VM could have written to it (ENGINE §3).
+    `remake`: the uid of a lost disk that is to be made anew by order; of any other uid the order says nothing.
     """
 
     manifest: Manifest
     data_of: Owner | None = None
     after: tuple[Ref, ...] = ()
     before: Ref | None = None
+    remake: UUID | None = None
 
     @property
     def ref(self) -> Ref:
@@ -96,7 +99,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be done to one object, and why."""
+    """What is to be done to one object, and why. `volume`: of a disk, what the inventory has of its claim."""
 
     action: Action
     ref: Ref
@@ -104,6 +107,7 @@ class Change:
     held: Held | None = None
     why: str = ""
     differences: tuple[Difference, ...] = field(default=())
+    volume: Held | None = None
 
 
 ChangeSet = list[Change]
@@ -170,9 +174,25 @@ def plan(
     by_ref = {item.ref: item for item in held}
     desired = sorted(wanted, key=lambda item: (item.ref.type.rank, item.ref))
     changes = [_change(item, by_ref[item.ref], by_ref, seen) for item in desired if item.ref in by_ref]
-    kept = {item.ref for item in desired} | set(keep)
-    dropped = sorted((item for item in held if item.ref not in kept), key=lambda item: (-item.ref.type.rank, item.ref))
-    return changes + [_removal(item) for item in dropped]
+    kept = with_volumes({item.ref for item in desired} | set(keep))
+    changes += [Change(Action.UNCHANGED, ref, None, item) for ref, item in by_ref.items() if _grows(ref, kept)]
+    dropped = sorted((item for item in held if item.ref not in kept), key=_removal_order)
+    return changes + [_removal(item, by_ref) for item in dropped]
+
+
+def with_volumes(refs: Iterable[Ref]) -> set[Ref]:
+    """These, and the claims that the disks among them become: those are kept as long as their disks are."""
+    named = set(refs)
+    return named | {volume_of(ref) for ref in named if ref.kind == "DataVolume"}
+
+
+def _grows(ref: Ref, kept: Collection[Ref]) -> bool:
+    return ref.type.grown and ref in kept
+
+
+def _removal_order(item: Held) -> tuple[int, bool, Ref]:
+    """Kinds in reverse; what grew out of another goes by itself, so it is looked at after that."""
+    return -item.ref.type.rank, item.ref.type.grown, item.ref
 
 
 def _change(wanted: Wanted, held: Held, inventory: Mapping[Ref, Held], seen: Mapping[Ref, Seen]) -> Change:
@@ -216,25 +236,43 @@ def _unwatched_change(wanted: Wanted, held: Held) -> Change:
 
 
 def _disk_change(wanted: Wanted, held: Held, inventory: Mapping[Ref, Held], seen: Mapping[Ref, Seen]) -> Change:
-    """A disk is created once, before its VM is claimed, and never again; its spec is frozen then (ENGINE §3)."""
+    """A disk is created once, before its VM is claimed, and never again; its spec is frozen then (ENGINE §3).
+
+    The bytes are in its volume: once that is known by uid, another of its name is not it.
+    """
     may_hold_data = wanted.before is not None and wanted.before in inventory
     live = seen.get(wanted.ref)
-    if held.uid is not None and live is not None and live.uid == held.uid:
-        return Change(Action.UNCHANGED, wanted.ref, wanted, held)
+    there = held.uid is not None and live is not None and live.uid == held.uid
+    volume = inventory.get(volume_of(wanted.ref))
     if not may_hold_data:
+        if there:
+            return Change(Action.UNCHANGED, wanted.ref, wanted, held)
         if held.uid is None:
             return Change(Action.CREATE, wanted.ref, wanted, held, "not there yet")
         return Change(Action.UPDATE, wanted.ref, wanted, held, "the cache does not have it")
-    claim = Ref("", "PersistentVolumeClaim", wanted.ref.namespace, wanted.ref.name)
-    if held.uid is not None and claim in seen and "deletionTimestamp" not in seen[claim].body["metadata"]:
-        return Change(Action.UNCHANGED, wanted.ref, wanted, held, "its volume is there")
-    return Change(Action.LOST, wanted.ref, wanted, held, "it may have held data")
+    if held.uid is None and wanted.remake is not None:
+        return Change(Action.CREATE, wanted.ref, wanted, held, "made anew by order")
+    if _is_intact(volume, seen, there=there):
+        return Change(Action.UNCHANGED, wanted.ref, wanted, held, "" if there else "its volume is there")
+    action = Action.REMAKE if wanted.remake is not None and wanted.remake == held.uid else Action.LOST
+    return Change(action, wanted.ref, wanted, held, "it may have held data", volume=volume)
 
 
-def _removal(held: Held) -> Change:
+def _is_intact(volume: Held | None, seen: Mapping[Ref, Seen], *, there: bool) -> bool:
+    """As far as the cache tells: the volume that was recorded is there; while none was, the DataVolume is."""
+    if volume is None:
+        return there
+    claim = seen.get(volume.ref)
+    return (
+        claim is not None and claim.uid == volume.uid and (there or "deletionTimestamp" not in claim.body["metadata"])
+    )
+
+
+def _removal(held: Held, inventory: Mapping[Ref, Held]) -> Change:
     if held.ref.type.data and not held.destroyable:
         return Change(Action.REFUSED, held.ref, None, held, "would destroy data")
-    return Change(Action.DELETE, held.ref, None, held, "no longer wanted")
+    volume = inventory.get(volume_of(held.ref)) if held.ref.kind == "DataVolume" else None
+    return Change(Action.DELETE, held.ref, None, held, "no longer wanted", volume=volume)
 
 
 def differences(wanted: Any, live: Any, path: str = "") -> Iterable[Difference]:

@@ -4,18 +4,18 @@ What an answer means for ownership is decided here and nowhere else; the tables 
 `_pinned_away` below.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from clusters import inventory, observed, steps
-from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, stamped, token_of
+from clusters import inventory, observed, rivals, steps
+from clusters.apply import Action, Change, ChangeSet, Held, Wanted, digest, owned_digest, stamped, token_of
 from clusters.client import Object
 from clusters.conditions import Condition
 from clusters.errors import KubeError
 from clusters.models import Reconciled
 from clusters.queue import Lease
-from clusters.refs import Manifest, Ref
+from clusters.refs import Manifest, Ref, disk_of, volume_of
 from clusters.steps import Applied, Steps
 
 
@@ -47,6 +47,7 @@ class Executor:
     lease: Lease
     installation: UUID
     overrule: Overrule | None = None
+    left: Collection[UUID] = ()  # volumes that somebody has let go of: they stay, and nothing waits for them
     report: Report = field(default_factory=Report)
     recorded: list[Applied] = field(default_factory=list)
     _applied: list[Applied] = field(default_factory=list)
@@ -77,7 +78,15 @@ class Executor:
             self._problem(change.ref, "Refused", "WouldDestroyData", f"{change.ref} is kept: {change.why}.")
         elif change.action is Action.DELETE:
             assert change.held is not None
-            yield from self._delete(change.held)
+            if change.ref.type.grown:
+                yield from self._let_go(change.held)
+            else:
+                yield from self._delete(change.held, change.volume)
+        elif change.action in (Action.LOST, Action.REMAKE):
+            assert change.wanted is not None
+            assert change.held is not None
+            look = self._lost if change.action is Action.LOST else self._remake
+            yield from look(change.wanted, change.held, change.volume)
         else:
             assert change.wanted is not None
             assert change.held is not None
@@ -85,7 +94,6 @@ class Executor:
                 Action.CREATE: self._create,
                 Action.UPDATE: self._update,
                 Action.CHECK: self._check,
-                Action.LOST: self._lost,
             }[change.action]
             yield from verb(change.wanted, change.held)
 
@@ -100,8 +108,8 @@ class Executor:
     def _get(self, ref: Ref) -> Steps[Object | None]:
         return steps.read(self.lease, lambda client: client.get(ref))
 
-    def _apply(self, ref: Ref, body: Manifest, *, force: bool = False) -> Steps[Object]:
-        return steps.write(self.lease, lambda client: client.apply(ref, body, force=force))
+    def _apply(self, ref: Ref, body: Manifest, *, force: bool = False, dry_run: bool = False) -> Steps[Object]:
+        return steps.write(self.lease, lambda client: client.apply(ref, body, force=force, dry_run=dry_run))
 
     def _remove(self, ref: Ref, uid: str) -> Steps[bool]:
         return steps.write(self.lease, lambda client: client.delete(ref, uid))
@@ -163,8 +171,12 @@ class Executor:
 
     def _update(self, wanted: Wanted, held: Held) -> Steps[None]:
         body = stamped(wanted, held, self.installation)
+        forced = wanted.ref.type.forced
+        rewriting = forced and held.applied_hash == digest(wanted.manifest)  # what we want is what we wrote last
+        if rewriting and rivals.pause(held) and self._is_fought_over(wanted, held, (yield from self._get(wanted.ref))):
+            return
         try:
-            live = yield from self._apply(wanted.ref, body, force=wanted.ref.type.forced)
+            live = yield from self._apply(wanted.ref, body, force=forced)
         except KubeError as error:
             if error.field_conflict:
                 yield from self._conflicts(wanted, held, error)
@@ -174,27 +186,65 @@ class Executor:
                 raise
         else:
             self._done(wanted, held, live)
+            if rewriting:
+                rivals.note(self.row, held, self.lease)
+
+    def _is_fought_over(self, wanted: Wanted, held: Held, live: Object | None) -> bool:
+        """Somebody writes it as often as we do: wait a while, and say who. What is gone or another's is no such fight."""
+        if live is None or live["metadata"]["uid"] != str(held.uid):
+            return False
+        who = rivals.latest(live)
+        self._problem(
+            wanted.ref,
+            "Drifted",
+            "Rival",
+            f"{wanted.ref} is written by {who} again and again: OVIM writes it anew after a pause of up to 5 minutes.",
+        )
+        return True
 
     def _conflicts(self, wanted: Wanted, held: Held, error: KubeError) -> Steps[None]:
         live = yield from self._get(wanted.ref)
         if live is None or live["metadata"]["uid"] != str(held.uid):
             yield from self._pinned_away(wanted, held, error)
             return
-        forced = self.overrule(wanted, error, live) if self.overrule else None
+        exact = yield from self._exactly(wanted, held, live)
+        if exact is None:
+            self.report.again = True
+            return
+        forced = self.overrule(wanted, exact, live) if self.overrule else None
         if forced and not (yield from self._merged(wanted, held, live, forced)):
             return
         if forced is None or forced:
-            who = "; ".join(sorted({f"{cause.field} by {cause.message}" for cause in error.causes}))
+            who = "; ".join(sorted({f"{cause.field} by {cause.message}" for cause in exact.causes}))
             self._problem(wanted.ref, "Drifted", "FieldConflict", f"{wanted.ref} was changed by others: {who}.")
             return
-        body = stamped(wanted, held, self.installation)
-        body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         try:
-            self._done(wanted, held, (yield from self._apply(wanted.ref, body, force=True)))
+            answer = yield from self._apply(wanted.ref, self._pinned(wanted, held, live), force=True)
+            self._done(wanted, held, answer)
         except KubeError as stale:
             if stale.status != 409:
                 raise
             self.report.again = True
+
+    def _pinned(self, wanted: Wanted, held: Held, live: Object) -> Object:
+        """The body for just the object that was read: by uid, and by version."""
+        body = stamped(wanted, held, self.installation)
+        body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        return body
+
+    def _exactly(self, wanted: Wanted, held: Held, live: Object) -> Steps[KubeError | None]:
+        """What force would take from whom, of the very version that was read: a dry run. None: it has changed since.
+
+        The first refusal may be older than the look: what somebody took in between would be forced unseen.
+        """
+        try:
+            yield from self._apply(wanted.ref, self._pinned(wanted, held, live), dry_run=True)
+        except KubeError as error:
+            if error.field_conflict:
+                return error
+            if error.status != 409:
+                raise
+        return None
 
     def _merged(self, wanted: Wanted, held: Held, live: Object, fields: Object) -> Steps[bool]:
         """Write these fields alone to what was just read. False: it has changed since, so look again."""
@@ -244,27 +294,59 @@ class Executor:
         else:
             self._done(wanted, held, live)
 
-    def _lost(self, wanted: Wanted, held: Held) -> Steps[None]:
-        """A disk that is not in the cache although its VM exists: only a live look can tell (ENGINE §3)."""
+    def _lost(self, wanted: Wanted, held: Held, volume: Held | None) -> Steps[None]:
+        """A disk or its volume is not in the cache although its VM exists: only a live look can tell (ENGINE §3)."""
         live = yield from self._get(wanted.ref)
-        if live is not None and (live["metadata"]["uid"] == str(held.uid) or token_of(live) == held.token):
+        claim = yield from self._get(volume_of(wanted.ref))
+        ours = live is not None and self._is_ours(held, live)
+        if claim is not None and _is_volume(claim, held, volume):
+            observed.store(self.lease.cluster_id, [claim])
+        elif not ours or volume is not None:
+            self._say_lost(wanted.ref, claim)
+            return
+        if live is not None and ours:
             self._done(wanted, held, live)
-            return
-        volume = yield from self._get(Ref("", "PersistentVolumeClaim", wanted.ref.namespace, wanted.ref.name))
-        if volume is not None and held.uid is not None and live is None:
-            observed.store(self.lease.cluster_id, [volume])
+        else:
             self.report.acknowledged.add(wanted.ref)
-            return
-        self._problem(
-            wanted.ref,
-            "DiskLost",
-            "Gone",
-            f"{wanted.ref} is gone. It may have held data, so it is not made again by itself; the VM is held.",
+
+    def _say_lost(self, ref: Ref, claim: Object | None) -> None:
+        other = (
+            f" The PersistentVolumeClaim that has its name (uid {claim['metadata']['uid']}) is another."
+            if claim
+            else ""
         )
+        self._problem(
+            ref,
+            "DiskLost",
+            "Replaced" if claim else "Gone",
+            f"{ref} is gone. It may have held data, so it is not made again by itself; the VM is held.{other}",
+        )
+
+    def _remake(self, wanted: Wanted, held: Held, volume: Held | None) -> Steps[None]:
+        """By order: what is left of a lost disk goes, then it is claimed anew, under a new token, to be created."""
+        yield from self._lost(wanted, held, volume)
+        if self.report.problems.pop(wanted.ref, None) is None:
+            return  # it is there after all: nothing to be made
+        live = yield from self._get(wanted.ref)
+        if live is not None and self._is_ours(held, live):
+            yield from self._delete_uid(wanted.ref, live["metadata"]["uid"])
+            self.report.waiting.append(wanted.ref)
+            return
+        claim = yield from self._get(volume_of(wanted.ref))
+        if claim is None:
+            if volume is not None:
+                inventory.forget(self.row, volume, self.lease)
+            inventory.reset(self.row, held, self.lease)
+            self.report.again = True
+        elif "deletionTimestamp" in claim["metadata"] or observed.controller_of(claim) == str(held.uid):
+            self.report.waiting.append(wanted.ref)
+        else:
+            message = f"{volume_of(wanted.ref)} is there and not this disk's: it has to go before one is made anew."
+            self._problem(wanted.ref, "NameTaken", "NameTaken", message)
 
     # --- deleting -----------------------------------------------------------------------------------------------
 
-    def _delete(self, held: Held) -> Steps[None]:
+    def _delete(self, held: Held, volume: Held | None) -> Steps[None]:
         """Delete by recorded uid; forget only when a live GET says gone.
 
         What carries our token under another uid was made by a request of ours whose answer, or whose sender, was lost:
@@ -280,28 +362,47 @@ class Executor:
             observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
             self.report.waiting.append(held.ref)
             return
-        if held.ref.kind == "DataVolume" and not (yield from self._volume_is_gone(held)):
+        if held.ref.kind == "DataVolume" and not (yield from self._volume_is_gone(held, volume)):
             return
         inventory.forget(self.row, held, self.lease)
         if held.uid is not None:
             observed.drop(self.lease.cluster_id, [(held.ref, held.uid)])
 
-    def _volume_is_gone(self, held: Held) -> Steps[bool]:
+    def _volume_is_gone(self, held: Held, volume: Held | None) -> Steps[bool]:
         """A disk is gone when its volume is: until then its quota is held and its name is taken."""
-        volume = yield from self._get(Ref("", "PersistentVolumeClaim", held.ref.namespace, held.ref.name))
-        if volume is None:
+        claim = yield from self._get(volume_of(held.ref))
+        if claim is None:
             return True
-        if "deletionTimestamp" in volume["metadata"] or observed.controller_of(volume) == str(held.uid):
+        if "deletionTimestamp" in claim["metadata"] or observed.controller_of(claim) == str(held.uid):
             self.report.waiting.append(held.ref)
-        else:
-            self._problem(
-                held.ref,
-                "Unproven",
-                "VolumeLeft",
-                f"A PersistentVolumeClaim {held.ref.name} is there that OVIM can't prove to be this disk's: "
-                "remove it by hand if it is not needed, and the disk goes, too.",
-            )
+            return False
+        uid = claim["metadata"]["uid"]
+        if UUID(uid) in self.left:
+            return True
+        observed.store(self.lease.cluster_id, [claim])
+        why = "that OVIM can't prove to be this disk's"
+        if volume is not None and str(volume.uid) == uid:
+            why = "that was this disk's and no longer goes with it"
+        self._problem(
+            held.ref,
+            "Unproven",
+            "VolumeLeft",
+            f"A PersistentVolumeClaim {held.ref.name} (uid {uid}) is there {why}: "
+            "remove it by hand if it is not needed, and the disk goes, too.",
+        )
         return False
+
+    def _let_go(self, volume: Held) -> Steps[None]:
+        """A volume goes with its disk, never by our own hand: it is forgotten when a live look finds its uid gone."""
+        if disk_of(volume.ref) in {*self.report.problems, *self.report.waiting}:
+            return
+        claim = yield from self._get(volume.ref)
+        if claim is not None and claim["metadata"]["uid"] == str(volume.uid) and volume.uid not in self.left:
+            self.report.waiting.append(volume.ref)
+            return
+        inventory.forget(self.row, volume, self.lease)
+        if volume.uid is not None:
+            observed.drop(self.lease.cluster_id, [(volume.ref, volume.uid)])
 
     def _delete_uid(self, ref: Ref, uid: str) -> Steps[None]:
         """A conflict means that the name is another object's by now; the live look that follows tells whose."""
@@ -313,3 +414,10 @@ class Executor:
 
     def _is_ours(self, held: Held, live: Object) -> bool:
         return live["metadata"]["uid"] == str(held.uid) or token_of(live) in (held.token, *held.past_tokens)
+
+
+def _is_volume(claim: Object, disk: Held, volume: Held | None) -> bool:
+    """Whether a claim is the disk's: by its uid once that was proven, before that by its controller (ENGINE §2)."""
+    if volume is not None:
+        return bool(claim["metadata"]["uid"] == str(volume.uid))
+    return disk.uid is not None and observed.controller_of(claim) == str(disk.uid)

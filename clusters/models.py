@@ -81,7 +81,7 @@ class Reconciled(models.Model):
     conditions = models.JSONField(default=list, blank=True)
     ready_at = models.DateTimeField(null=True, blank=True, help_text="when its objects were first there; never unset")
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
-    suspended_at = models.DateTimeField(null=True, blank=True, help_text="since when it is left alone (ADR 8)")
+    suspended_at = models.DateTimeField(null=True, blank=True, help_text="since when it is left alone (ADR 10)")
     suspended_because = models.CharField(max_length=255, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now())
@@ -205,6 +205,9 @@ class InventoryItem(models.Model):
     applied_hash = models.CharField(max_length=64, blank=True, default="")
     owned_hash = models.CharField(max_length=64, blank=True, default="")
     checked_at = models.DateTimeField(null=True)
+    # How often in a row, and when last, we wrote over what somebody else had made of it (`clusters.rivals`).
+    rewrites = models.SmallIntegerField(default=0, db_default=0)
+    rewritten_at = models.DateTimeField(null=True)
     tombstoned_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Verbs of system admins on the engine's own rows, for when something is stuck (ADR 8). Services, like `clusters.services`.
+"""Verbs of system admins on the engine's own rows, for when something is stuck (ADR 10). Services, like `clusters.services`.
 
 They change rows and ask for work; what is done in a cluster is still done by reconcilers alone. Each says in a sentence
 what came of it. Locks: the row, then its work item (ENGINE §1).

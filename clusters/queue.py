@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from clusters import fence, kinds, sql, wakeup
 from clusters.errors import Fenced
 from clusters.models import Reconciled, WorkItem
+from core import trial
 
 # A batch goes through its steps together, so that what its rows ask of the database is one statement. Small enough that
 # a second worker finds work, too.
@@ -77,6 +78,7 @@ def request_keys(keys: Sequence[Key], *, hint: bool = False) -> None:
     ordered = sorted(set(keys), key=lambda key: (key.kind, str(key.object_id)))
     if not ordered:
         return
+    trial.requested(ordered)
     due = (
         "CASE WHEN w.attempts > 0 THEN coalesce(w.due_at, excluded.due_at) "
         "ELSE least(coalesce(w.due_at, excluded.due_at), excluded.due_at) END"

@@ -16,8 +16,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from clusters import connections, inventory, kinds, observed, queue, rounds, status, steps
-from clusters.apply import Action, ChangeSet, Held, Owner, Seen, Wanted, plan
+from clusters import connections, inventory, kinds, observed, queue, rounds, status, steps, volumes
+from clusters.apply import Action, ChangeSet, Held, Owner, Seen, Wanted, plan, with_volumes
 from clusters.client import Client, Object
 from clusters.conditions import Condition, Outcome, false, true
 from clusters.errors import Fenced, KubeError
@@ -58,7 +58,7 @@ class Recipe:
     now has as wanted; `gone` runs in the transaction that drops the row, `lock` first in it: locks that come before the
     row's own (quota scopes, ENGINE §1);
     `mirror` gives the status to write into the row's custom resource; `held_back` says why a row that is to be deleted
-    must not be yet.
+    must not be yet; `left` are the uids of volumes that stay where they are by order.
     """
 
     load: Callable[[Sequence[UUID]], Iterable[Any]]
@@ -72,6 +72,7 @@ class Recipe:
     mirror: Callable[[Any], tuple[Ref, Mapping[str, Any]] | None] | None = None
     lock: Callable[[Any], None] | None = None
     held_back: Callable[[Any, Client], Condition | None] | None = None
+    left: Callable[[Any], frozenset[UUID]] | None = None
 
 
 @dataclass
@@ -220,7 +221,9 @@ def _pass_once(job: Job, situation: Situation, deleting: bool) -> Steps[tuple[Re
     """
     recipe, row = job.recipe, job.row
     wanted = [] if deleting else list(recipe.wanted(situation))
-    held = inventory.judged(situation.held, {item.ref for item in wanted}, recipe.destroyable)
+    proven = volumes.proven(wanted, situation.held, situation.view.objects)
+    recorded = volumes.record(row, proven, situation.held, job.lease)
+    held = inventory.judged(recorded, with_volumes(item.ref for item in wanted), recipe.destroyable)
     known = {item.ref for item in held if item.uid is not None}
     claimable = [item for item in wanted if known.issuperset(item.after)]
     have = {item.ref for item in held}
@@ -228,7 +231,7 @@ def _pass_once(job: Job, situation: Situation, deleting: bool) -> Steps[tuple[Re
     keep = {item.ref for item in wanted}
     changes = plan(claimable, held, situation.view.objects, keep=keep)
     lost = yield from _lost_among(changes, job)
-    surprised = deleting or any(change.action in (Action.LOST, Action.DELETE) for change in changes)
+    surprised = deleting or any(change.action in (Action.LOST, Action.REMAKE, Action.DELETE) for change in changes)
     if lost and lost - situation.lost:
         situation = replace(situation, lost=situation.lost | lost)
         claimable = [item for item in recipe.wanted(situation) if known.issuperset(item.after)]
@@ -247,7 +250,8 @@ def _executor(job: Job) -> Executor:
     overrule = job.recipe.overrule
     row = job.row
     may = (lambda item, error, live: overrule(row, item, error, live)) if overrule else None
-    return Executor(row, job.lease, status.installation(), may)
+    left = job.recipe.left(row) if job.recipe.left else frozenset()
+    return Executor(row, job.lease, status.installation(), may, left)
 
 
 def _after(situation: Situation, held: Sequence[Held], executor: Executor) -> Situation:
@@ -356,7 +360,7 @@ def _deleting(report: Report) -> Outcome:
 
 
 def _suspended(row: Reconciled) -> Outcome:
-    """As it was last seen: nothing is read or written, its deletion included, until a person resumes it (ADR 8)."""
+    """As it was last seen: nothing is read or written, its deletion included, until a person resumes it (ADR 10)."""
     why = f": {row.suspended_because}" if row.suspended_because else ""
     message = f"A system admin suspended its reconciling{why}. Nothing is done until it is resumed, not even deletion."
     return Outcome(row.phase, (*_kept(row), true("Suspended", "Suspended", message)))
@@ -391,6 +395,6 @@ def changes_of(row: Reconciled) -> ChangeSet:
     recipe: Recipe = import_string(kinds.of(row).recipe)
     situation = situation_of(row)
     wanted = [] if row.deletion_requested_at else list(recipe.wanted(situation))
-    held = inventory.judged(situation.held, {item.ref for item in wanted}, recipe.destroyable)
+    held = inventory.judged(situation.held, with_volumes(item.ref for item in wanted), recipe.destroyable)
     seen: Mapping[Ref, Seen] = situation.view.objects
     return plan(wanted, held, seen)

@@ -15,6 +15,8 @@ class ObjectKind:
     `forced`: applied with force, because nobody else may own its fields (ENGINE §3).
     `data`: never pruned by omission; destroyed only by the deletion of the row that it is the data of.
     `keeps_data`: holds a disk's bytes, so that it is never created again once its VM has existed.
+    `grown`: never written by us: a controller makes it out of an object of ours, and its uid is recorded once the chain
+    of owner references has proven it (ENGINE §2).
     `watched`: in the observed cache; otherwise it is checked live now and then.
     `rank`: the order of creation; deletion goes the other way.
     """
@@ -29,6 +31,7 @@ class ObjectKind:
     forced: bool = False
     data: bool = False
     keeps_data: bool = False
+    grown: bool = False
     watched: bool = True
     status: bool = False
 
@@ -58,7 +61,9 @@ KINDS = {
         ObjectKind("", "v1", "ConfigMap", "configmaps", 4),
         ObjectKind("", "v1", "Secret", "secrets", 4, watched=False),
         ObjectKind("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes", 5, data=True, keeps_data=True),
-        ObjectKind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", 5, data=True, keeps_data=True),
+        ObjectKind(
+            "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", 5, data=True, keeps_data=True, grown=True
+        ),
         ObjectKind("kubevirt.io", "v1", "VirtualMachine", "virtualmachines", 6, data=True),
         ObjectKind("kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", 7),
         ObjectKind("", "v1", "Pod", "pods", 8),
@@ -93,6 +98,16 @@ def ref_of(manifest: Mapping[str, Any]) -> Ref:
     group = manifest["apiVersion"].rpartition("/")[0]
     metadata = manifest["metadata"]
     return Ref(group, manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def volume_of(disk: Ref) -> Ref:
+    """The PersistentVolumeClaim that a DataVolume becomes: it has the same name."""
+    return Ref("", "PersistentVolumeClaim", disk.namespace, disk.name)
+
+
+def disk_of(volume: Ref) -> Ref:
+    """The DataVolume that a PersistentVolumeClaim grew out of."""
+    return Ref("cdi.kubevirt.io", "DataVolume", volume.namespace, volume.name)
 
 
 def keys_of(refs: Iterable[Ref]) -> dict[str, list[str]]:

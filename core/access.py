@@ -43,11 +43,16 @@ def _decider() -> Decider:
 
 def visible(actor: Actor, rows: QuerySet[R], right: Right) -> QuerySet[R]:
     """The rows on which the actor has the right. An empty predicate means all, None means none."""
-    scope: Scope = rows.model.scope  # type: ignore[attr-defined]  # a model without scope fails here, loudly
-    where = _decider()(actor, scope, right)
+    where = reach(actor, rows.model, right)
     if where is None:
         return rows.none()
     return rows.filter(where) if where else rows
+
+
+def reach(actor: Actor, model: type[Model], right: Right) -> Q | None:
+    """The predicate behind `visible`: an empty one means all rows, None means none."""
+    scope: Scope = model.scope  # type: ignore[attr-defined]  # a model without scope fails here, loudly
+    return _decider()(actor, scope, right)
 
 
 def get(actor: Actor, rows: QuerySet[R], pk: UUID | str, right: Right) -> R:

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Model
 
+from core import trial
 from core.actor import Actor
 from core.models import AuditEntry, Outcome
 
@@ -40,13 +41,15 @@ def record(
     """Say that `actor` did `action` to `row`. Call it inside the act's transaction."""
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("audit.record belongs inside the transaction of the act it tells of")
+    organization_id = organization_id or getattr(row, "organization_id", None)
+    trial.audited(organization_id)
     AuditEntry.objects.create(
         **_who(actor),
         action=action,
         object_kind=row._meta.model_name or "",
         object_id=row.pk,
         object_name=str(row)[:255],
-        organization_id=organization_id or getattr(row, "organization_id", None),
+        organization_id=organization_id,
         before=masked(before),
         after=masked(after),
     )

@@ -38,6 +38,18 @@ class Invalid(DomainError):
         return cls(message, errors=[FieldError(field, rule, message)])
 
 
+class BadParameter(Invalid):
+    """A query parameter or a header, not the body, says what it can't mean: the request is not well-formed."""
+
+    code = "bad_parameter"
+
+
+class KeyReused(Invalid):
+    """An Idempotency-Key came a second time with another body."""
+
+    code = "idempotency_key_reused"
+
+
 class Unauthenticated(DomainError):
     """Nobody is signed in, or the session has ended."""
 
@@ -65,6 +77,12 @@ class Conflict(DomainError):
     code = "conflict"
 
 
+class InProgress(Conflict):
+    """The same request, by its Idempotency-Key, is being carried out at this moment."""
+
+    code = "idempotency_in_progress"
+
+
 class Stale(DomainError):
     """If-Match names a generation that is no longer current."""
 
@@ -78,7 +96,7 @@ class TooLarge(DomainError):
 
 
 class Throttled(DomainError):
-    """Too many failed attempts. `retry_after` says in how many seconds the next one is looked at."""
+    """Too many requests or failed attempts. `retry_after` says in how many seconds the next one is looked at."""
 
     code = "throttled"
 

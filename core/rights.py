@@ -30,5 +30,6 @@ class Right(StrEnum):
     VM_CREATE = "vm.create"
     VM_DELETE = "vm.delete"
     VM_EDIT = "vm.edit"
+    VM_ORDER = "vm.order"  # what OVIM won't decide by itself: a lost disk, drift, a volume it can't prove
     VM_POWER = "vm.power"
     VM_VIEW = "vm.view"

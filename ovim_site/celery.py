@@ -102,9 +102,10 @@ app.conf.update(
     beat_schedule={
         "wake": {"task": "clusters.tasks.wake", "schedule": 1.0, "options": {"expires": 2}},
         "sweep": {"task": "clusters.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
+        "forget": {"task": "core.tasks.sweep", "schedule": 600.0, "options": {"expires": 600}},
         "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
     },
     timezone="UTC",
 )
 app.steps["consumer"].add(ClusterQueues)
-app.autodiscover_tasks(["clusters", "catalogs"])
+app.autodiscover_tasks(["clusters", "catalogs", "core"])

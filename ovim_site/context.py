@@ -1,29 +1,31 @@
-"""What every page's frame needs: who is here and which ways the navigation may show. Costs no query."""
+"""What every page's frame needs: who is here, where, how he likes it, and which ways the navigation may show."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from core.actor import Actor
-from core.rights import Right
-
-# What a page of the portal needs to be worth a link.
-WAYS = {
-    "organizations": Right.ORGANIZATION_VIEW,
-    "vdcs": Right.VDC_VIEW,
-    "vms": Right.VM_VIEW,
-    "catalogs": Right.CATALOG_VIEW,
-    "users": Right.USER_VIEW,
-    "audit": Right.AUDIT_VIEW,
-    "clusters": Right.CLUSTER_VIEW,
-}
+from ovim_site.portal import place, ways
+from ovim_site.portal.preferences import preferences
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
+    """Costs no query until the name of the place is shown."""
     actor: Actor | None = getattr(request, "actor", None)
-    return {
-        "actor": actor,
-        "may": {name: actor is not None and actor.holds(right) for name, right in WAYS.items()},
-        "live_url": settings.OVIM_LIVE_URL,
-    }
+    found: dict[str, Any] = {"actor": actor, "live_url": settings.OVIM_LIVE_URL, "look": preferences(request)}
+    if actor is not None:
+        where = place.chosen(request)
+        found["navigation"] = _grouped(ways.open_to(actor))
+        found["place"] = SimpleLazyObject(lambda: place.named(actor, where))
+        found["place_query"] = f"?{urlencode(where)}" if where else ""
+    return found
+
+
+def _grouped(open_ways: list[ways.Way]) -> list[tuple[str, list[ways.Way]]]:
+    groups: dict[str, list[ways.Way]] = {}
+    for way in open_ways:
+        groups.setdefault(way.group, []).append(way)
+    return list(groups.items())

@@ -30,6 +30,9 @@ class Environment:
     worker_slots: int
     image_hosts: tuple[str, ...]
     trusted_proxies: int
+    cors_origins: tuple[str, ...]
+    rate_limit_user: int
+    rate_limit_address: int
     debug: bool
 
 
@@ -53,6 +56,9 @@ def read(environ: Mapping[str, str]) -> Environment:
         worker_slots=_whole(environ, "OVIM_WORKER_SLOTS", 2, least=1, most=256),
         image_hosts=_list(environ, "OVIM_IMAGE_HOSTS"),
         trusted_proxies=_whole(environ, "OVIM_TRUSTED_PROXIES", 0, least=0, most=9),
+        cors_origins=_origins(environ, "OVIM_CORS_ORIGINS"),
+        rate_limit_user=_whole(environ, "OVIM_RATE_LIMIT_USER", 3000, least=0, most=10_000_000),
+        rate_limit_address=_whole(environ, "OVIM_RATE_LIMIT_ADDRESS", 300, least=0, most=10_000_000),
         debug=_flag(environ, "OVIM_DEBUG"),
     )
 
@@ -127,6 +133,18 @@ def _key(environ: Mapping[str, str], name: str) -> bytes:
 
 def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in environ.get(name, "").split(",") if part.strip())
+
+
+def _origins(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Exact origins, such as https://console.example.org. There is no word for all of them."""
+    found = _list(environ, name)
+    for origin in found:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}":
+            raise SettingError(
+                f"{name} takes origins such as https://console.example.org, with commas, not {origin!r}."
+            )
+    return found
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int, most: int) -> int:

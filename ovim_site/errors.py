@@ -21,11 +21,13 @@ from core import audit, rows
 from core.actor import Actor
 from core.api.json import LARGEST
 from core.errors import (
+    BadParameter,
     Busy,
     Conflict,
     DomainError,
     FieldError,
     Forbidden,
+    InProgress,
     Invalid,
     NotFound,
     QuotaExceeded,
@@ -39,6 +41,7 @@ from core.errors import (
 log = logging.getLogger(__name__)
 
 STATUS: Mapping[type[DomainError], int] = {
+    BadParameter: 400,
     Invalid: 422,
     Unauthenticated: 401,
     NotFound: 404,
@@ -191,7 +194,7 @@ def _api(request: HttpRequest, error: DomainError) -> HttpResponse:
     )
     if body["status"] == 401:
         response["WWW-Authenticate"] = "Bearer"
-    if body["status"] == 429:
+    if body["status"] == 429 or isinstance(error, InProgress):
         response["Retry-After"] = str(error.extra.get("retry_after", 1))
     return response
 
@@ -199,6 +202,8 @@ def _api(request: HttpRequest, error: DomainError) -> HttpResponse:
 def _remember(request: HttpRequest, error: DomainError, actor: Actor | None) -> None:
     if not isinstance(error, AUDITED):
         return
+    if getattr(request, "dry_run", False) and not isinstance(error, Forbidden):
+        return  # a trial leaves no trace, except of one who tried what he has no right to
     who = actor or getattr(request, "actor", None)
     if who is None:
         return  # sign-in audits its own refusals, with the name that was tried

@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "corsheaders",
     "django_htmx",
     "template_partials",
     "core",
@@ -36,6 +37,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "ovim_site.metrics.Before",
     "ovim_site.middleware.RequestContext",
+    "ovim_site.compression.Compressed",
+    "corsheaders.middleware.CorsMiddleware",
     "ovim_site.errors.ErrorEdge",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -138,11 +141,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "ovim_site.document.finish"],
     "ENUM_NAME_OVERRIDES": {},
 }
 
 OVIM_ACCESS_DECIDER = "tenancy.access.reach"
 OVIM_REFUSAL = "ovim_site.errors.response"  # how middleware below ovim_site answers a refusal
+OVIM_PLANNER = "ovim_site.plans.Planner"  # what a write that is tried out would do (`?dry_run=`)
 OVIM_ACTOR = "tenancy.selectors.actor_of_session"
 # Everything that is reconciled, in one place: nothing below an app imports it (ENGINE §0).
 OVIM_KINDS = [
@@ -158,6 +163,17 @@ OVIM_CREDENTIAL_KEY = ENV.credential_key
 OVIM_WORKER_SLOTS = ENV.worker_slots
 OVIM_IMAGE_HOSTS = ENV.image_hosts
 OVIM_TRUSTED_PROXIES = ENV.trusted_proxies
+OVIM_RATE_LIMIT_USER = ENV.rate_limit_user  # requests a minute; 0: not limited
+OVIM_RATE_LIMIT_ADDRESS = ENV.rate_limit_address
+# Pages of these origins may call the API with a bearer token. Cookies are for our own pages alone, so no credentials.
+CORS_ALLOWED_ORIGINS = list(ENV.cors_origins)
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "if-match", "x-request-id"]
+CORS_EXPOSE_HEADERS = [
+    "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id",
+]  # fmt: skip
+CORS_PREFLIGHT_MAX_AGE = 3600
 
 LOGGING = {
     "version": 1,

@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from core.enforce import PUBLIC
-from ovim_site import health, metrics
+from ovim_site import docs, health, metrics
 
 
 class SchemaView(SpectacularAPIView):
@@ -29,8 +29,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.ready, name="readyz"),
     path("metrics", metrics.exposition, name="metrics"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", docs.reference, name="api-docs"),
     path("api/v1/", include(API)),
     path("admin/", admin.site.urls),
+    path("", include("ovim_site.portal.urls")),
+    path("", include("clusters.urls")),
     path("", include("tenancy.urls")),
     path("", include("vdcs.urls")),
     path("", include("catalogs.urls")),

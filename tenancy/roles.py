@@ -22,13 +22,14 @@ GRANTS: Mapping[RoleName, frozenset[Right]] = {
             Right.VDC_CREATE,
             Right.VDC_DELETE,
             Right.VDC_EDIT,
+            Right.VM_ORDER,
             *LOOK_AROUND,
             *VM_ALL,
         }
     ),
     # No VDC_EDIT: whoever lives within a limit does not set it.
-    RoleName.VDC_ADMIN: frozenset({Right.BINDING_VIEW, *LOOK_AROUND, *VM_ALL}),
-    # Of what has an owner, only what is his: OWN_ONLY.
+    RoleName.VDC_ADMIN: frozenset({Right.BINDING_VIEW, Right.VM_ORDER, *LOOK_AROUND, *VM_ALL}),
+    # Of what has an owner, only what is his: OWN_ONLY. No VM_ORDER: a volume that is let go of leaves the quota.
     RoleName.USER: frozenset({*LOOK_AROUND, *VM_ALL}),
 }
 OWN_ONLY = frozenset({RoleName.USER})

@@ -4,20 +4,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from core.actor import Actor
 from core.enforce import needs, public
 from core.errors import Throttled, Unauthenticated
 from core.rights import Right
+from core.ui.ways import target
 from tenancy.forms import SignInForm
 from tenancy.middleware import COOKIE_KEY
 from tenancy.services import sessions
-
-THEMES = ("light", "dark")
 
 
 @public
@@ -49,15 +47,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             request.session.flush()
             request.session[COOKIE_KEY] = str(session.pk)
             rotate_token(request)
-            return HttpResponseRedirect(_target(request))
-    return render(request, "tenancy/sign_in.html", {"form": form, "next": _target(request)}, status=status)
-
-
-@needs(Right.SELF)
-@require_safe
-def start(request: HttpRequest) -> HttpResponse:
-    """What most people come for; who has no VMs to see is told what he lacks there."""
-    return HttpResponseRedirect(reverse("vm-list"))
+            return HttpResponseRedirect(target(request))
+    return render(request, "tenancy/sign_in.html", {"form": form, "next": target(request)}, status=status)
 
 
 @needs(Right.SELF)
@@ -67,24 +58,3 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     sessions.sign_out(actor=request.actor)  # type: ignore[attr-defined]  # set by SignedIn
     request.session.flush()
     return HttpResponseRedirect(reverse("sign-in"))
-
-
-@public
-@require_POST
-def theme(request: HttpRequest) -> HttpResponse:
-    """Light, dark or as the system says, kept in a cookie: the server sets it on the page, so nothing flashes."""
-    answer = HttpResponseRedirect(_target(request))
-    chosen = request.POST.get("theme", "")
-    if chosen in THEMES:
-        answer.set_cookie("theme", chosen, max_age=365 * 86400, samesite="Lax", secure=request.is_secure())
-    else:
-        answer.delete_cookie("theme", samesite="Lax")
-    return answer
-
-
-def _target(request: HttpRequest) -> str:
-    target = request.POST.get("next") or request.GET.get("next") or "/"
-    here = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return target if here else "/"

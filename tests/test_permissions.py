@@ -35,20 +35,37 @@ TABLE = {
     ("get", "readyz"): ALL,
     ("get", "metrics"): ALL,
     ("get", "api/schema/"): ALL,
+    ("get", "api/docs/"): ALL,
     ("get", "sign-in/"): ALL,
     ("post", "sign-in/"): ALL,
-    ("post", "theme/"): ALL,
+    ("post", "preferences/"): ALL,
     # The cookie's door: bearer tokens are nothing to pages. Who signed in may open which: `PAGES` below.
     ("get", ""): NO_COOKIE,
     ("post", "sign-out/"): NO_COOKIE,
+    ("get", "search/"): NO_COOKIE,
+    ("get", "place/"): NO_COOKIE,
+    ("get", "settings/"): NO_COOKIE,
+    ("post", "views/"): NO_COOKIE,
+    ("post", "views/<uuid:pk>/remove/"): NO_COOKIE,
+    ("get", "clusters/"): NO_COOKIE,
+    ("get", "clusters/<uuid:pk>/"): NO_COOKIE,
+    ("get", "orgs/"): NO_COOKIE,
+    ("get", "orgs/<uuid:pk>/"): NO_COOKIE,
+    ("get", "people/"): NO_COOKIE,
+    ("get", "people/<uuid:pk>/"): NO_COOKIE,
+    ("get", "activity/"): NO_COOKIE,
+    ("get", "activity/<uuid:pk>/"): NO_COOKIE,
     ("get", "vdcs/"): NO_COOKIE,
     ("get", "vdcs/<uuid:pk>/"): NO_COOKIE,
     ("get", "catalog/"): NO_COOKIE,
+    ("get", "catalog/<uuid:pk>/"): NO_COOKIE,
+    ("post", "vms/bulk/"): NO_COOKIE,
     ("get", "vms/"): NO_COOKIE,
     ("get", "vms/new/"): NO_COOKIE,
     ("post", "vms/new/"): NO_COOKIE,
     ("get", "vms/<uuid:pk>/"): NO_COOKIE,
     ("post", "vms/<uuid:pk>/power/"): NO_COOKIE,
+    ("post", "vms/<uuid:pk>/orders/"): NO_COOKIE,
     ("get", "vms/<uuid:pk>/delete/"): NO_COOKIE,
     ("post", "vms/<uuid:pk>/delete/"): NO_COOKIE,
     ("post", "api/v1/auth/login"): ALL,
@@ -87,6 +104,7 @@ TABLE = {
     ("delete", "api/v1/vms/<uuid:pk>"): WITH_A_ROLE,
     ("post", "api/v1/vms/<uuid:pk>/start"): WITH_A_ROLE,
     ("post", "api/v1/vms/<uuid:pk>/stop"): WITH_A_ROLE,
+    ("post", "api/v1/vms/<uuid:pk>/orders"): VDC_ADMIN,
     ("get", "api/v1/clusters"): PROVIDER,
     ("get", "api/v1/clusters/<uuid:pk>"): PROVIDER,
 }
@@ -94,13 +112,25 @@ TABLE = {
 PAGE_METHODS = {
     "sign-in/": ("get", "post"),
     "sign-out/": ("post",),
-    "theme/": ("post",),
+    "preferences/": ("post",),
+    "views/": ("post",),
+    "views/<uuid:pk>/remove/": ("post",),
+    "vms/bulk/": ("post",),
     "vms/new/": ("get", "post"),
     "vms/<uuid:pk>/power/": ("post",),
+    "vms/<uuid:pk>/orders/": ("post",),
     "vms/<uuid:pk>/delete/": ("get", "post"),
 }
-# Every page needs a role; only one's own account does not.
-PAGES = sorted(row for row, cells in TABLE.items() if cells == NO_COOKIE and row[1] not in ("", "sign-out/"))
+PAGES_OF_FEW = {("post", "vms/<uuid:pk>/orders/"): VDC_ADMIN}
+# Who signed in gets past which page's door. Most pages need a role; one's own things do not.
+OWN = ("", "search/", "place/", "settings/", "views/", "views/<uuid:pk>/remove/", "activity/", "activity/<uuid:pk>/")
+PAGES = {
+    row: {"people": ORGANIZATION, "clusters": PROVIDER}.get(
+        row[1].split("/")[0], SIGNED_IN if row[1] in OWN else WITH_A_ROLE
+    )
+    for row, cells in TABLE.items()
+    if cells == NO_COOKIE and row[1] != "sign-out/"
+} | PAGES_OF_FEW
 
 
 def _patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -182,10 +212,10 @@ def test_who_gets_past_the_door(api, cluster, method, route):
         assert outcome(answer) == wanted, (name, answer.status_code, answer.content[:300])
 
 
-@pytest.mark.parametrize(("method", "route"), PAGES)
+@pytest.mark.parametrize(("method", "route"), sorted(PAGES))
 def test_who_gets_past_the_door_of_a_page(cluster, method, route):
     address = "/" + route.replace("<uuid:pk>", str(uuid4()))
-    for name, wanted in zip(PEOPLE[:5], WITH_A_ROLE.split()[:5], strict=True):
+    for name, wanted in zip(PEOPLE[:5], PAGES[method, route].split()[:5], strict=True):
         answer = getattr(signed_in(name), method)(address)
         assert outcome(answer) == wanted, (name, answer.status_code, answer.content[:300])
 

@@ -2,7 +2,6 @@
 
 import uuid
 
-from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Now
 
@@ -54,10 +53,7 @@ class Vdc(Reconciled):
                 violation_error_message="The organization has a VDC of this name already.",
             ),
         ]
-        indexes = [
-            unsettled("vdc_unsettled"),
-            models.Index(OpClass("name", "varchar_pattern_ops"), name="vdc_by_name"),
-        ]
+        indexes = [unsettled("vdc_unsettled"), models.Index(fields=["name", "id"], name="vdc_by_name")]
 
     def __str__(self) -> str:
         return self.name

@@ -1,4 +1,4 @@
-"""Pages of VDCs."""
+"""Pages of VDCs, and of an organization as the sum of its VDCs."""
 
 from django.urls import path
 
@@ -6,5 +6,6 @@ from vdcs import views
 
 urlpatterns = [
     path("vdcs/", views.vdc_list, name="vdc-list"),
+    path("orgs/<uuid:pk>/", views.organization_detail, name="organization-detail"),
     path("vdcs/<uuid:pk>/", views.vdc_detail, name="vdc-detail"),
 ]

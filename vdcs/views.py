@@ -1,5 +1,6 @@
 """Pages of VDCs: how much is left."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -7,16 +8,19 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
+from clusters.models import Placement
 from core import access
 from core.actor import Actor
 from core.enforce import needs
-from core.ids import uuids_in
+from core.listing.answer import answer
 from core.rights import Right
+from tenancy.models import Organization
+from vdcs.listings import VDCS
 from vdcs.meters import meters
 from vdcs.models import Vdc
-from vdcs.selectors import usage, usage_of
+from vdcs.selectors import organization_usage, usage, usage_of
 
-PAGE = 50
+MOST_VDCS = 12
 
 
 def _actor(request: HttpRequest) -> Actor:
@@ -27,13 +31,7 @@ def _actor(request: HttpRequest) -> Actor:
 @needs(Right.VDC_VIEW)
 @require_GET
 def vdc_list(request: HttpRequest) -> HttpResponse:
-    """The list; with `?ids=` only those tiles."""
-    rows = Vdc.objects.select_related("organization", "quota").order_by("organization__name", "name")
-    rows = access.visible(_actor(request), rows, Right.VDC_VIEW)
-    some = "ids" in request.GET
-    found = rows.filter(pk__in=uuids_in(request.GET["ids"], PAGE)) if some else rows
-    listed = [{"vdc": vdc, "meters": meters(usage_of(vdc))[:3]} for vdc in found[:PAGE]]
-    return render(request, f"vdcs/list.html{'#tiles' if some else ''}", {"section": "vdcs", "listed": listed})
+    return answer(request, VDCS)
 
 
 @needs(Right.VDC_VIEW)
@@ -48,6 +46,29 @@ def vdc_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "may_create": vdc.deletion_requested_at is None and access.allows(actor, Right.VM_CREATE, vdc),
         "shows_cluster": actor.holds(Right.CLUSTER_VIEW),
     }
-    answer = render(request, f"vdcs/detail.html{'#live' if request.headers.get('HX-Request') else ''}", page)
-    patch_vary_headers(answer, ["HX-Request"])
-    return answer
+    found = render(request, f"vdcs/detail.html{'#live' if request.headers.get('HX-Request') else ''}", page)
+    patch_vary_headers(found, ["HX-Request"])
+    return found
+
+
+@needs(Right.ORGANIZATION_VIEW)
+@require_GET
+def organization_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """How this tenant stands. Here rather than in tenancy, since its quota and its VDCs are the answer."""
+    actor = _actor(request)
+    organization = access.get(actor, Organization.objects.all(), pk, Right.ORGANIZATION_VIEW)
+    rows = Vdc.objects.filter(organization=organization).select_related("quota").order_by("name")
+    found = list(access.visible(actor, rows, Right.VDC_VIEW)[: MOST_VDCS + 1])
+    whole = access.allows(actor, Right.ORGANIZATION_EDIT, organization)
+    page: dict[str, Any] = {
+        "section": "organizations",
+        "organization": organization,
+        "placements": list(Placement.objects.filter(owner_kind="organization", owner_id=pk)),
+        "quota": organization_usage(pk) if whole else None,
+        "vdcs": [{"vdc": vdc, "meters": meters(usage_of(vdc))[:3]} for vdc in found[:MOST_VDCS]],
+        "more": len(found) > MOST_VDCS,
+        "may_people": actor.holds(Right.USER_VIEW),
+    }
+    if page["quota"]:
+        page["meters"] = meters(page["quota"])
+    return render(request, "tenancy/organization.html", page)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 
 from clusters.admin import RECONCILE, RESUME, SUSPEND, ReconciledAdmin
 from core.backoffice.base import Admin, Verb, portal
@@ -44,9 +45,13 @@ class VirtualMachineAdmin(ReconciledAdmin):
     find_by_id = ("id", "vdc_id", "organization_id", "owner_id")
     find_by_name = ("name",)
     pointers = {"owner_id": ""}
-    search_help_text = "How the name begins, or the id of the VM, its VDC, organization or owner."
+    search_help_text = "A part of the name, or the id of the VM, its VDC, organization or owner."
     related = ("disk", "workitem", "inventoryitem", "quotaclaim", "auditentry")
     verbs = (RECONCILE, SUSPEND, RESUME, START, STOP)
+
+    def by_text(self, queryset: QuerySet[Any], term: str) -> QuerySet[Any]:
+        """Anywhere in the name, through the index of trigrams that the portal's search has."""
+        return queryset.filter(name__icontains=term)
 
     def more_links(self, row: Any) -> list[tuple[str, str]]:
         return portal("vm-detail", row)

@@ -17,7 +17,7 @@ def vm_objects(vm: VmFacts) -> list[Wanted]:
     """Disks before their VM, and never again once it could have written to them (ENGINE §3)."""
     machine = vm_ref(vm)
     disks = [
-        Wanted(data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine)
+        Wanted(data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine, remake=disk.remake)
         for disk in sorted(vm.disks, key=lambda disk: disk.position)
     ]
     return [
@@ -25,6 +25,10 @@ def vm_objects(vm: VmFacts) -> list[Wanted]:
         *disks,
         Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks)),
     ]
+
+
+def disk_ref(vm: VmFacts, disk: DiskFacts) -> Ref:
+    return Ref("cdi.kubevirt.io", "DataVolume", vm.namespace, disk.name)
 
 
 def vm_ref(vm: VmFacts) -> Ref:

@@ -6,7 +6,10 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class DiskFacts:
-    """A disk of a VM. Without an image address it is blank. `no_image`: what its image was seen to be instead of one."""
+    """A disk of a VM. Without an image address it is blank.
+
+    `no_image`: what its image was seen to be instead of one. `remake`: the uid of the lost one that it replaces by order.
+    """
 
     id: UUID
     name: str
@@ -16,6 +19,7 @@ class DiskFacts:
     checksum: str = ""
     storage_class: str = ""
     no_image: str = ""
+    remake: UUID | None = None
 
 
 @dataclass(frozen=True)

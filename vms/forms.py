@@ -6,11 +6,13 @@ from typing import Any
 from django import forms
 
 from catalogs.models import CatalogItem
-from clusters.models import Phase
 from core import quantities
 from core.names import dns_label
+from core.ui.amounts import amount
+from vdcs.meters import meters
 from vdcs.models import Vdc
-from vms.models import PowerState
+from vdcs.selectors import usage_of
+from vms.models import Order
 
 LONGEST_NUMBER = 64
 
@@ -97,6 +99,10 @@ class VmForm(forms.Form):
         return self["storage_class"] if "storage_class" in self.fields else None
 
     @property
+    def vdcs(self) -> list[Vdc]:
+        return list(self._vdcs.values())
+
+    @property
     def items(self) -> list[CatalogItem]:
         return list(self._items.values())
 
@@ -136,17 +142,15 @@ SIZES = ("cpu", "memory_mib", "disk_gib")
 
 
 def _place(vdc: Vdc) -> str:
-    return f"{vdc.organization.name} / {vdc.name}"
+    """Its name, and the memory that is left in it: the one number that most often decides."""
+    name = f"{vdc.organization.name} / {vdc.name}"
+    memory = next((meter for meter in meters(usage_of(vdc)) if meter.resource == "memory_mib"), None)
+    return name if memory is None or memory.limit is None else f"{name} — {amount(memory.left, 'memory_mib')} free"
 
 
-class VmFilter(forms.Form):
-    """The list's filters, as they stand in the address."""
+class OrderForm(forms.Form):
+    """An order, given beside the condition that asks for it."""
 
-    q = forms.CharField(required=False, max_length=255)
-    vdc = forms.ChoiceField(required=False, label="VDC")
-    phase = forms.ChoiceField(required=False, choices=[("", "Any state"), *Phase.choices], label="State")
-    power = forms.ChoiceField(required=False, choices=[("", "Any power"), *PowerState.choices], label="Power")
-
-    def __init__(self, *args: Any, vdcs: Iterable[Vdc], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["vdc"].choices = [("", "Any VDC"), *((str(vdc.pk), _place(vdc)) for vdc in vdcs)]  # type: ignore[attr-defined]
+    order = forms.ChoiceField(choices=Order.choices)
+    disk = forms.UUIDField(required=False)
+    confirm = forms.CharField(required=False, max_length=63)

@@ -8,19 +8,24 @@ from clusters.conditions import Outcome
 from clusters.kinds import Kind
 from clusters.reconcile import Recipe, Situation
 from vdcs import quotas
-from vms import desired, power, selectors, services
+from vms import desired, orders, power, selectors, services
 from vms.facts import VmFacts
 from vms.models import Disk, VirtualMachine
 from vms.observe import Live, observe
 
 
 def _wanted(situation: Situation) -> Sequence[Wanted]:
-    return desired.vm_objects(selectors.facts(situation.row, held=bool(situation.lost)))
+    return desired.vm_objects(_facts(situation))
 
 
 def _observe(situation: Situation) -> Outcome:
-    facts = selectors.facts(situation.row, held=bool(situation.lost))
+    facts = _facts(situation)
     return observe(facts, live_of(situation, facts))
+
+
+def _facts(situation: Situation) -> VmFacts:
+    held = bool(situation.lost) or orders.is_remaking(situation)
+    return selectors.facts(situation.row, held=held)
 
 
 def live_of(situation: Situation, facts: VmFacts) -> Live:
@@ -64,9 +69,10 @@ RECIPE = Recipe(
     gone=services.gone,
     destroyable=_destroyable,
     before=power.before,
-    overrule=power.overrule,
-    acknowledged=power.acknowledged,
+    overrule=orders.overrule,
+    acknowledged=orders.acknowledged,
     lock=_lock,
+    left=orders.left,
 )
 VIRTUAL_MACHINE = Kind(
     name="vm",

@@ -2,12 +2,12 @@
 
 import uuid
 
-from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 
 from catalogs.models import CatalogItem, Image
-from clusters.models import Reconciled, unsettled
+from clusters.models import Phase, Reconciled, unsettled
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
@@ -20,7 +20,31 @@ class PowerState(models.TextChoices):
     OFF = "off"
 
 
-class VirtualMachine(Reconciled):
+class Order(models.TextChoices):
+    """What a reconciler won't do by itself, ordered by a person. `accept` is done at once, the others are carried out."""
+
+    RECREATE_DISK = "recreate-disk"
+    REPAIR = "repair"
+    ACCEPT = "accept"
+    FORGET_VOLUME = "forget-volume"
+
+
+class Ordered(models.Model):
+    """A row that orders can be given about. One stands until it is done; it is about the object of `order_uid` only."""
+
+    order = models.CharField(max_length=16, choices=Order.choices, blank=True, default="")
+    order_uid = models.UUIDField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+# A VM that is as somebody wants it; one that somebody should look at. The rest is on its way.
+CALM = (Phase.RUNNING, Phase.STOPPED)
+TROUBLED = (Phase.FAILED, Phase.UNKNOWN, Phase.PAUSED)
+
+
+class VirtualMachine(Reconciled, Ordered):
     """A VM in a VDC. `power_state` is intent; what the cluster shows is in `phase`, `node`, `ip_addresses`.
 
     `power_generation` is the generation of the last change of power intent, `power_applied_generation` that of the
@@ -65,7 +89,17 @@ class VirtualMachine(Reconciled):
             models.Index(fields=["organization", "id"], name="vm_by_organization"),
             models.Index(fields=["vdc", "id"], name="vm_by_vdc"),
             models.Index(fields=["owner", "id"], name="vm_by_owner"),
-            models.Index(OpClass("name", "varchar_pattern_ops"), name="vm_by_name"),
+            # The portal's sort by name, for an organization and for the provider; a VDC has its unique constraint.
+            models.Index(fields=["organization", "name", "id"], name="vm_by_organization_name"),
+            models.Index(fields=["name", "id"], name="vm_by_name"),
+            # What is not calm is little, and every overview asks for it.
+            models.Index(
+                fields=["organization", "id"],
+                name="vm_not_calm",
+                condition=models.Q(phase__in=[str(phase) for phase in Phase if phase not in CALM]),
+            ),
+            # Search anywhere in a name.
+            GinIndex(OpClass(Upper("name"), "gin_trgm_ops"), name="vm_name_trigrams"),
         ]
 
     def __str__(self) -> str:
@@ -88,7 +122,7 @@ class DiskSource(models.TextChoices):
     BLANK = "blank"
 
 
-class Disk(models.Model):
+class Disk(Ordered):
     """A disk: a DataVolume and its PVC in the cluster. Destroyed only by its own deletion (ENGINE §3).
 
     While it is attached, its VM's reconciler writes its objects (`InventoryItem.owner`); `data_of` is always the disk.

@@ -12,7 +12,7 @@ from catalogs.models import Image
 from clusters import sql
 from vdcs.models import QuotaClaim, Vdc
 from vms.facts import DiskFacts, VmFacts
-from vms.models import Disk, PowerState, VirtualMachine
+from vms.models import Disk, Order, PowerState, VirtualMachine
 from vms.quotas import VM
 
 
@@ -81,6 +81,7 @@ def facts(vm: VirtualMachine, *, held: bool = False) -> VmFacts:
             checksum=disk.image.checksum if disk.image and disk.image.url == disk.image_url else "",
             storage_class=disk.storage_class,
             no_image=disk.no_image,
+            remake=disk.order_uid if disk.order == Order.RECREATE_DISK else None,
         )
         for disk in vm.disks.all()
     ]

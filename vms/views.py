@@ -1,12 +1,12 @@
 """Pages of VMs: one view each for the page and its fragments. Verbs call the services that the API calls."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db import transaction
-from django.db.models import IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -16,19 +16,19 @@ from core import access
 from core.actor import Actor
 from core.enforce import needs
 from core.errors import Conflict, DomainError, Forbidden, Invalid, QuotaExceeded
-from core.ids import uuids_in
+from core.listing.answer import answer
+from core.listing.page import selected
 from core.models import AuditEntry
 from core.rights import Right
 from vdcs.meters import meters
 from vdcs.models import Vdc
 from vdcs.selectors import limited_classes, usage
-from vms import services
-from vms.forms import VmFilter, VmForm
+from vms import bulk, orders, plan, services
+from vms.forms import OrderForm, VmForm
+from vms.listings import VMS, rows
 from vms.models import Disk, PowerState, VirtualMachine
 
-PAGE = 50
-MOST_IDS = 50
-REFUSALS = (Conflict, Invalid, QuotaExceeded)
+REFUSALS = (Conflict, Invalid, QuotaExceeded)  # of a verb, shown where it was asked for
 
 
 def _actor(request: HttpRequest) -> Actor:
@@ -37,69 +37,22 @@ def _actor(request: HttpRequest) -> Actor:
 
 
 def _rows() -> QuerySet[VirtualMachine]:
-    disks = Disk.objects.filter(vm_id=OuterRef("pk")).order_by().values("vm").annotate(n=Sum("size_gib")).values("n")
-    rows = VirtualMachine.objects.select_related("vdc", "organization", "owner")
-    return rows.annotate(disks_gib=Subquery(disks, output_field=IntegerField()))
+    return rows().select_related("vdc", "organization", "owner")
 
 
 def _vdcs(actor: Actor, right: Right) -> list[Vdc]:
-    rows = Vdc.objects.select_related("organization").order_by("organization__name", "name")
-    return list(access.visible(actor, rows, right)[:200])
+    found = (
+        Vdc.objects.select_related("organization", "quota")
+        .filter(quota__isnull=False)
+        .order_by("organization__name", "name")
+    )
+    return list(access.visible(actor, found, right)[:200])
 
 
 @needs(Right.VM_VIEW)
 @require_GET
 def vm_list(request: HttpRequest) -> HttpResponse:
-    """The list; with `?ids=` only those rows, with HX-Request only the table."""
-    actor = _actor(request)
-    rows = access.visible(actor, _rows(), Right.VM_VIEW).order_by("-pk")
-    if "ids" in request.GET:
-        page = {
-            "vms": rows.filter(pk__in=uuids_in(request.GET["ids"], MOST_IDS)),
-            "many_organizations": _is_of_many(actor),
-        }
-        return render(request, "vms/list.html#rows", page)
-    vdcs = _vdcs(actor, Right.VDC_VIEW)
-    given = VmFilter(request.GET, vdcs=vdcs)
-    found = list(_narrowed(rows, given, request.GET.get("after", ""))[: PAGE + 1])
-    query = request.GET.copy()
-    query.pop("after", None)
-    page = {
-        "section": "vms",
-        "vms": found[:PAGE],
-        "next": found[PAGE - 1].pk if len(found) > PAGE else None,
-        "filters": given,
-        "query": query.urlencode(),
-        "filtered": any(given[name].value() for name in given.fields),
-        "first": "after" not in request.GET,
-        "many_organizations": _is_of_many(actor),
-        "may_create": actor.holds(Right.VM_CREATE),
-    }
-    template = "vms/list.html#table" if request.headers.get("HX-Request") else "vms/list.html"
-    answer = render(request, template, page)
-    patch_vary_headers(answer, ["HX-Request"])
-    return answer
-
-
-def _is_of_many(actor: Actor) -> bool:
-    return len(actor.organizations) != 1
-
-
-def _narrowed(rows: QuerySet[VirtualMachine], given: VmFilter, after: str) -> QuerySet[VirtualMachine]:
-    """What can't be meant (an unknown phase, another tenant's VDC) finds nothing."""
-    if not given.is_valid():
-        return rows.none()
-    wanted = given.cleaned_data
-    if wanted["q"]:
-        text = wanted["q"].replace("\0", "")
-        rows = rows.filter(Q(name__icontains=text) | Q(display_name__icontains=text) | Q(ip_addresses__icontains=text))
-    for name, field in (("vdc", "vdc_id"), ("phase", "phase"), ("power", "power_state")):
-        if wanted[name]:
-            rows = rows.filter(**{field: wanted[name]})
-    if after:
-        first = uuids_in(after, 1)
-        rows = rows.filter(pk__lt=first[0]) if first else rows.none()
-    return rows
+    return answer(request, VMS)
 
 
 @needs(Right.VM_VIEW)
@@ -110,10 +63,12 @@ def vm_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | None = None) -> HttpResponse:
     actor = _actor(request)
+    disks = list(access.visible(actor, Disk.objects.filter(vm=vm).order_by("position"), Right.VM_VIEW))
     page = {
         "section": "vms",
         "vm": vm,
-        "disks": list(access.visible(actor, Disk.objects.filter(vm=vm).order_by("position"), Right.VM_VIEW)),
+        "disks": disks,
+        "offers": orders.offers(vm, disks) if access.allows(actor, Right.VM_ORDER, vm) else [],
         "timeline": _timeline(actor, vm),
         "refusal": refusal,
         "may_power": vm.deletion_requested_at is None and access.allows(actor, Right.VM_POWER, vm),
@@ -146,6 +101,24 @@ def vm_power(request: HttpRequest, pk: UUID) -> HttpResponse:
     return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
 
 
+@needs(Right.VM_ORDER)
+@require_POST
+def vm_order(request: HttpRequest, pk: UUID) -> HttpResponse:
+    actor = _actor(request)
+    vm = access.get(actor, _rows(), pk, Right.VM_VIEW)
+    form = OrderForm(request.POST)
+    if not form.is_valid():
+        return _detail(request, vm, Invalid("That is no order."))
+    given = form.cleaned_data
+    disk = Disk.objects.filter(vm=vm, pk=given["disk"]).first() if given["disk"] else None
+    try:
+        orders.give(actor=actor, vm=vm, order=given["order"], disk=disk, confirm=given["confirm"].strip())
+    except REFUSALS as refusal:
+        return _detail(request, vm, refusal)
+    messages.success(request, f"The order about {vm} has been taken.")
+    return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
+
+
 @needs(Right.VM_DELETE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def vm_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -157,6 +130,38 @@ def vm_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     services.delete_vm(actor=actor, vm=vm)
     messages.success(request, f"{vm} is being deleted.")
     return HttpResponseRedirect(resolve_url("vm-list"))
+
+
+@needs(Right.VM_VIEW)
+@require_POST
+def vm_bulk(request: HttpRequest) -> HttpResponse:
+    """The list's bulk bar: what came of each stays on the screen. Deleting first shows what is lost."""
+    actor = _actor(request)
+    verb = request.POST.get("verb", "")
+    known = next((item for item in VMS.verbs if item.key == verb), None)
+    if known is None:
+        raise Invalid.field("verb", "choice", f"A verb is one of {', '.join(item.key for item in VMS.verbs)}.")
+    if not actor.holds(known.right):
+        raise Forbidden(known.right, "virtual machines")
+    ids = selected(request, bulk.MOST)
+    found = access.visible(actor, _rows().prefetch_related("disks"), Right.VM_VIEW).filter(pk__in=ids)
+    page: dict[str, Any] = {
+        "section": "vms",
+        "verb": known,
+        "vms": list(found.order_by("name")),
+        "query": _back(request),
+    }
+    if verb == "delete" and "sure" not in request.POST:
+        return render(request, "vms/bulk_delete.html", page)
+    results = bulk.run(actor, verb, page["vms"])
+    page["failed"] = [result for result in results if result.refusal]
+    page["done"] = [result for result in results if not result.refusal]
+    return render(request, "vms/bulk.html", page)
+
+
+def _back(request: HttpRequest) -> str:
+    """The list as it was left: only its query is taken from the form, never an address."""
+    return QueryDict(request.POST.get("query", "")[:2000]).urlencode()
 
 
 @needs(Right.VM_CREATE)
@@ -176,22 +181,30 @@ def vm_create(request: HttpRequest) -> HttpResponse:
             name: request.GET[name] for name in ("vdc", "catalog_item") if name in request.GET
         }
         return _form(request, VmForm(initial=given, **offered))
-    form = VmForm(request.POST, **offered)
-    planning = bool(request.headers.get("HX-Request"))
+    form = VmForm(_posted(request), **offered)
+    typing = bool(request.headers.get("HX-Request"))
+    only = typing or "way" in request.POST
     refusal: DomainError | None = None
     if form.is_valid():
         try:
-            with transaction.atomic():
-                vm = services.create_vm(actor=actor, **form.wish())
-                transaction.set_rollback(planning)
-        except (*REFUSALS, Forbidden) as error:
+            vm = plan.attempt(actor, form.wish(), only=only)
+        except plan.REFUSALS as error:
             refusal = error
         else:
-            if not planning:
+            if not only:
                 messages.success(request, f"{vm} is being made.")
                 return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
+    ways = plan.ways_out(actor, form, refusal)
     _place_errors(form, refusal)
-    return _form(request, form, refusal, planning=planning)
+    return _form(request, form, refusal, ways=ways, planning=typing)
+
+
+def _posted(request: HttpRequest) -> QueryDict:
+    """What was filled in; a way out that was pressed has changed some of it."""
+    given = request.POST.copy()
+    for name, value in QueryDict(request.POST.get("way", "")[:2000]).items():
+        given[name] = str(value)
+    return given
 
 
 def _place_errors(form: VmForm, refusal: DomainError | None) -> None:
@@ -202,7 +215,12 @@ def _place_errors(form: VmForm, refusal: DomainError | None) -> None:
 
 
 def _form(
-    request: HttpRequest, form: VmForm, refusal: DomainError | None = None, *, planning: bool = False
+    request: HttpRequest,
+    form: VmForm,
+    refusal: DomainError | None = None,
+    *,
+    ways: Sequence[plan.Way] = (),
+    planning: bool = False,
 ) -> HttpResponse:
     vdc = form.chosen("vdc")
     sizes = form.sizes()
@@ -216,6 +234,7 @@ def _form(
         # While somebody types, a field he has not come to yet is not wrong; errors of what he typed are.
         "errors": [field for field in form if field.errors and (field.value() or not planning)],
         "refusal": refusal if refusal and not refusal.errors else None,
+        "remedies": ways,
         "fits": form.is_bound and not form.errors and refusal is None,
         "planning": planning,
         # Another VDC was picked: its storage classes come with the plan. Otherwise the field is left under the hand.
@@ -223,4 +242,4 @@ def _form(
     }
     if planning:
         return render(request, "vms/new.html#plan", page)
-    return render(request, "vms/new.html", page, status=422 if form.is_bound else 200)
+    return render(request, "vms/new.html", page, status=422 if form.is_bound and not page["fits"] else 200)

@@ -4,6 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from core.actions import Actions
+from core.rights import Right
+
 
 class Text(serializers.CharField):
     """A JSON string, untouched. DRF's own takes numbers and trims blanks."""
@@ -52,6 +55,17 @@ class Moment(serializers.DateTimeField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"format": "%Y-%m-%dT%H:%M:%S.%fZ"} | kwargs)
+
+
+class AllowedActions(serializers.Field[Any, Any, Any, Any]):
+    """Verb → null if whoever asks may do it to this row now, else the reason. PostgreSQL answers (`core.api.columns`)."""
+
+    def __init__(self, actions: Actions, read_right: Right) -> None:
+        self.actions, self.read_right = actions, read_right
+        super().__init__(read_only=True, help_text="what you may do to it now: null, or why not")
+
+    def to_representation(self, value: Any) -> Any:
+        raise NotImplementedError("what is allowed depends on who asks: see core.api.columns")
 
 
 class Shape(serializers.Serializer[Any]):

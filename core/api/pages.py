@@ -11,11 +11,15 @@ from django.http import QueryDict
 
 from core.api.columns import Columns
 from core.api.json import Raw
-from core.errors import Invalid
+from core.api.parameters import Parameter, Parameters
+from core.errors import BadParameter
 
 DEFAULT, MOST = 50, 200
 LONGEST = 255
-OWN = frozenset({"limit", "after", "q"})
+PARAMETERS: Parameters = {
+    "limit": Parameter({"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}, "how many rows"),
+    "after": Parameter({"type": "string", "format": "uuid"}, "`next` of the page before"),
+}
 
 
 def narrow(
@@ -26,13 +30,10 @@ def narrow(
     *,
     newest_first: bool = False,
 ) -> tuple[QuerySet[Any], int]:
-    """The rows that the query asks for, from `after` on, and how many of them. What it can't mean is refused by name."""
-    for name in query:
-        if name not in OWN and name not in filters:
-            known = ", ".join(sorted(OWN | set(filters)))
-            raise Invalid.field(name, "unknown_parameter", f"There is no parameter {name!r} here. There are: {known}.")
-        if len(query.getlist(name)) > 1:
-            raise Invalid.field(name, "repeated", f"{name} is given more than once.")
+    """The rows that the query asks for, from `after` on, and how many of them. What it can't mean is refused by name.
+
+    That there are no other parameters in it, and none twice, has been checked (`core.api.parameters`).
+    """
     given = {name: str(query[name]) for name in query}
     for name, path in filters.items():
         if name in given:
@@ -44,9 +45,9 @@ def narrow(
     return rows, _limit(given.get("limit"))
 
 
-def page(rows: QuerySet[Any], limit: int, columns: Columns, *, newest_first: bool = False) -> Raw:
-    """`{"items": […], "next": …}` as PostgreSQL wrote it."""
-    items, last = columns.page(rows, limit, newest_first=newest_first)
+def page(rows: QuerySet[Any], limit: int, columns: Columns, **how: Any) -> Raw:
+    """`{"items": […], "next": …}` as PostgreSQL wrote it. `how`: as `Columns.page` takes it."""
+    items, last = columns.page(rows, limit, **how)
     return Raw(b'{"items":' + items + b',"next":' + orjson.dumps(last) + b"}")
 
 
@@ -54,17 +55,31 @@ def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT
     if not (text.isascii() and text.isdigit() and len(text) <= 9) or not 1 <= int(text) <= MOST:
-        raise Invalid.field("limit", "range", f"limit must be a whole number from 1 to {MOST}.")
+        raise BadParameter.field("limit", "range", f"limit must be a whole number from 1 to {MOST}.")
     return int(text)
 
 
 def _search(paths: Sequence[str], text: str) -> Q:
     if not paths:
-        raise Invalid.field("q", "unknown_parameter", "This list can't be searched with q.")
+        raise BadParameter.field("q", "unknown_parameter", "This list can't be searched with q.")
     found = Q()
     for path in paths:
         found |= Q(**{f"{path}__icontains": _plain("q", text)})
     return found
+
+
+def filter_schema(model: type[Model], path: str) -> dict[str, Any]:
+    """What a filter takes, as OpenAPI says it."""
+    if path.endswith("__isnull"):
+        return {"type": "boolean"}
+    field = _field(model, path)
+    kind = field.get_internal_type()
+    if kind == "BooleanField":
+        return {"type": "boolean"}
+    if kind == "UUIDField":
+        return {"type": "string", "format": "uuid"}
+    known = sorted({str(choice) for choice, _ in field.flatchoices})
+    return {"type": "string", "enum": known} if known else {"type": "string", "maxLength": LONGEST}
 
 
 def _value(model: type[Model], name: str, path: str, text: str) -> Any:
@@ -79,10 +94,10 @@ def _value(model: type[Model], name: str, path: str, text: str) -> Any:
     try:
         value = field.to_python(_plain(name, text))
     except ValidationError:
-        raise Invalid.field(name, "type", f"{name} has a value that it can never have.") from None
+        raise BadParameter.field(name, "type", f"{name} has a value that it can never have.") from None
     known = {str(choice) for choice, _ in field.flatchoices}
     if known and str(value) not in known:
-        raise Invalid.field(name, "choice", f"{name} must be one of {', '.join(sorted(known))}.")
+        raise BadParameter.field(name, "choice", f"{name} must be one of {', '.join(sorted(known))}.")
     return value
 
 
@@ -99,7 +114,7 @@ def _field(model: type[Model], path: str) -> "Field[Any, Any]":
 
 def _flag(name: str, text: str) -> bool:
     if text not in ("true", "false"):
-        raise Invalid.field(name, "type", f"{name} must be true or false.")
+        raise BadParameter.field(name, "type", f"{name} must be true or false.")
     return text == "true"
 
 
@@ -107,10 +122,10 @@ def _uuid(name: str, text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Invalid.field(name, "type", f"{name} must be a UUID.") from None
+        raise BadParameter.field(name, "type", f"{name} must be a UUID.") from None
 
 
 def _plain(name: str, text: str) -> str:
     if "\0" in text or len(text) > LONGEST:
-        raise Invalid.field(name, "type", f"{name} must be at most {LONGEST} characters, none of them NUL.")
+        raise BadParameter.field(name, "type", f"{name} must be at most {LONGEST} characters, none of them NUL.")
     return text

@@ -1,16 +1,19 @@
 """The OpenAPI document, read off what the views declare anyway: shapes, rights, filters. Views need no decorators."""
 
+import inspect
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, inline_serializer
 from rest_framework import serializers
+from rest_framework.permissions import SAFE_METHODS
 
-from core.api.fields import Id, Shape, Text, Whole
-from core.api.pages import DEFAULT, MOST
+from core.api import once
+from core.api.base import ApiView
+from core.api.fields import AllowedActions, Flag, Id, Shape, Text, Whole
 from core.enforce import PUBLIC
 
 STATUS = {"create": 201, "destroy": 204}
@@ -20,6 +23,19 @@ class ProblemItem(Shape):
     field = Text()
     rule = Text()
     message = Text()
+
+
+class ProblemQuota(Shape):
+    resource = Text()
+    level = Text()
+    scope = Text()
+    ledger = Text()
+    limit = Whole()
+    used = Whole()
+    requested = Whole()
+    short_by = Whole()
+    fits = Whole()
+    who_can_change = Text()
 
 
 class Problem(Shape):
@@ -32,6 +48,78 @@ class Problem(Shape):
     code = Text()
     request_id = Text()
     errors = ProblemItem(many=True, required=False)  # type: ignore[assignment]  # a declared field, not the property
+    quota = ProblemQuota(many=True, required=False, help_text="each limit that refuses, innermost first")
+    current = Whole(required=False, allow_null=True, help_text="of a 412: the generation as it is now")
+    right = Text(required=False, help_text="of a 403: the right that it takes")
+    retry_after = Whole(required=False, help_text="of a 429: seconds")
+
+
+class BeforeAfter(Shape):
+    before = Whole(allow_null=True)
+    after = Whole(allow_null=True)
+
+
+class QuotaEffect(Shape):
+    """One resource of one scope whose limit, reservation or use would be another."""
+
+    level = serializers.ChoiceField(["vdc", "organization"])
+    scope = Text(help_text="its name")
+    resource = Text()
+    limit = BeforeAfter(help_text="null: not limited")
+    reserved = BeforeAfter(help_text="of organizations: the sum of their VDCs' limits")
+    used = BeforeAfter()
+
+
+class FieldChange(Shape):
+    path = Text()
+    old = serializers.JSONField(help_text="null: not there")
+    new = serializers.JSONField(help_text="null: not there")
+
+
+class ObjectChange(Shape):
+    """What would be done to one object in the cluster. Secrets are masked."""
+
+    action = serializers.ChoiceField(["create", "update", "delete", "refused", "lost"])
+    kind = Text()
+    namespace = Text()
+    name = Text()
+    why = Text()
+    differences = FieldChange(many=True)
+
+
+class Verdict(Shape):
+    """What the cluster says to a create or update that it does not carry out."""
+
+    kind = Text()
+    namespace = Text()
+    name = Text()
+    accepted = Flag(allow_null=True, help_text="null: it can't say yet")
+    message = Text()
+
+
+class Plan(Shape):
+    """What a write would do; it has not been done. An id of something new is another one when it is."""
+
+    dry_run = serializers.ChoiceField(["true", "cluster"])
+    status = Whole(help_text="what the write would answer with")
+    row = serializers.JSONField(help_text="what it would answer, null where that is nothing")
+    quota = QuotaEffect(many=True)
+    changes = ObjectChange(many=True)
+    restart_needed = Flag(help_text="something changes that a running VM takes over only when it is started anew")
+    left_off = Whole(help_text="rows of a cascade that the plan does not go into")
+    cluster = Verdict(many=True, allow_null=True, help_text="with dry_run=cluster")
+
+
+class _Asked:
+    """All that a view looks at of a request to say which parameters it takes."""
+
+    def __init__(self, method: str) -> None:
+        self.method, self.auth = method, None
+
+
+def _header(name: str, about: str, pattern: str, example: str) -> OpenApiParameter:
+    schema = {"type": "string", "pattern": pattern, "examples": [example]}
+    return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=about)
 
 
 @cache
@@ -41,6 +129,25 @@ def page_of(shape: type[serializers.BaseSerializer[Any]]) -> serializers.BaseSer
         name, {"items": shape(many=True), "next": Id(allow_null=True, help_text="pass it as `after`; null: no more")}
     )
     return page
+
+
+class AllowedActionsSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Every verb by name, null or a text."""
+
+    target_class = AllowedActions
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        names = list(self.target.actions)
+        return {
+            "type": "object",
+            "properties": {name: {"type": ["string", "null"]} for name in names},
+            "required": names,
+            "additionalProperties": False,
+        }
+
+
+def _named(shape: Any) -> str:
+    return str(shape.__name__).removesuffix("Out")
 
 
 class Schema(AutoSchema):
@@ -59,42 +166,56 @@ class Schema(AutoSchema):
         if shape is not None and action == "list":
             shape = page_of(shape)
         status = getattr(self.view, "statuses", {}).get(action, STATUS.get(action, 200))
-        return {
-            str(status): None if status == 204 else shape,
-            ("default", "application/problem+json"): Problem,
-        }
+        if status == 204:
+            shape = None
+        found: dict[Any, Any] = {str(status): shape, ("default", "application/problem+json"): Problem}
+        if self._writes() and (status != 200 or shape is None):
+            found["200"] = Plan
+        elif self._writes():
+            found["200"] = PolymorphicProxySerializer(f"{_named(shape)}OrPlan", [cast(Any, shape), Plan], None)
+        return found
+
+    def _writes(self) -> bool:
+        return self.method not in SAFE_METHODS and bool(self.get_auth())
+
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it, not DRF
+        """What the view says of itself; nothing where it only inherits what its base says to programmers."""
+        action = getattr(self.view, self._action(), None)
+        own = vars(type(self.view)).get("__doc__") or ""
+        method = (
+            getattr(action, "__doc__", None) if getattr(action, "__module__", "").partition(".")[0] != "core" else ""
+        )
+        return inspect.cleandoc(method or own)
 
     def get_auth(self) -> list[Any]:
         rights = getattr(self.view, "rights", {})
         return [] if rights.get(self._action()) == PUBLIC else super().get_auth()
 
     def get_override_parameters(self) -> list[Any]:
-        if self._action() == "list":
-            return self._of_list()
-        if self.method in ("PATCH", "DELETE") and getattr(self.view, "versioned", False):
-            return [
-                OpenApiParameter(
-                    "If-Match", str, OpenApiParameter.HEADER, description="the ETag you read; 412 if it has changed"
-                )
-            ]
-        return []
-
-    def _of_list(self) -> list[Any]:
-        own = [
-            OpenApiParameter(
-                "limit",
-                {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT},
-                description="how many rows",
-            ),
-            OpenApiParameter("after", OpenApiTypes.UUID, description="`next` of the page before"),
+        view = cast(ApiView, self.view)
+        view.request = view.request or cast(Any, _Asked(self.method))
+        found: list[Any] = [
+            OpenApiParameter(name, dict(item.schema), description=item.about, explode=False)
+            for name, item in view.query_parameters().items()
         ]
-        search = getattr(self.view, "search", ())
-        if search:
-            own.append(OpenApiParameter("q", str, description="part of: " + ", ".join(search)))
-        return own + [OpenApiParameter(name, str) for name in getattr(self.view, "filters", {})]
+        if self.method in SAFE_METHODS:
+            return found
+        if "{id}" in self.path and getattr(self.view, "versioned", False):
+            about = 'the ETag you read ("3"), or several, or *; 412 if it has changed since'
+            found.append(OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description=about))
+        if self.method == "POST" and self.get_auth():
+            found.append(
+                _header(
+                    once.HEADER,
+                    "any text of your own: what is sent twice is done once",
+                    once.PATTERN,
+                    "8e03978e-40d5-43dd-bc93",
+                )
+            )
+        return found
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        return self._action() == "list"
+        return serializer is None and self._action() == "list"  # a page is an object, whose name says what it lists
 
     def get_tags(self) -> list[str]:
         return [self._tokenize_path()[0]]

@@ -1,4 +1,4 @@
-"""What every model's admin pages are: read-only forms with verbs (ADR 8).
+"""What every model's admin pages are: read-only forms with verbs (ADR 10).
 
 No row is edited here behind the services' back: there is no add, change or delete form. What a system admin does, he does
 by a verb, which calls the service that the API and the portal call, is confirmed, audited, and answers for each row.
@@ -47,6 +47,7 @@ POINTERS: Mapping[str, str] = {
     "session_id": "=session",
     "tenant": "=organization",
     "tenant_id": "=organization",
+    "user_id": "=user",
     "vdc_id": "=vdc",
 }
 ENGINE = (

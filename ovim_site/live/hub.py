@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import secrets
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -14,6 +16,7 @@ from ovim_site.live.inbox import Change, Inbox
 log = logging.getLogger(__name__)
 QUIET_SECONDS = 5.0  # so long nothing is heard before Redis is asked whether it is still there
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+KEPT = 2000  # changes, for those who come back after a moment
 
 
 class Hub:
@@ -23,13 +26,39 @@ class Hub:
         self.inboxes: set[Inbox] = set()
         self.up = False
         self._url = url
+        self._forget()
 
-    def open(self) -> Inbox:
+    def open(self, since: str = "") -> Inbox:
+        """A new reader's inbox. `since`: the mark up to which he heard everything, if he was here before."""
         inbox = _Hashable()
-        # What changed between the page and its stream was heard by nobody: every stream begins with this.
-        inbox.sign("resync" if self.up else "paused")
+        missed = self._missed(since) if self.up else None
+        if missed is not None:
+            inbox.sign("resumed")
+            for change in missed:
+                inbox.put(change)
+        else:
+            # What changed between the page and its stream was heard by nobody: every stream begins with this.
+            inbox.sign("resync" if self.up else "paused")
         self.inboxes.add(inbox)
         return inbox
+
+    def mark(self) -> str:
+        """Stands for everything that has been handed to the inboxes so far. Another process' marks mean nothing here."""
+        return f"{self._epoch}-{self._heard}"
+
+    def _missed(self, since: str) -> list[Change] | None:
+        epoch, _, number = since.partition("-")
+        if epoch != self._epoch or not (number.isascii() and number.isdigit() and len(number) < 19):
+            return None
+        behind = self._heard - int(number)
+        if not 0 <= behind <= len(self._kept):
+            return None
+        return list(self._kept)[len(self._kept) - behind :]
+
+    def _forget(self) -> None:
+        """Changes may have been missed: no mark of before is good any more."""
+        self._epoch, self._heard = secrets.token_hex(4), 0
+        self._kept: deque[Change] = deque(maxlen=KEPT)
 
     def close(self) -> None:
         """The process ends: let all streams end, so that the server need not wait for them."""
@@ -69,6 +98,7 @@ class Hub:
 
     def _is(self, *, up: bool) -> None:
         if up != self.up:
+            self._forget()
             for inbox in self.inboxes:
                 inbox.sign("resync" if up else "paused")
         self.up = up
@@ -79,6 +109,8 @@ class Hub:
         except (TypeError, ValueError) as error:  # a newer OVIM beside us: what it says is fetched with the next resync
             log.warning("a change could not be read: %s", error)
             return
+        self._kept.append(change)
+        self._heard += 1
         for inbox in self.inboxes:
             inbox.put(change)
 

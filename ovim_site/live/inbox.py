@@ -36,7 +36,9 @@ class Change:
 
 @dataclass
 class Inbox:
-    """The latest change of each object, and signs: `resync` (changes may have been missed), `paused` (Redis is away)."""
+    """The latest change of each object, and signs: `resync` (changes may have been missed), `paused` (Redis is away),
+    `resumed` (nothing was missed).
+    """
 
     changes: dict[tuple[str, str], Change] = field(default_factory=dict)
     signs: list[str] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 GET /live/v1/stream → `change` {kind, id, generation, phase, deleted}: fetch the row; `resync`: changes may have been
 missed, fetch what you show; `paused`: nothing comes until the next `resync`. A comment every 15 s shows that it lives.
+Who comes back with the last event's id (Last-Event-ID, or `?since=`) hears `resumed` and what he missed; or `resync`.
 """
 
 import asyncio
@@ -54,7 +55,8 @@ async def stream(request: Request) -> Response:
         return _refused(Throttled(f"A session has at most {MOST_STREAMS} streams at a time.", retry_after=5))
     # X-Accel-Buffering: a proxy in front must pass events on as they come.
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(viewer), media_type="text/event-stream", headers=headers)
+    since = request.query_params.get("since") or request.headers.get("last-event-id", "")
+    return StreamingResponse(_events(viewer, since), media_type="text/event-stream", headers=headers)
 
 
 async def _viewer(request: Request) -> Viewer:
@@ -70,9 +72,10 @@ def _refused(error: DomainError) -> Response:
     return Response(orjson.dumps(body), status_code=body["status"], media_type="application/problem+json")
 
 
-async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
+async def _events(viewer: Viewer, since: str) -> AsyncIterator[bytes]:
     """Everything one stream says. It ends when the session ends or its rights change."""
-    inbox = hub.open()
+    mark, _, rights = since.rpartition("-")
+    inbox = hub.open(mark if rights == viewer.rights_mark else "")
     _open[viewer.session_id] += 1
     try:
         yield b"retry: 2000\n\n"
@@ -95,6 +98,7 @@ async def _talk(viewer: Viewer, inbox: Inbox) -> AsyncIterator[bytes]:
                 return
             checked = clock()
         signs, changes = inbox.take()
+        mark = f"{hub.mark()}-{viewer.rights_mark}"  # at the same moment: all that is taken, and nothing after it
         text = b"".join(_event(sign, {}) for sign in signs)
         if changes:
             try:
@@ -103,7 +107,9 @@ async def _talk(viewer: Viewer, inbox: Inbox) -> AsyncIterator[bytes]:
                 text += _event("resync", {})
                 heard = []
             text += b"".join(_event("change", change.told()) for change in heard)
-        if not text and clock() - said >= HEARTBEAT_SECONDS:
+        if text:
+            text = _marked(text, mark)
+        elif clock() - said >= HEARTBEAT_SECONDS:
             text = b": still here\n\n"
         if text:
             said = clock()
@@ -120,6 +126,12 @@ async def _same(viewer: Viewer) -> bool:
 
 def _event(name: str, data: dict[str, object]) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(data))
+
+
+def _marked(text: bytes, mark: str) -> bytes:
+    """Only the last event of a moment has the id: whoever breaks off in between comes back for all of it."""
+    before, _, last = text[:-2].rpartition(b"\n\n")
+    return before + (b"\n\n" if before else b"") + b"id: %s\n%s\n\n" % (mark.encode(), last)
 
 
 @asynccontextmanager
@@ -170,7 +182,7 @@ app = Starlette(
             CORSMiddleware,
             allow_origins=[_origin(settings.OVIM_PUBLIC_URL)],
             allow_methods=["GET"],
-            allow_headers=["Authorization"],
+            allow_headers=["Authorization", "Last-Event-ID"],
             allow_credentials=True,
         ),
     ],

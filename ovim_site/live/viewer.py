@@ -1,6 +1,7 @@
 """Who listens, and what he may hear of: the same sessions and the same access decision as everywhere (Promise 6)."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +74,15 @@ class Viewer:
     session_id: UUID
     actor: Actor
     seen: dict[tuple[str, str], tuple[bool, float]] = field(default_factory=dict)
+
+    @property
+    def rights_mark(self) -> str:
+        """Stands for what he may see: who comes back with other rights has not heard all that he may hear now."""
+        told = sorted(
+            f"{sorted(grant.rights)} {grant.level} {grant.organization_id} {grant.vdc_id} {grant.own_only}"
+            for grant in self.actor.grants
+        )
+        return hashlib.sha256("\n".join([str(self.actor.user_id), *told]).encode()).hexdigest()[:12]
 
     async def still_the_same(self) -> bool:
         """Signed in, with the rights he came with. Anything else ends the stream: the next one starts afresh."""

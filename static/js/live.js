@@ -14,13 +14,22 @@ let everything = false;
 let busy = false;
 let source = null;
 let hiding = 0;
+let counting = 0;
 
 function show(live) {
   if (!badge) return;
   badge.hidden = false;
   badge.classList.toggle("paused", !live);
   const word = badge.querySelector(".word");
-  if (word.textContent !== (live ? "Live" : "Paused")) word.textContent = live ? "Live" : "Paused";
+  if (live === (word.textContent === "Live")) return;
+  clearInterval(counting);
+  word.textContent = live ? "Live" : "Paused, retrying";
+  if (live) return;
+  const since = Date.now();
+  // Once in ten seconds: the badge is a live region, and a screen reader is no stopwatch.
+  counting = setInterval(() => {
+    word.textContent = `Paused ${Math.round((Date.now() - since) / 1000)} s, retrying`;
+  }, 10_000);
 }
 
 const shown = () => [...document.querySelectorAll("[data-row]")];
@@ -29,7 +38,7 @@ function hear(change) {
   const row = shown().find((item) => item.dataset.id === change.id);
   if (row) waiting.add(change.id);
   else if (document.querySelector(`[data-follows~="${change.kind}"]`)) follow();
-  else if (change.kind === "vm" && !change.deleted) news(change.id);
+  else if (change.kind === document.querySelector("[data-list]")?.dataset.liveKind && !change.deleted) news(change.id);
   if (waiting.size) plan();
 }
 
@@ -81,7 +90,8 @@ async function fetchWaiting() {
 async function refresh(ids) {
   const whole = document.querySelector("[data-fragment]");
   const list = document.querySelector("[data-list]");
-  const url = whole ? whole.dataset.fragment : `${list.dataset.list}?ids=${ids.join(",")}`;
+  const way = list?.dataset.list ?? "";
+  const url = whole ? whole.dataset.fragment : `${way}${way.includes("?") ? "&" : "?"}ids=${ids.join(",")}`;
   const answer = await fetch(url, { headers: { "HX-Request": "true" } });
   if (answer.headers.has("HX-Redirect")) {
     location.assign(answer.headers.get("HX-Redirect"));
@@ -124,6 +134,7 @@ function open() {
     everything = true;
     plan();
   });
+  source.addEventListener("resumed", () => show(true));
   source.addEventListener("paused", () => show(false));
   source.addEventListener("error", () => {
     show(false);

@@ -1,5 +1,10 @@
-// The portal's own script: live rows, dialogs. Everything works without it, by links and forms.
+// The portal's own script: live rows, keys, palette, lists, dialogs. Everything works without it, by links and forms.
 import "./live.js";
+import "./list.js";
+import "./palette.js";
+import "./keys.js";
+
+document.documentElement.classList.add("scripted");
 
 // A link with data-dialog opens that dialog instead of the page that says the same.
 document.addEventListener("click", (event) => {
@@ -14,30 +19,27 @@ document.addEventListener("click", (event) => {
   if (closer) {
     event.preventDefault();
     closer.closest("dialog").close();
+  } else if (event.target.matches("dialog[open]") && event.target.id === "palette") {
+    event.target.close(); // the backdrop
   }
 });
 
 // Menus made of <details> close like menus: by Escape, and by going elsewhere.
 document.addEventListener("keydown", (event) => {
-  const menu = event.key === "Escape" && event.target.closest("details.user[open]");
+  const menu = event.key === "Escape" && event.target.closest?.("details.pop[open]");
   if (menu) {
     menu.open = false;
     menu.querySelector("summary").focus();
   }
-  if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.target.closest("input, textarea, select")) {
-    const search = document.querySelector("input[type=search]");
-    if (search) {
-      event.preventDefault();
-      search.focus();
-    }
-  }
 });
-document.addEventListener("focusin", (event) => {
-  for (const menu of document.querySelectorAll("details.user[open]")) {
+function elsewhere(event) {
+  for (const menu of document.querySelectorAll("details.pop[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
-});
+}
+document.addEventListener("focusin", elsewhere);
+document.addEventListener("click", elsewhere);
 
 // What was wrong is where the person goes next.
-const problem = document.querySelector("[aria-invalid=true], .refusal a, .refusal");
+const problem = document.querySelector("[aria-invalid=true], .refusal a, .with-plan .refusal");
 if (problem && !problem.closest(".door")) (problem.matches("input, select, textarea") ? problem : document.getElementById("main")).focus();

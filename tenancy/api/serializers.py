@@ -5,9 +5,11 @@ from django.db.models.functions import Coalesce
 from rest_framework import serializers
 
 from clusters.models import Phase, Placement
-from core.api.fields import Flag, Id, Moment, Shape, Text, Whole
+from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.models import Outcome
 from core.names import dns_label
+from core.rights import Right
+from tenancy.actions import ORGANIZATION, ROLE_BINDING, USER
 from tenancy.models import RoleName
 from tenancy.models import username as username_rule
 
@@ -86,6 +88,7 @@ class OrganizationOut(Shape):
     generation = Whole()
     deletion_requested_at = Moment(allow_null=True)
     created_at = Moment()
+    allowed_actions = AllowedActions(ORGANIZATION, Right.ORGANIZATION_VIEW)
 
 
 class UserIn(Shape):
@@ -112,6 +115,7 @@ class UserOut(Shape):
     enabled = Flag(source="is_active")
     generation = Whole()
     created_at = Moment()
+    allowed_actions = AllowedActions(USER, Right.USER_VIEW)
 
 
 class RoleBindingIn(Shape):
@@ -129,6 +133,7 @@ class RoleBindingOut(Shape):
     organization = Id(source="organization_id", allow_null=True)
     vdc = Id(source="vdc_id", allow_null=True)
     created_at = Moment()
+    allowed_actions = AllowedActions(ROLE_BINDING, Right.BINDING_VIEW)
 
 
 class AuditEntryOut(Shape):

@@ -4,12 +4,14 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.test import Client
 
 from catalogs.models import Catalog, CatalogItem, Image, ImageProbe
 from clusters.models import InventoryItem, NamespaceAllotment, ObservedObject, WorkItem
 from core import audit
 from core.actor import system_actor
+from core.models import AnsweredRequest, SavedView
 from tenancy.middleware import COOKIE_KEY
 from tenancy.models import FailedSignIns, Session
 from tests.cast import make_organization, make_person, make_vdc, session_of
@@ -46,6 +48,7 @@ def make_vm(vdc: Vdc, name: str, **fields: Any) -> VirtualMachine:
     return vm
 
 
+@transaction.atomic
 def one_of_everything() -> VirtualMachine:
     """The VM web in acme/dev, and what belongs to it. The cast's people are there, too."""
     make_person("vera")
@@ -64,5 +67,15 @@ def one_of_everything() -> VirtualMachine:
     CatalogItem.objects.create(catalog=catalog, name="debian", display_name="Debian", image=image, user_data=SECRET)
     ImageProbe.objects.create(disk_id=vm.disks.get().pk, owner_kind="vm", owner_id=vm.pk, url=image.url)
     FailedSignIns.objects.create(key="account:bob")
+    SavedView.objects.create(owner_id=make_person("bob").pk, listing="vms", name="mine", query="q=web")
+    AnsweredRequest.objects.create(
+        digest="0" * 64,
+        user_id=make_person("bob").pk,
+        route="vms",
+        key="k",
+        body_hash="h",
+        status=201,
+        body=SECRET.encode(),
+    )
     audit.record(system_actor("test"), "vm.create", vm, after={"name": "web", "user_data": SECRET})
     return vm

@@ -58,7 +58,7 @@ def fill(crowd: Crowd) -> None:
 VMS = """
 INSERT INTO vms_virtualmachine (id, generation, observed_generation, phase, conditions, ready_at, organization_id, vdc_id,
   owner_id, name, display_name, description, cpu, memory_mib, power_state, power_generation, power_applied_generation,
-  user_data, ssh_keys, ip_addresses, node, guest_os, progress, created_at, updated_at)
+  user_data, ssh_keys, ip_addresses, node, guest_os, progress, "order", created_at, updated_at)
 SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8'
     || substr(md5(n::text), 4, 15))::uuid,
   1, 1, 'Running',
@@ -68,13 +68,13 @@ SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5(n::text), 
   CASE WHEN few AND place %% (%(few)s / %(own)s) = 0 THEN %(bob)s::uuid END,
   'vm-' || n, 'Machine ' || n, '', 2, 4096, 'on', 1, 1, '', '[]',
   jsonb_build_array('10.' || n / 65536 || '.' || n / 256 %% 256 || '.' || n %% 256), 'node-' || n %% 40,
-  'Ubuntu 24.04', '', now(), now()
+  'Ubuntu 24.04', '', '', now(), now()
 FROM (SELECT n,
   n * %(few)s / %(many)s > (n - 1) * %(few)s / %(many)s AS few, n * %(few)s / %(many)s AS place
   FROM generate_series(1::bigint, %(many)s) n) numbered
 """
 DISKS = """
-INSERT INTO vms_disk (id, vdc_id, vm_id, name, position, source, image_url, size_gib, storage_class, created_at)
-SELECT gen_random_uuid(), vdc_id, id, name || '-disk-0', 0, 'image', 'https://images.example.org/jammy.qcow2', 20, '', now()
+INSERT INTO vms_disk (id, vdc_id, vm_id, name, position, source, image_url, size_gib, storage_class, "order", created_at)
+SELECT gen_random_uuid(), vdc_id, id, name || '-disk-0', 0, 'image', 'https://images.example.org/jammy.qcow2', 20, '', '', now()
 FROM vms_virtualmachine WHERE name LIKE 'vm-%%'
 """

@@ -22,7 +22,7 @@ from vms.models import VirtualMachine
 
 ROUNDS, WARM_UP = 150, 25
 PAGE = 100
-MOST_TIMES, MOST_SPREAD, MOST_QUERIES = 4.0, 1.3, 20
+MOST_TIMES, MOST_SPREAD, MOST_QUERIES = 3.5, 1.3, 20
 
 
 def measure(ground: Ground) -> Iterator[Row]:

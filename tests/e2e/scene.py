@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.timezone import now
 
-from clusters import queue, status
+from clusters import kinds, queue, status
 from clusters.conditions import Condition, Outcome, false, true
 from clusters.models import WorkItem
 from clusters.steps import Finish
@@ -23,11 +23,11 @@ def shows(vm: VirtualMachine, phase: str, *conditions: Condition, **fields: Any)
     token = uuid.uuid4()
     with transaction.atomic():
         queue.request(vm)
-        items = WorkItem.objects.filter(kind="vm", object_id=vm.pk)
+        items = WorkItem.objects.filter(kind=kinds.of(vm).name, object_id=vm.pk)
         items.update(lease_token=token, leased_until=now() + timedelta(minutes=1))
         item = items.get()
     vm.refresh_from_db()
-    lease = queue.Lease("vm", vm.pk, item.cluster_id, item.requested_seq, item.attempts, token)
+    lease = queue.Lease(item.kind, vm.pk, item.cluster_id, item.requested_seq, item.attempts, token)
     (act,) = status.finish([Finish(lease, vm, Outcome(phase, conditions, settled=True, fields=fields))])
     assert act == "done"
 

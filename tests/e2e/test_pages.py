@@ -3,6 +3,8 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from core.models import AuditEntry
+from tests.cast import make_cluster, make_person
 from tests.e2e.conftest import SHOTS
 from tests.e2e.scene import a_tenant
 
@@ -13,8 +15,11 @@ WIDTHS = (390, 1024, 1600)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_sound(visit, scheme):
     scene = a_tenant()
+    mine = make_person("alice")
     pages = {
+        "overview": "/",
         "vms": "/vms/",
+        "vms-columns": "/vms/?cols=state,owner,guest&sort=name&phase=attention",
         "vm": f"/vms/{scene['vms'][0].pk}/",
         "importing": f"/vms/{scene['vms'][4].pk}/",
         "failed": f"/vms/{scene['vms'][5].pk}/",
@@ -24,10 +29,25 @@ def test_every_page_is_sound(visit, scheme):
         "vdcs": "/vdcs/",
         "vdc": f"/vdcs/{scene['dev'].pk}/",
         "catalog": "/catalog/",
+        "item": f"/catalog/{scene['items'][0].pk}/",
+        "orgs": "/orgs/",
+        "org": f"/orgs/{scene['dev'].organization_id}/",
+        "people": "/people/",
+        "person": f"/people/{mine.pk}/",
+        "activity": "/activity/",
+        "entry": f"/activity/{AuditEntry.objects.filter(action='vm.create').latest('pk').pk}/",
+        "search": "/search/?q=web",
+        "place": "/place/?next=/vms/",
+        "settings": "/settings/",
         "absent": "/vms/019a0000-0000-7000-8000-000000000000/",
     }
-    walk(visit("alice", color_scheme=scheme), pages, scheme)
-    walk(visit(None, color_scheme=scheme), {"sign-in": "/sign-in/"}, scheme)
+    alice = visit("alice", color_scheme=scheme)
+    walk(alice, pages, scheme)
+    cluster = make_cluster()
+    fleet = {"fleet": "/", "clusters": "/clusters/", "cluster": f"/clusters/{cluster.pk}/", "all-vms": "/vms/"}
+    walk(visit("root", color_scheme=scheme), fleet, scheme)
+    walk(visit("nobody", color_scheme=scheme), {"no-role": "/"}, scheme)
+    walk(visit(None, color_scheme=scheme), {"sign-in": "/sign-in/", "api": "/api/docs/"}, scheme)
 
 
 def walk(visitor, pages, scheme):

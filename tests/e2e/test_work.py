@@ -86,6 +86,18 @@ def test_a_vdcs_bars_move_while_machines_come_and_its_phase_when_the_cluster_has
         assert page.evaluate("window.stillTheSamePage")
 
 
+def test_a_long_list_stays_whole_when_the_stream_has_it_read_again(visit, live_db):
+    vdc = a_vdc("wide")
+    vms = [a_vm(vdc, f"vm-{number}") for number in range(12)]
+    page = visit("alice").page()
+    with page.expect_response(lambda answer: "ids=" in answer.url) as answer:
+        page.goto("/vms/")
+    assert answer.value.text().count("<tr ") == len(vms)
+    runs(vms[0], "10.20.0.7")
+    expect(page.get_by_text("10.20.0.7")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(len(vms))
+
+
 def test_filters_work_as_one_types_and_the_address_is_the_view(visit, dev):
     for name in ("web-1", "web-2", "db"):
         a_vm(dev, name)
@@ -114,6 +126,9 @@ def test_a_refusal_keeps_what_was_typed_and_says_what_would_fit(visit, dev, scri
     expect(refusal).to_contain_text("organization admin can raise the limit")
     expect(page.get_by_label("Name")).to_have_value("huge")
     expect(page.get_by_label("Memory")).to_have_value("64Gi")
+    page.get_by_role("button", name="Use 8 GiB Memory").click()
+    expect(page.get_by_text("It fits.")).to_be_visible()
+    expect(page.get_by_label("Memory")).to_have_value("8Gi")
     assert not VirtualMachine.objects.exists()
 
 

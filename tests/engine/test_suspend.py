@@ -1,4 +1,4 @@
-"""A suspended row is left alone, its deletion included, says so, and goes on where it was once it is resumed (ADR 8)."""
+"""A suspended row is left alone, its deletion included, says so, and goes on where it was once it is resumed (ADR 10)."""
 
 import uuid
 

@@ -68,28 +68,41 @@ class Listener:
     session: Session
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
+    since: str = ""
+    last_id: str = ""
 
     def start(self) -> "Listener":
         token = tokens.issue(self.session)["access"]
         request = urllib.request.Request(
-            f"{self.url}/live/v1/stream", headers={"Authorization": f"Bearer {token}", "Host": "127.0.0.1"}
+            f"{self.url}/live/v1/stream",
+            headers={"Authorization": f"Bearer {token}", "Host": "127.0.0.1"} | self._last(),
         )
         self.answer = urllib.request.urlopen(request, timeout=30)
         threading.Thread(target=self._listen, daemon=True).start()
         self.until(lambda: self.heard)
         return self
 
+    def _last(self) -> dict[str, str]:
+        return {"Last-Event-ID": self.since} if self.since else {}
+
+    def leave(self) -> str:
+        """Go away; the id of the last event that was heard."""
+        self.answer.close()
+        return self.last_id
+
     def _listen(self) -> None:
         name = ""
         try:
             for line in self.answer:
                 word, _, rest = line.decode().strip().partition(": ")
-                if word == "event":
+                if word == "id":
+                    self.last_id = rest
+                elif word == "event":
                     name = rest
                 elif word == "data":
                     self.heard.append((name, json.loads(rest)))
-        except OSError:
-            pass
+        except (OSError, AttributeError, ValueError):
+            pass  # closed, by the server or by `leave` (under the reader's feet)
         self.ended.set()
 
     def until(self, holds: Callable[[], Any], seconds: float = 10) -> Any:

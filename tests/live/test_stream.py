@@ -75,6 +75,41 @@ def test_after_redis_was_away_everybody_is_told_to_fetch_anew(listen):
     alice.until(lambda: str(vm.pk) in alice.ids())
 
 
+def test_who_comes_back_hears_what_was_missed_meanwhile(listen, live):
+    first, second, theirs = (
+        a_vm(a_vdc(), "first"),
+        a_vm(a_vdc("prod"), "second"),
+        a_vm(a_vdc("main", organization=an_organization("globex")), "theirs"),
+    )
+    alice, witness = listen("alice"), listen("alice")
+    tell(first)
+    alice.until(alice.ids)
+    last = alice.leave()
+    tell(second)
+    tell(theirs)
+    witness.until(lambda: str(second.pk) in witness.ids())
+    back = Listener(live.url, alice.session, since=last).start()
+    back.until(back.ids)
+    assert back.signs() == ["resumed"]
+    assert back.ids() == [str(second.pk)]
+    assert back.last_id != last
+
+
+@pytest.mark.parametrize("since", ["nonsense", "abc-1-xyz", "0-0-0", "-", "9" * 64])
+def test_an_id_that_is_not_known_is_a_resync(listen, live, since):
+    alice = Listener(live.url, session_of(make_person("alice")), since=since).start()
+    assert alice.signs() == ["resync"]
+
+
+def test_who_comes_back_with_other_rights_fetches_anew(listen, live):
+    a_vm(a_vdc(), "web", actor=_actor("bob"))
+    bob = listen("bob")
+    last = bob.leave()
+    RoleBinding.objects.filter(user=bob.session.user).update(role="vdc_admin")
+    back = Listener(live.url, bob.session, since=last).start()
+    assert back.signs() == ["resync"]
+
+
 def test_the_portals_cookie_is_as_good_and_no_cookie_is_401(live):
     make_person("alice")
     browser = Client()

@@ -124,7 +124,7 @@ def test_an_edit_asks_its_placements_for_work(api, cluster):
     assert Placement.objects.get(owner_id=pk).generation == 2
 
 
-@pytest.mark.parametrize("tag", ['"7"', "7", "nonsense", '"1", "x'])
+@pytest.mark.parametrize("tag", ['"7"', 'W/"3"', '"nonsense"', '"1", "x"'])
 def test_a_stale_etag_is_refused(api, acme, tag):
     acme.generation = 3
     acme.save()
@@ -132,7 +132,7 @@ def test_a_stale_etag_is_refused(api, acme, tag):
     assert body["current"] == 3
 
 
-@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', "*", '"9", "1"'])
+@pytest.mark.parametrize("tag", ['"1"', "*", '"9", "1"'])
 def test_a_current_etag_passes(api, acme, tag):
     assert api("alice").patch(f"organizations/{acme.pk}", {"description": "x"}, If_Match=tag).status_code == 200
 
@@ -402,7 +402,7 @@ def test_filters_and_search(api, acme, globex):
     ],
 )
 def test_a_query_that_means_nothing_is_refused_by_name(api, query, field):
-    refusal(api("root").get(f"users?{query}"), 422, field)
+    refusal(api("root").get(f"users?{query}"), 400, field)
 
 
 def test_the_audit_log_shows_the_newest_first_and_only_ones_own(api, cluster):
@@ -415,7 +415,7 @@ def test_the_audit_log_shows_the_newest_first_and_only_ones_own(api, cluster):
     older = root.get(f"audit-entries?action=organization.create&after={items['next']}").json()
     assert [entry["object_name"] for entry in older["items"]] == ["one"]
     assert api("charlie").get("audit-entries?action=organization.create").json()["items"] == []
-    refusal(root.get("audit-entries?outcome=great"), 422, "outcome", "choice")
+    refusal(root.get("audit-entries?outcome=great"), 400, "outcome", "choice")
 
 
 @pytest.mark.parametrize("path", ["organizations", "users", "role-bindings", "audit-entries"])
@@ -432,9 +432,11 @@ def test_postgresql_renders_a_person_as_the_shape_would(api, acme):
 
     bob = make_person("bob")
     shown = api("root").get(f"users/{bob.pk}").json()
+    assert shown.pop("allowed_actions") == {"edit": None}
     bob.refresh_from_db()
+    shape = UserOut(bob)
+    del shape.fields["allowed_actions"]
     assert shown == {
-        key: str(value) if not isinstance(value, str | int | bool) else value
-        for key, value in UserOut(bob).data.items()
+        key: str(value) if not isinstance(value, str | int | bool) else value for key, value in shape.data.items()
     }
     assert PASSWORD not in str(shown)

@@ -33,11 +33,23 @@ def test_what_postgresql_renders_is_what_the_serializer_says(bob):
     )
     rows = VirtualMachine.objects.order_by("pk")
     text, last = VmViewSet.columns.page(rows, 100)
-    python = [json.loads(orjson.dumps(serializers.VmOut(row).data)) for row in rows]
-    assert json.loads(text) == python
+    python = [json.loads(orjson.dumps(_by_serializer(serializers.VmOut, row))) for row in rows]
+    assert _without_actions(json.loads(text)) == python
     assert last is None
     for row in rows:
-        assert json.loads(VmViewSet.one.one(row.pk)) == json.loads(orjson.dumps(serializers.VmDetail(row).data))
+        (line,) = _without_actions([json.loads(VmViewSet.one.one(row.pk))])
+        assert line == json.loads(orjson.dumps(_by_serializer(serializers.VmDetail, row)))
+
+
+def _without_actions(lines):
+    """They depend on who asks: `test_allowed_actions.py`."""
+    return [{name: value for name, value in line.items() if name != "allowed_actions"} for line in lines]
+
+
+def _by_serializer(shape, row):
+    shown = shape(row)
+    del shown.fields["allowed_actions"]
+    return shown.data
 
 
 @pytest.fixture
@@ -62,12 +74,12 @@ def crowd(live_db):
 CROWD = """
 INSERT INTO vms_virtualmachine (id, generation, observed_generation, phase, conditions, organization_id, vdc_id, owner_id,
   name, display_name, description, cpu, memory_mib, power_state, power_generation, power_applied_generation, user_data,
-  ssh_keys, ip_addresses, node, guest_os, progress)
+  ssh_keys, ip_addresses, node, guest_os, progress, "order")
 SELECT gen_random_uuid(), 1, 1, 'Running', '[]',
   CASE WHEN n <= 50 THEN %(few)s::uuid WHEN n %% 12 = 0 THEN %(some)s ELSE %(most)s END,
   CASE WHEN n <= 50 THEN %(few_vdc)s::uuid WHEN n %% 12 = 0 THEN %(some_vdc)s ELSE %(most_vdc)s END,
   CASE WHEN n <= 50 THEN %(bob)s::uuid END,
-  'vm-' || n, '', '', 1, 512, 'on', 1, 1, '', '[]', '[]', '', '', '' FROM generate_series(1, %(count)s) n
+  'vm-' || n, '', '', 1, 512, 'on', 1, 1, '', '[]', '[]', '', '', '', '' FROM generate_series(1, %(count)s) n
 """
 
 
@@ -119,7 +131,9 @@ def test_the_list_through_the_door(api, cluster):
     assert api("charlie").get("vms").json()["items"] == []
     assert api("bob").get("vms").json()["items"] == []
     for query in ("vdc=5", "phase=Nice", "limit=0", "limit=1000", "after=x", "colour=red", "power_state=maybe"):
-        assert client.get(f"vms?{query}").status_code == 422, query
+        answer = client.get(f"vms?{query}")
+        name = query.partition("=")[0]
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, name), answer.content
 
 
 @pytest.mark.django_db

@@ -3,7 +3,8 @@
 import pytest
 
 from clusters import connections, queue
-from clusters.refs import KINDS
+from clusters.client import Client
+from clusters.refs import KINDS, Ref
 from core.actor import system_actor
 from tenancy.models import Organization
 from tests.vms.conftest import Site
@@ -141,3 +142,26 @@ def test_a_strategy_says_what_may_run():
     assert not power.means_on({"spec": {"runStrategy": "Halted"}}, exists=True)
     assert not power.means_on({"spec": {"runStrategy": "Manual"}}, exists=False)
     assert power.means_on({"spec": {"runStrategy": "Manual"}}, exists=True)
+
+
+def test_force_takes_only_what_it_has_looked_at(site: Site, monkeypatch: pytest.MonkeyPatch):
+    """Somebody takes one more field between the refusal and the look: a dry run of that version shows it (A18)."""
+    vm = running(site)
+    by_hand(site, "Halted")
+    site.until(lambda: phase(vm) == "Stopped" and vm.power_state == "off" and active(site) == 0)
+    get, meddled = Client.get, list[Ref]()
+
+    def meddling(client: Client, ref: Ref):
+        if ref.kind == "VirtualMachine" and not meddled:
+            meddled.append(ref)
+            by_hand(site, cores=2)
+        return get(client, ref)
+
+    set_power(actor=ACTOR, vm=vm, on=True)
+    with monkeypatch.context() as patch:  # what looks in here is the engine, after its refusal
+        patch.setattr(Client, "get", meddling)
+        site.until(lambda: meddled)
+    site.until(lambda: strategy(site) == "Always")
+    live = site.live("VirtualMachine", "web")
+    assert live["spec"]["template"]["spec"]["domain"]["cpu"]["cores"] == 2
+    site.until(lambda: condition(vm, "Drifted"))

@@ -3,8 +3,10 @@
 from django.db.models import JSONField, OuterRef, Subquery
 from rest_framework import serializers
 
-from core.api.fields import Flag, Id, Moment, Shape, Text, Whole
+from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
+from core.rights import Right
+from vdcs.actions import ACTIONS
 from vdcs.models import Enforcement, NetworkMode, QuotaMode, QuotaScope
 
 _scope = QuotaScope.objects.filter(vdc_id=OuterRef("pk"))
@@ -74,6 +76,7 @@ class VdcOut(Shape):
     created_at = Moment()
     updated_at = Moment()
     deletion_requested_at = Moment(allow_null=True)
+    allowed_actions = AllowedActions(ACTIONS, Right.VDC_VIEW)
 
 
 class QuotaIn(Shape):

@@ -2,19 +2,22 @@
 
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clusters.models import Cluster
 from core import access
+from core.api import parameters
 from core.api.base import ApiView, ApiViewSet
+from core.api.parameters import Parameter
 from core.errors import Invalid
 from core.rights import Right
 from tenancy.models import Organization
 from vdcs import selectors, services
 from vdcs.api import serializers
 from vdcs.models import Vdc
+
+MOST_STRANGERS = 99_999_999
 
 
 class VdcViewSet(ApiViewSet):
@@ -32,6 +35,15 @@ class VdcViewSet(ApiViewSet):
     statuses = {"destroy": 202}
     filters = {"organization": "organization_id", "cluster": "cluster_id", "name": "name", "phase": "phase"}
     search = ("name", "display_name")
+    parameters = {
+        "destroy": {
+            "cascade": Parameter({"type": "boolean"}, "what is in it goes first"),
+            "strangers": Parameter(
+                {"type": "integer", "minimum": 0, "maximum": MOST_STRANGERS},
+                "how many objects that are not OVIM's go with it",
+            ),
+        }
+    }
 
     def create(self, request: Request) -> Response:
         body = self.body()
@@ -57,25 +69,13 @@ class VdcViewSet(ApiViewSet):
         )
         return self.answer(vdc)
 
-    @extend_schema(
-        parameters=[
-            OpenApiParameter("cascade", bool, description="What is in it goes first."),
-            OpenApiParameter("strangers", int, description="How many objects that are not OVIM's go with it."),
-        ]
-    )
     def destroy(self, request: Request, pk: UUID) -> Response:
         """`?cascade=true`: what is in it goes first. `?strangers=N`: so do the N objects there that are not OVIM's."""
-        given = request.query_params.get("cascade", "false")
-        if given not in ("true", "false"):
-            raise Invalid.field("cascade", "type", "cascade must be true or false.")
-        strangers = request.query_params.get("strangers")
-        if strangers is not None and not (strangers.isdecimal() and len(strangers) < 9):
-            raise Invalid.field("strangers", "type", "strangers must be a whole number.")
         vdc = services.delete_vdc(
             actor=self.actor,
             vdc=self.row(pk),
-            cascade=given == "true",
-            strangers=int(strangers) if strangers is not None else None,
+            cascade=parameters.flag(request.query_params, "cascade"),
+            strangers=parameters.whole(request.query_params, "strangers", MOST_STRANGERS),
             generations=self.generations(),
         )
         return self.answer(vdc, status=202)

@@ -9,9 +9,11 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from core import quantities
-from core.api.fields import Id, Moment, Shape, Text, Whole
+from core.api.fields import AllowedActions, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
-from vms.models import Disk, PowerState
+from core.rights import Right
+from vms.actions import ACTIONS
+from vms.models import Disk, Order, PowerState
 
 _disks = Disk.objects.filter(vm_id=OuterRef("pk")).order_by()
 _total = _disks.values("vm").annotate(n=Sum("size_gib")).values("n")
@@ -74,6 +76,14 @@ class VmEdit(_Sized):
     description = Text(max_length=1000, allow_blank=True, required=False)
 
 
+class VmOrder(Shape):
+    """An order about a condition that OVIM won't decide by itself."""
+
+    order = serializers.ChoiceField(Order.choices)
+    disk = Id(allow_null=True, default=None, help_text="of an order about a disk")
+    confirm = Text(max_length=63, allow_blank=True, default="", help_text="of an order about a disk: the disk's name")
+
+
 class VmOut(Shape):
     """A row of a list; PostgreSQL renders it."""
 
@@ -103,6 +113,7 @@ class VmOut(Shape):
     created_at = Moment()
     updated_at = Moment()
     deletion_requested_at = Moment(allow_null=True)
+    allowed_actions = AllowedActions(ACTIONS, Right.VM_VIEW)
 
 
 class DiskOut(Shape):
@@ -113,6 +124,7 @@ class DiskOut(Shape):
     image_url = Text()
     size_gib = Whole()
     storage_class = Text()
+    order = Text(help_text="an order that stands and is not done yet")
 
 
 class _DiskRows(Subquery):
@@ -126,4 +138,5 @@ class VmDetail(VmOut):
     sql = VmOut.sql | {"disks": _DiskRows(_disks.values(*DiskOut().fields))}
     ssh_keys = serializers.JSONField()
     user_data = Text(help_text="to those who may edit the VM; others see that there is some")
+    order = Text(help_text="an order that stands and is not done yet")
     disks = DiskOut(many=True)

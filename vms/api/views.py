@@ -9,15 +9,15 @@ from rest_framework.response import Response
 
 from catalogs.models import CatalogItem
 from core import access
-from core.api.base import ApiViewSet, etag
+from core.api.base import ApiViewSet
 from core.api.columns import Columns
 from core.api.json import Raw
 from core.errors import Invalid
 from core.rights import Right
 from vdcs.models import Vdc
-from vms import services
+from vms import orders, services
 from vms.api import serializers
-from vms.models import VirtualMachine
+from vms.models import Disk, VirtualMachine
 
 ALIASES = {"memory": "memory_mib", "disk": "disk_gib"}
 MASK = "•••"
@@ -34,11 +34,16 @@ class VmViewSet(ApiViewSet):
         "destroy": Right.VM_DELETE,
         "start": Right.VM_POWER,
         "stop": Right.VM_POWER,
+        "order": Right.VM_ORDER,
     }
-    shapes = {"create": serializers.VmIn, "partial_update": serializers.VmEdit}
+    shapes = {
+        "create": serializers.VmIn,
+        "partial_update": serializers.VmEdit,
+        "order": serializers.VmOrder,
+    }
     out = serializers.VmOut
     outs = {name: serializers.VmDetail for name in rights if name != "list"}
-    statuses = {"destroy": 202}
+    statuses = {"destroy": 202, "order": 202}
     filters = {
         "organization": "organization_id",
         "vdc": "vdc_id",
@@ -73,6 +78,15 @@ class VmViewSet(ApiViewSet):
     def stop(self, request: Request, pk: UUID) -> Response:
         return self._power(pk, on=False)
 
+    def order(self, request: Request, pk: UUID) -> Response:
+        """202: it is written down; the condition goes when it has been carried out."""
+        body = self.body()
+        vm = self._vm(pk)
+        disk = self.related("disk", Disk.objects.filter(vm=vm), body["disk"], Right.VM_VIEW)
+        given = {"order": body["order"], "disk": disk, "confirm": body["confirm"]}
+        vm = orders.give(actor=self.actor, vm=vm, **given, generations=self.generations())
+        return self.answer(vm, status=202)
+
     def _power(self, pk: UUID, *, on: bool) -> Response:
         vm = services.set_power(actor=self.actor, vm=self._vm(pk), on=on, generations=self.generations())
         return self.answer(vm)
@@ -80,11 +94,17 @@ class VmViewSet(ApiViewSet):
     def _vm(self, pk: UUID) -> Any:
         return self.row(pk, VirtualMachine.objects.select_related("vdc"))
 
-    def answer(self, row: Any, status: int = 200) -> Response:
-        line = self.one.one(row.pk)
+    @property
+    def shown(self) -> Columns:
+        return self.columns if self.verb == "list" else self.one
+
+    def line(self, row: Any, fields: frozenset[str] | None) -> Raw:
+        line = super().line(row, fields)
+        if fields is not None and "user_data" not in fields:
+            return line
         if row.user_data and row.owner_id != self.actor.user_id and not access.allows(self.actor, Right.VM_EDIT, row):
-            line = Raw(orjson.dumps(orjson.loads(line) | {"user_data": MASK}))
-        return Response(line, status=status, headers=etag(row))
+            return Raw(orjson.dumps(orjson.loads(line) | {"user_data": MASK}))
+        return line
 
 
 def _without_aliases(body: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ("deletion_requested_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "suspended_at",
-                    models.DateTimeField(blank=True, help_text="since when it is left alone (ADR 8)", null=True),
+                    models.DateTimeField(blank=True, help_text="since when it is left alone (ADR 10)", null=True),
                 ),
                 ("suspended_because", models.CharField(blank=True, db_default="", default="", max_length=255)),
                 (
@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 ("deletion_requested_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "suspended_at",
-                    models.DateTimeField(blank=True, help_text="since when it is left alone (ADR 8)", null=True),
+                    models.DateTimeField(blank=True, help_text="since when it is left alone (ADR 10)", null=True),
                 ),
                 ("suspended_because", models.CharField(blank=True, db_default="", default="", max_length=255)),
                 (

@@ -1,0 +1,47 @@
+"""How somebody likes the portal: theme, density, keys. In cookies, which the server reads, so that nothing flashes."""
+
+from collections.abc import Mapping, Sequence
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+from core.enforce import needs, public
+from core.rights import Right
+from core.ui.ways import target
+
+# name → what it may be; the first is what nobody chose, and is no cookie.
+CHOICES: Mapping[str, Sequence[str]] = {
+    "theme": ("auto", "light", "dark"),
+    "density": ("normal", "compact", "roomy"),
+    "keys": ("on", "off"),
+}
+YEAR = 365 * 86400
+
+
+def preferences(request: HttpRequest) -> dict[str, str]:
+    found = {}
+    for name, known in CHOICES.items():
+        value = request.COOKIES.get(name, "")
+        found[name] = value if value in known else known[0]
+    return found
+
+
+@public
+@require_POST
+def choose(request: HttpRequest) -> HttpResponse:
+    """Also on the sign-in page, so for everybody; another value than those there are changes nothing."""
+    answer = HttpResponseRedirect(target(request))
+    for name, known in CHOICES.items():
+        value = request.POST.get(name, "")
+        if value == known[0]:
+            answer.delete_cookie(name, samesite="Lax")
+        elif value in known:
+            answer.set_cookie(name, value, max_age=YEAR, samesite="Lax", secure=request.is_secure(), httponly=True)
+    return answer
+
+
+@needs(Right.SELF)
+@require_safe
+def settings_page(request: HttpRequest) -> HttpResponse:
+    return render(request, "portal/settings.html", {"section": "settings"})

@@ -1,0 +1,72 @@
+// Keys of one letter, as `?` lists them. They can be switched off (settings); Ctrl K is the palette's own.
+import { clear, pick, tell } from "./list.js";
+
+const TYPING = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
+const WAIT = 1500; // milliseconds in which `g` waits for its second letter
+
+let going = 0;
+
+const rows = () => [...document.querySelectorAll("#table tbody tr")];
+const current = () => document.querySelector("#table tr.at");
+
+function step(by) {
+  const every = rows();
+  if (!every.length) return;
+  const now = every.indexOf(current());
+  const next = every[Math.min(Math.max(now + by, 0), every.length - 1)];
+  for (const row of every) row.classList.toggle("at", row === next);
+  next.querySelector("th a")?.focus();
+}
+
+function select(range) {
+  const box = current()?.querySelector(".pick-row");
+  if (!box) return;
+  box.checked = range || !box.checked;
+  pick(box, range);
+}
+
+// Of a list's row, its verbs in the foot; of a thing's page, the first of its own.
+function verbs() {
+  const box = current()?.querySelector(".pick-row");
+  if (box && !box.checked) box.checked = true;
+  tell();
+  document.querySelector(box ? "#bulk button" : ".head .verbs :is(a, button)")?.focus();
+}
+
+const ACTS = {
+  "/": () => document.querySelector("main input[type=search]")?.focus(),
+  c: () => document.getElementById("create")?.click(),
+  j: () => step(1),
+  k: () => step(-1),
+  x: () => select(false),
+  X: () => select(true),
+  ".": verbs,
+  "?": () => document.getElementById("keys-dialog")?.showModal(),
+  g: () => {
+    going = Date.now();
+  },
+};
+
+function go(key) {
+  going = 0;
+  document.querySelector(`.side [data-key="${CSS.escape(key)}"]`)?.click();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (document.body.dataset.keys !== "on" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]") || event.target.closest?.(TYPING)) return;
+  if (event.key === "Escape") {
+    clear();
+    return;
+  }
+  if (Date.now() - going < WAIT) {
+    event.preventDefault();
+    go(event.key);
+    return;
+  }
+  const act = ACTS[event.key];
+  if (act) {
+    event.preventDefault();
+    act();
+  }
+});

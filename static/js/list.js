@@ -1,0 +1,56 @@
+// Lists: selecting rows, and the bulk bar that says how many. The table is swapped by filters, so all is delegated.
+
+let last = null;
+
+export const boxes = () => [...document.querySelectorAll("#table .pick-row")];
+
+export function tell() {
+  const bar = document.getElementById("bulk");
+  const all = document.getElementById("pick-all");
+  if (!bar || !all) return;
+  const every = boxes();
+  const count = every.filter((box) => box.checked).length;
+  all.hidden = false;
+  all.checked = count > 0 && count === every.length;
+  all.indeterminate = count > 0 && count < every.length;
+  bar.classList.toggle("on", count > 0);
+  document.getElementById("bulk-count").textContent = `${count} selected`;
+}
+
+export function clear() {
+  const some = boxes().filter((box) => box.checked);
+  for (const box of some) box.checked = false;
+  tell();
+  return some.length > 0;
+}
+
+// With Shift: everything from the box before to this one.
+export function pick(box, range) {
+  const every = boxes();
+  const [from, to] = [every.indexOf(last), every.indexOf(box)].sort((a, b) => a - b);
+  if (range && from >= 0) for (const one of every.slice(from, to + 1)) one.checked = box.checked;
+  last = box;
+  tell();
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.matches?.(".pick-row")) pick(event.target, event.shiftKey);
+  if (event.target.id === "pick-all") {
+    for (const box of boxes()) box.checked = event.target.checked;
+    tell();
+  }
+});
+
+// What filters have made of the address goes with the view that is saved, and with the columns that are chosen.
+function follow() {
+  tell();
+  const query = new URLSearchParams(location.search);
+  for (const gone of ["after", "before"]) query.delete(gone);
+  const kept = document.querySelector("[data-now]");
+  if (kept) kept.value = query.toString();
+}
+document.addEventListener("htmx:after:swap", follow);
+document.addEventListener("htmx:after:history:update", follow);
+document.addEventListener("toggle", (event) => event.target.id === "save-view" && follow(), true);
+addEventListener("pageshow", tell);
+tell();

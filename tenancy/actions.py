@@ -1,0 +1,16 @@
+"""What can be done to tenancy's rows, and the states in which it can't: told beside each row. The services decide."""
+
+from django.db.models import Q
+
+from core.actions import Action, Actions
+from core.rights import Right
+
+_GOING = (Q(deletion_requested_at__isnull=False), "It is being deleted.")
+_DISABLED = (Q(enabled=False), "It is disabled.")
+ORGANIZATION: Actions = {
+    "edit": Action(Right.ORGANIZATION_EDIT, (_GOING,)),
+    "delete": Action(Right.ORGANIZATION_DELETE, (_GOING,)),
+    "create_vdc": Action(Right.VDC_CREATE, (_GOING, _DISABLED)),
+}
+USER: Actions = {"edit": Action(Right.USER_EDIT)}
+ROLE_BINDING: Actions = {"delete": Action(Right.BINDING_EDIT)}

@@ -1,0 +1,70 @@
+"""Pages of organizations, people and what was done: lists and details. Their forms are a page each, beside these."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from core import access
+from core.actor import Actor
+from core.enforce import needs
+from core.errors import NotFound
+from core.listing.answer import answer
+from core.models import AuditEntry
+from core.rights import Right
+from tenancy.listings import AUDIT, ORGANIZATIONS, USERS, entries_seen
+from tenancy.models import RoleBinding, User
+
+SHOWN = 50
+
+
+def _actor(request: HttpRequest) -> Actor:
+    actor: Actor = request.actor  # type: ignore[attr-defined]  # set by SignedIn
+    return actor
+
+
+@needs(Right.ORGANIZATION_VIEW)
+@require_GET
+def organization_list(request: HttpRequest) -> HttpResponse:
+    return answer(request, ORGANIZATIONS)
+
+
+@needs(Right.USER_VIEW)
+@require_GET
+def user_list(request: HttpRequest) -> HttpResponse:
+    return answer(request, USERS)
+
+
+@needs(Right.USER_VIEW)
+@require_GET
+def user_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    actor = _actor(request)
+    person = access.get(actor, User.objects.select_related("organization"), pk, Right.USER_VIEW)
+    bindings = RoleBinding.objects.filter(user=person).select_related("organization").order_by("pk")
+    about = entries_seen(actor, AuditEntry.objects.filter(actor_id=person.pk))
+    page = {
+        "section": "users",
+        "person": person,
+        "bindings": list(access.visible(actor, bindings, Right.BINDING_VIEW)[:SHOWN]),
+        "timeline": list(about.order_by("-pk")[:20]),
+        "may_edit": access.allows(actor, Right.USER_EDIT, person),
+    }
+    return render(request, "tenancy/user.html", page)
+
+
+@needs(Right.SELF)
+@require_GET
+def audit_list(request: HttpRequest) -> HttpResponse:
+    return answer(request, AUDIT)
+
+
+@needs(Right.SELF)
+@require_GET
+def audit_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    entry = entries_seen(_actor(request), AuditEntry.objects.filter(pk=pk)).first()
+    if entry is None:
+        raise NotFound("No such audit entry.")
+    names = sorted({*(entry.before or {}), *(entry.after or {})})
+    changes = [(name, (entry.before or {}).get(name), (entry.after or {}).get(name)) for name in names]
+    return render(request, "tenancy/entry.html", {"section": "audit", "entry": entry, "changes": changes})

@@ -1,0 +1,36 @@
+"""Audit entries as what somebody did."""
+
+from collections.abc import Mapping
+from typing import Any
+
+DEEDS = {
+    "vm.create": "made it",
+    "vm.edit": "changed it",
+    "vm.delete": "asked for it to be deleted",
+    "vdc.create": "made it",
+    "vdc.edit": "changed it",
+    "vdc.delete": "asked for it to be deleted",
+    "organization.create": "made it",
+    "organization.edit": "changed it",
+    "organization.quota": "changed its quota",
+    "session.begin": "signed in",
+    "session.end": "signed out",
+    "organization.delete": "asked for it to be deleted",
+}
+ORDERS = {
+    "recreate-disk": "had a lost disk made anew",
+    "repair": "had it repaired",
+    "accept": "accepted a change made in the cluster",
+    "forget-volume": "let go of a volume",
+}
+
+
+def deed(action: str, after: Mapping[str, Any] | None) -> str:
+    """In two or three words; what has none of its own is named as the API names it."""
+    told = after or {}
+    if action == "vm.power":
+        where = f" in {told['changed_in']}" if told.get("changed_in") else ""
+        return ("started it" if told.get("power_state") == "on" else "stopped it") + where
+    if action == "vm.order":
+        return ORDERS.get(told.get("order", ""), "gave an order")
+    return DEEDS.get(action, action)

@@ -23,7 +23,7 @@ install-run: .venv/.run node_modules/.installed ## set up only what running take
 .venv/.test: requirements.txt requirements-test.txt .venv/.run
 	@bin/install test
 
-node_modules/.installed: $(wildcard package.json package-lock.json) | .venv/.run
+node_modules/.installed: $(wildcard package.json package-lock.json) bin/sprite core/ui/icons.py | .venv/.run
 	@bin/install assets
 
 demo: install-run ## start everything here and make a virtual machine (EXIT=1: end once it runs; VAR=folder)

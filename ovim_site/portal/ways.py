@@ -34,6 +34,7 @@ WAYS = (
     Way("catalog", "Catalog", "catalog", "catalog", Right.CATALOG_VIEW, "c"),
     Way("users", "People", "users", "user-list", Right.USER_VIEW, "u", "Governance"),
     Way("audit", "Activity", "activity", "audit-list", Right.SELF, "a", "Governance"),
+    Way("admin", "Administration", "settings", "admin:index", Right.ADMIN_OPEN, "m", "Governance"),
 )
 
 

@@ -115,6 +115,13 @@ def test_ending_the_session_ends_the_admin_at_once():
     assert root.get("/admin/").status_code == 302
 
 
+def test_the_portal_links_to_the_admin_for_system_admins_and_the_admin_back():
+    one_of_everything()
+    assert 'href="/admin/' in signed_in("root").get("/vms/").text
+    assert 'href="/admin/' not in signed_in("alice").get("/vms/").text
+    assert '<a href="/">Portal</a>' in signed_in("root").get("/admin/").text
+
+
 def test_a_bearer_token_opens_nothing_here(api):
     assert Client().get("/admin/", headers=api("root").headers).status_code == 302
 

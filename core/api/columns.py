@@ -15,6 +15,7 @@ from django.db.models import DateTimeField, Expression, F, Func, Q, QuerySet, Te
 from django.db.models.expressions import Combinable, RawSQL
 from rest_framework import serializers
 
+from core import sql
 from core.actions import Standing, reason, standing
 from core.actor import Actor
 from core.api.fields import AllowedActions
@@ -50,7 +51,6 @@ class Statement:
     before: str
     after: str
     names: str
-    params: tuple[Any, ...]
 
     def rows(self, ids: str) -> str:
         return f"{self.before}{ids}{self.after}"
@@ -86,23 +86,17 @@ class Columns:
         inner, inner_params = chosen.query.sql_with_params()
         line = self._statement(actor, fields, newest_first=newest_first)
         rows = line.rows(_OF_PAGE.format(order=order))
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _PAGE.format(ids=inner, rows=rows, names=line.names, order=order),
-                (*inner_params, *line.params, limit, limit - 1),
-            )
-            text, last, count = cursor.fetchone()
+        page = _PAGE.format(ids=inner, rows=rows, names=line.names, order=order)
+        ((text, last, count),) = sql.run(page, (*inner_params, limit, limit - 1))
         return text.encode(), last if count > limit else None
 
     def one(self, pk: UUID, *, actor: Actor | None = None, fields: Collection[str] | None = None) -> Raw:
         """One row that the caller has been found to see."""
         line = self._statement(actor, fields)
-        with connection.cursor() as cursor:
-            cursor.execute(_ONE.format(rows=line.rows("%s"), names=line.names), (*line.params, pk))
-            found = cursor.fetchone()
-        if found is None:
+        found = sql.run(_ONE.format(rows=line.rows("%s"), names=line.names), [pk])
+        if not found:
             raise NotFound("It is gone.")  # dropped between the look at the right and this one
-        return Raw(found[0].encode())
+        return Raw(found[0][0].encode())
 
     def _statement(
         self, actor: Actor | None, fields: Collection[str] | None, *, newest_first: bool = False
@@ -123,10 +117,10 @@ class Columns:
     def _made(self, fields: Collection[str] | None, holds: Standing, newest_first: bool) -> Statement:
         parts = _parts(self.shape(), "", fields, holds)
         rows = self.queryset.filter(pk__in=RawSQL(_HERE, [])).order_by("-pk" if newest_first else "pk")  # noqa: S611
-        sql, params = rows.values_list(*parts.values()).query.sql_with_params()
-        before, after = sql.split(f"({_HERE})")
+        statement = sql.inlined(*rows.values_list(*parts.values()).query.sql_with_params())
+        before, after = statement.split(f"({_HERE})")
         names = ", ".join(map(connection.ops.quote_name, parts))
-        return Statement(before + "(", ")" + after, names, tuple(params))
+        return Statement(before + "(", ")" + after, names)
 
 
 def _parts(

@@ -82,7 +82,7 @@ def test_exit_codes_of_refusals(ovim, status, code, exit_code):
         done = ovim.login(server)
     assert done.returncode == exit_code
     assert "Because." in done.stderr
-    assert ("r-1" in done.stderr) == (status >= 500)
+    assert "Request id: r-1" in done.stderr
 
 
 def test_a_certificate_nobody_vouches_for(ovim, tmp_path):
@@ -100,8 +100,11 @@ def test_a_certificate_nobody_vouches_for(ovim, tmp_path):
         assert "is not trusted: self-signed certificate" in done.stderr
         assert "--ca-file" in done.stderr
         trusted = ovim.login(server, "bob", "--ca-file", str(pem))
+        assert ovim("config", "set-context", "x", "--server", server, "--insecure-skip-tls-verify").returncode == 0
+        blind = ovim.login(server, "bob", "--insecure-skip-tls-verify")
     assert (trusted.returncode, trusted.stderr) == (4, "Error: No.\n")
-    assert "insecure" not in ovim.ok("login", "--help")
+    assert blind.returncode == 4
+    assert "Warning: the certificate of" in blind.stderr, "never silently"
 
 
 @pytest.mark.parametrize("address", ["ftp://x", "https://", "https://u:p@x", "https://x:port", "https://x/?q"])
@@ -147,17 +150,9 @@ def test_progress_on_a_terminal(root):
     assert "\r\x1b[Kweb: Pending (0 s)" in told
 
 
-def test_completion_for_three_shells(ovim):
-    for shell in ("bash", "zsh", "fish"):
-        ovim.env = {"_OVIM_COMPLETE": f"{shell}_source"}
-        assert "ovim" in ovim.ok()
-    ovim.env = {"_OVIM_COMPLETE": "bash_complete", "COMP_WORDS": "ovim get v", "COMP_CWORD": "2"}
-    assert ovim.ok().splitlines() == ["plain,vms", "plain,vdcs"]
-
-
 def test_the_commands_page_has_every_exit_code_and_verb(ovim):
     page = (ROOT / "docs" / "cli.md").read_text()
-    for code in range(9):
+    for code in range(10):
         assert f"| {code} |" in page
     listed = ovim.ok("--help").partition("Commands:")[2]
     for line in listed.strip().splitlines():

@@ -63,7 +63,7 @@ def _power(
         path = f"vms/{found['id']}/{verb}"
         if dry_run:
             answer = plan.ask(client, "POST", path, dry_run)
-            plan.show(answer, f"{plan.target(VM, found)} would be told to {verb}:", None, found)
+            plan.show(answer, f"{plan.target(VM, found)} would be told to {verb}:", found)
             continue
         done.append(client.post(path))
         say(f"vm {VM.full_name(found)} told to {verb}.")
@@ -105,7 +105,7 @@ def delete(
         path = f"{noun.path}/{row['id']}"
         if dry_run:
             answer = plan.ask(client, "DELETE", path, dry_run, query=query)
-            plan.show(answer, f"{plan.target(noun, row)} would be deleted:", None, row)
+            plan.show(answer, f"{plan.target(noun, row)} would be deleted:", row)
             continue
         client.ask("DELETE", path, query=query)
         say(f"{plan.target(noun, row)} is {'being deleted' if noun.live or 'phase' in row else 'deleted'}.")

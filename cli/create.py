@@ -57,21 +57,24 @@ def _each(client: Client, objects: list[Any], **how: Any) -> None:
 
     failed: CliError | None = None
     made: list[tuple[Noun, Row]] = []
+    plans: list[Row] = []
     for noun, document in objects:
         try:
-            made.append((noun, _make(client, noun, body_of(client, noun, document), how["dry_run"], None)))
-        except Problem as problem:
-            where = document.place("").rstrip(": ")
-            failed = CliError(problem.code, f"{where}: {noun.words[0]} {document.value.get(noun.key)}: "
-                              + told(problem.status, problem.body, document.place)[0],
-                              *told(problem.status, problem.body, document.place)[1:])  # fmt: skip
-            say_error(failed)
+            body = body_of(client, noun, document)
+            if how["dry_run"]:
+                plans.append(plan.ask(client, "POST", noun.path, how["dry_run"], body=body))
+                made.append((noun, plans[-1]["row"]))
+            else:
+                made.append((noun, _make(client, noun, body)))
         except CliError as error:
             if error.code == Exit.UNREACHABLE:
                 raise
-            failed = error
+            failed = _placed(error, noun, document) if isinstance(error, Problem) else error
             say_error(failed)
-    _show(made, how["style"])
+    if how["dry_run"]:
+        _show_plans(made, plans, how["style"])
+    else:
+        _show(made, how["style"])
     for noun, row in made if how["wants_wait"] and not how["dry_run"] else ():
         if noun is VM:
             waited(client, noun, row, _made_wish(row), how["timeout"])
@@ -79,20 +82,31 @@ def _each(client: Client, objects: list[Any], **how: Any) -> None:
         raise CliError(failed.code, f"{len(made)} of {len(objects)} {'fit' if how['dry_run'] else 'were made'}.")
 
 
+def _placed(problem: Problem, noun: Noun, document: Any) -> CliError:
+    """The refusal with the lines of the file that it is about."""
+    first, *more = told(problem.status, problem.body, document.place)
+    return CliError(problem.code, f"{document.place('')}{noun.words[0]} {document.value.get(noun.key)}: {first}", *more)
+
+
 def _made_wish(vm: Row) -> Wish:
     return Wish("phase", "Stopped" if vm["power_state"] == "off" else "Running")
 
 
-def _make(client: Client, noun: Noun, body: Row, mode: str | None, style: str | None) -> Row:
-    """The row that was made, or (dry run) the plan's row, the plan itself being shown."""
-    if mode:
-        answer = plan.ask(client, "POST", noun.path, mode, body=body)
-        row: Row = answer["row"]
-        plan.show(answer, f"{plan.target(noun, row)} would be created:", style)
-        return row
+def _make(client: Client, noun: Noun, body: Row) -> Row:
     row = client.post(noun.path, body)
     say(f"{plan.target(noun, row)} created.")
     return row
+
+
+def _show_plans(made: list[tuple[Noun, Row]], plans: list[Row], style: str | None) -> None:
+    """Dry runs: the plans as data (one, or `items`), the names, or sentences."""
+    if style == "name":
+        _show(made, style)
+    elif style and plans:
+        emit_value(plans, style, one=len(plans) == 1)
+    else:
+        for (noun, row), answer in zip(made, plans, strict=True):
+            plan.show(answer, f"{plan.target(noun, row)} would be created:")
 
 
 def _show(made: list[tuple[Noun, Row]], style: str | None) -> None:
@@ -109,7 +123,11 @@ def _one(context_name: str | None, noun: Noun, body: Row, mode: str | None, styl
         if body.get(field):
             body[field] = names.id_of(client, NOUNS[plural], body[field])
     given = {key: value for key, value in body.items() if value not in (None, {}, [])}
-    return client, _make(client, noun, given, mode, style)
+    if mode:
+        answer = plan.ask(client, "POST", noun.path, mode, body=given)
+        _show_plans([(noun, answer["row"])], [answer], style)
+        return client, answer["row"]
+    return client, _make(client, noun, given)
 
 
 @create.command("vm")

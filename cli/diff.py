@@ -7,7 +7,7 @@ import click
 from cli import names, plan
 from cli.bodies import body_of, changed, locked_away, read_files
 from cli.client import Client, Row, client_of
-from cli.errors import CliError, Exit
+from cli.errors import CliError, Exit, Problem
 from cli.nouns import Noun
 from cli.options import files
 from cli.output import emit, say, say_error
@@ -59,7 +59,11 @@ def _compared(client: Client, noun: Noun, document: Document, mode: str) -> list
     lines: list[str] = []
     if any(key in row for key in changes):  # a password, say, is never read back: alone it is no difference
         how: dict[str, Any] = {"body": changes, "generation": row["generation"]}
-        answer = plan.ask(client, "PATCH", f"{noun.path}/{row['id']}", mode, **how)
+        try:
+            answer = plan.ask(client, "PATCH", f"{noun.path}/{row['id']}", mode, **how)
+        except Problem:  # it can't be made so as things are; what is different is shown all the same
+            emit("\n".join([f"~ {plan.target(noun, row)} is different:", *plan.differences(row, row | changes)]))
+            raise
         lines = plan.lines(answer, row)
     lines += [f"  {document.place(key)}{key}: {plan.short(row[key])} → {plan.short(wanted.get(key))}, which can't be "
               "changed any more" for key in fixed]  # fmt: skip

@@ -47,6 +47,7 @@ class Draft:
     row: Row
     wanted: Row
     said: list[str] = field(default_factory=list)
+    code: Exit = Exit.FAILED
     raw: str = ""  # what could not even be read: it comes back as it was
 
     @property
@@ -67,7 +68,7 @@ def _edit(client: Client, noun: Noun, row: Row, mode: str | None) -> None:
         answer = _in_editor(text, noun)
         if not _content(answer) or _content(answer) == _content(text):
             if draft.said:
-                raise CliError(Exit.FAILED, "It was not changed.", f"Your text is kept in {_kept(answer)}")
+                raise CliError(draft.code, "It was not changed.", *draft.said, f"Your text is kept in {_kept(answer)}")
             say("Nothing was changed.")
             return
         try:
@@ -82,20 +83,26 @@ def _edit(client: Client, noun: Noun, row: Row, mode: str | None) -> None:
             if problem.status == 412:
                 draft = _rebased(draft, names.whole(client, noun, draft.row), wanted)
             elif problem.status in (400, 409, 422):
-                draft = Draft(noun, draft.row, _editable(noun, draft.row) | _fields(noun, wanted), list(problem.lines))
+                draft = Draft(
+                    noun,
+                    draft.row,
+                    _editable(noun, draft.row) | _fields(noun, wanted),
+                    list(problem.lines),
+                    problem.code,
+                )
             else:
                 raise CliError(problem.code, *problem.lines, f"Your text is kept in {_kept(answer)}") from None
         except CliError as error:
             if error.code != Exit.USAGE:
                 raise CliError(error.code, *error.lines, f"Your text is kept in {_kept(answer)}") from None
-            draft = Draft(noun, draft.row, draft.wanted, list(error.lines), raw=answer)
+            draft = Draft(noun, draft.row, draft.wanted, list(error.lines), error.code, raw=answer)
 
 
 def _send(client: Client, noun: Noun, row: Row, changes: Row, mode: str | None) -> None:
     path = f"{noun.path}/{row['id']}"
     if mode:
         answer = plan.ask(client, "PATCH", path, mode, body=changes, generation=row["generation"])
-        plan.show(answer, f"{plan.target(noun, row)} would be changed:", None, row)
+        plan.show(answer, f"{plan.target(noun, row)} would be changed:", row)
         return
     client.ask("PATCH", path, body=changes, generation=row["generation"])
     say(f"{plan.target(noun, row)} changed: {', '.join(changes)}.")
@@ -120,7 +127,7 @@ def _rebased(draft: Draft, now: Row, wanted: Row) -> Draft:
         if now.get(key) != draft.row.get(key)
     ]
     said.append("Look at it and save once more, or empty the file to leave it as it is.")
-    return Draft(draft.noun, now, _editable(draft.noun, now) | mine, said)
+    return Draft(draft.noun, now, _editable(draft.noun, now) | mine, said, Exit.CONFLICT)
 
 
 def _read(noun: Noun, row: Row, text: str) -> Row:

@@ -6,7 +6,7 @@ from typing import Any
 from cli.client import Client, Row
 from cli.errors import CliError, Exit, amount
 from cli.nouns import Noun
-from cli.output import emit, plain, structured
+from cli.output import emit, plain
 
 MODES = ("server", "cluster")
 LONGEST = 100
@@ -21,12 +21,9 @@ def ask(client: Client, method: str, path: str, mode: str, **more: Any) -> Row:
     return plan
 
 
-def show(plan: Row, title: str, style: str | None, before: Row | None = None) -> None:
-    """The plan as data (-o json|yaml), or for people."""
-    if style in ("json", "yaml"):
-        emit(structured(plan, style))
-    else:
-        emit("\n".join([title, *lines(plan, before)]))
+def show(plan: Row, title: str, before: Row | None = None) -> None:
+    """The plan for people."""
+    emit("\n".join([title, *lines(plan, before)]))
 
 
 def lines(plan: Row, before: Row | None = None) -> list[str]:

@@ -19,16 +19,22 @@ from tests.domain import a_vdc, a_vm
 
 
 @contextmanager
-def answering(status, body=b"", context=None, **headers):
+def answering(status, body=b"", context=None, date="", **headers):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def do_GET(self):
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def date_time_string(self, timestamp=None):
+            return date or super().date_time_string(timestamp)
 
         def log_message(self, *_):
             pass

@@ -83,10 +83,10 @@ def test_events_tell_who_did_what_and_what_the_cluster_said(root, web):
     assert lines[0].split() == ["AGE", "TYPE", "WHAT", "WHO", "MESSAGE"]
     assert "Ready=False" in lines[1]
     assert "404 Not Found" in lines[1]
-    assert [line.split()[2] for line in lines[2:]] == ["vm.create", "vm.stop"]
+    assert [line.split()[2] for line in lines[2:]] == ["vm.create", "vm.power"]
     assert lines[3].split()[3] == "root"
     last = json.loads(root.ok("events", "vm/web", "--limit", "1", "-o", "json"))["items"]
-    assert [event["what"] for event in last] == ["vm.stop"]
+    assert [event["what"] for event in last] == ["vm.power"]
 
 
 def test_who_may_not_read_the_audit_log_is_told_so(bob, vdc, item):

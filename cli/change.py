@@ -156,3 +156,53 @@ def waited(client: Client, noun: Noun, row: Row, wish: Wish, timeout: float) -> 
     found = wait(client, noun, row, wish, timeout)
     say(f"{noun.words[0]} {noun.full_name(row)}: {wish}.")
     return found
+
+
+@click.command()
+@click.argument("what", metavar="ORDER", type=click.Choice(("recreate-disk", "repair", "accept", "forget-volume")))
+@objects
+@scoped
+@click.option("--disk", metavar="NAME", help="Of which disk, where the order is about one.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@dry_run
+@click.pass_obj
+def order(
+    context_name: str | None,
+    /,
+    *,
+    what: str,
+    wanted: tuple[str, ...],
+    disk: str | None,
+    yes: bool,
+    dry_run: str | None,
+    **options: Any,
+) -> None:
+    """Decide what OVIM won't decide by itself: recreate-disk, repair, accept, forget-volume."""
+    place, meant = where(options), names.targets(wanted)
+    if len(meant) > 1 or meant[0][0] is not VM:
+        raise CliError(Exit.USAGE, "An order is for one vm.")
+    client = client_of(context_name)
+    row = names.whole(client, VM, names.find(client, VM, meant[0][1], place))
+    body: Row = {"order": what}
+    if disk is not None:
+        found = next((item for item in row["disks"] if disk in (item["name"], item["id"])), None)
+        if found is None:
+            known = ", ".join(item["name"] for item in row["disks"])
+            raise CliError(Exit.NOT_FOUND, f"There is no disk {disk!r} of {plan.target(VM, row)}. There are: {known}.")
+        body |= {"disk": found["id"], "confirm": found["name"]}
+    path = f"vms/{row['id']}/orders"
+    if dry_run:
+        answer = plan.ask(client, "POST", path, dry_run, body=body)
+        plan.show(answer, f"{plan.target(VM, row)}: {what} would be ordered:", row)
+        return
+    if not yes:
+        _sure(f"{what} of {plan.target(VM, row)}" + (f", disk {plain(body['confirm'])}" if disk else ""))
+    client.post(path, body)
+    say(f"{plan.target(VM, row)}: {what} ordered.")
+
+
+def _sure(what: str) -> None:
+    if not sys.stdin.isatty():
+        raise CliError(Exit.USAGE, "There is no terminal to ask on: say --yes if you mean it. Nothing was ordered.")
+    if not click.confirm(f"Order {what}?", err=True):
+        raise CliError(Exit.FAILED, "Nothing was ordered.")

@@ -25,6 +25,7 @@ def vm(row: Row) -> list[str]:
                 "Created": _when(row["created_at"]),
                 "Phase": vm_phase(row),
                 "Wanted": f"power {row['power_state']}",
+                "Order": row.get("order", ""),
                 "Size": f"{row['cpu']} vCPU, {amount('memory_mib', row['memory_mib'])} memory",
                 "Addresses": addresses(row),
                 "Node": row["node"],

@@ -28,6 +28,7 @@ VERBS = {
     "login": ("sign_in", "login", "Sign in to a server."),
     "logout": ("sign_in", "logout", "End the session, on the server and here."),
     "logs": ("events", "logs", "A guest's console log: not served yet."),
+    "order": ("change", "order", "Decide what OVIM won't decide by itself, on a VM."),
     "start": ("change", "start", "Start virtual machines."),
     "stop": ("change", "stop", "Stop virtual machines."),
     "wait": ("change", "wait_for", "Wait until things are as wanted."),
@@ -68,22 +69,27 @@ def cli(ctx: click.Context, context: str | None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """One command; its exit code."""
-    from cli.output import say, say_error  # noqa: PLC0415  # after the names of verbs: `--version` needs no more
-
     try:
         code = cli.main(args=arguments, prog_name="ovim", standalone_mode=False)
     except CliError as error:
-        say_error(error)
+        _say(*error.lines, first="Error: ")
         return error.code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("Stopped. What was asked of the server goes on there.")
+        _say("Stopped. What was asked of the server goes on there.")
         return Exit.INTERRUPTED
     except PipeClosed:
         return Exit.PIPE_CLOSED
     return code if isinstance(code, int) else Exit.OK
+
+
+def _say(*lines: str, first: str = "") -> None:
+    from cli.output import say  # noqa: PLC0415  # `--version` and `--help` need nothing of it
+
+    for number, line in enumerate(lines):
+        say(line if number else first + line)
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ VM = Noun(
     edited=("display_name", "description", "cpu", "memory_mib", "memory"),
     refs={"vdc": "vdcs", "catalog_item": "items"},
     shown=STATUS
-    | {"organization", "vdc_name", "owner", "owner_name", "ip_addresses", "node", "guest_os", "progress", "disks"},
+    | {"organization", "vdc_name", "owner", "owner_name", "ip_addresses", "node", "guest_os", "progress", "disks", "order"},
     live="vm",
 )  # fmt: skip
 VDC = Noun(

@@ -87,5 +87,5 @@ class Shape(serializers.Serializer[Any]):
                 raise
             raise serializers.ValidationError({**error.detail, **unknown}) from None  # type: ignore[dict-item]
         if unknown:
-            raise serializers.ValidationError(unknown)  # type: ignore[arg-type]
+            raise serializers.ValidationError(unknown)
         return value

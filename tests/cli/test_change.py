@@ -3,10 +3,12 @@
 import json
 import threading
 import time
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
 
+from clusters.models import InventoryItem
 from tests.cli.conftest import shown
 from tests.domain import KEY, a_vm
 from vdcs import quotas
@@ -167,3 +169,24 @@ def test_rights_are_the_servers_business(bob, vdc, item):
     a_vm(vdc, "not-mine")
     assert "that you can see" in bob.refused(3, "delete", "vm", "not-mine", "-y")
     assert VirtualMachine.objects.get().deletion_requested_at is None
+
+
+def test_an_order_is_given_to_one_vm(root, vdc, item):
+    vm = a_vm(vdc, "web")
+    disk = Disk.objects.get()
+    assert "say --yes" in root.refused(2, "order", "recreate-disk", "vm/web", "--disk", disk.name)
+    assert "web-disk-0" in root.refused(3, "order", "recreate-disk", "vm/web", "--disk", "nope", "-y")
+    assert "for one vm" in root.refused(2, "order", "repair", "vdc/dev", "-y")
+    lost = {"type": "DiskLost", "status": "True", "reason": "Gone", "since": None}
+    shown(conditions=[lost | {"message": f"DataVolume {vdc.namespace}/{disk.name} is gone."}])
+    InventoryItem.objects.create(
+        owner_kind="vm", owner_id=vm.pk, data_of_kind="disk", data_of_id=disk.pk, cluster=vdc.cluster,
+        group="cdi.kubevirt.io", kind="DataVolume", namespace=vdc.namespace, name=disk.name, uid=uuid4(),
+    )  # fmt: skip
+    root.ok("order", "recreate-disk", "vm/web", "--disk", disk.name, "--dry-run")
+    assert not Disk.objects.get().order
+    done = root("order", "recreate-disk", "vm/web", "--disk", disk.name, "-y")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert Disk.objects.get().order == "recreate-disk"
+    refused = root("order", "accept", "vm/web", "-y")
+    assert refused.returncode in (1, 5), "there is nothing to accept"

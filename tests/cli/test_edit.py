@@ -23,7 +23,7 @@ def editor(bob, tmp_path):
     """`editor(code)`: an editor that runs this on `text`, once for each time it is opened; it keeps what it saw."""
 
     def use(*codes: str) -> Path:
-        seen = tmp_path / "seen"
+        seen: Path = tmp_path / "seen"
         seen.mkdir(exist_ok=True)
         script = tmp_path / "editor.py"
         script.write_text(
@@ -42,7 +42,9 @@ def editor(bob, tmp_path):
 
 def kept(told: str) -> str:
     """The text that the command says it has kept; the file is removed."""
-    path = Path(re.search(r"Your text is kept in (\S+)", told).group(1))
+    found = re.search(r"Your text is kept in (\S+)", told)
+    assert found is not None, told
+    path = Path(found.group(1))
     text = path.read_text()
     path.unlink()
     return text

@@ -31,7 +31,8 @@ def lines(plan: Row, before: Row | None = None) -> list[str]:
     found += [_effect(effect) for effect in plan["quota"]]
     for change in plan["changes"]:
         found.append(plain(f"  cluster: {change['action']} {change['kind']} {change['namespace']}/{change['name']}"))
-        found += [f"    {_change(item)}" for item in change["differences"]]
+        if change["action"] != "create":  # of what is new every field would be one; -o yaml has them
+            found += [f"    {_change(item)}" for item in change["differences"]]
     for verdict in plan["cluster"] or ():
         if not verdict["accepted"]:
             word = "can't be asked about" if verdict["accepted"] is None else "refuses"
@@ -67,6 +68,8 @@ def _effect(effect: Row) -> str:
 
 
 def _change(item: Row) -> str:
+    if item["old"] == item["new"]:  # the server has masked both sides
+        return f"{plain(item['path'])}: a secret changes"
     return f"{plain(item['path'])}: {short(item['old'])} → {short(item['new'])}"
 
 

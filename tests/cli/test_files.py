@@ -111,7 +111,8 @@ def test_a_dry_run_shows_the_plan_and_makes_nothing(bob, item):
     told = bob.ok("create", "vm", "a", "--vdc", "dev", "--item", "jammy", "--memory", "2Gi", "--dry-run")
     assert "vm dev/a would be created:" in told
     assert "quota: memory_mib of vdc dev: 0Mi → 2Gi (limit 8Gi)" in told
-    assert "VirtualMachine" in told
+    assert "cluster: create VirtualMachine " in told
+    assert "runStrategy" not in told, "of what is new every field would be told"
     plan = json.loads(bob.ok("create", "-f", "-", "--dry-run", "-o", "json", text=VM))
     assert (plan["dry_run"], plan["status"], plan["row"]["name"]) == ("true", 201, "web")
     assert "The quota does not allow it" in bob.refused(

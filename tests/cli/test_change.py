@@ -22,12 +22,15 @@ def web(bob, vdc, item):
     return VirtualMachine.objects.get()
 
 
-def later(act):
-    """In another thread, a moment from now."""
+def later(act, **once):
+    """In another thread, a moment after there is a VM like this: the command has to start first, on a busy machine."""
 
     def run():
-        time.sleep(1)
         try:
+            until = time.monotonic() + 30
+            while not VirtualMachine.objects.filter(**once).exists() and time.monotonic() < until:
+                time.sleep(0.1)
+            time.sleep(1)
             act()
         finally:
             connection.close()
@@ -98,13 +101,7 @@ def test_a_private_key_is_not_sent(bob, item, tmp_path):
 
 
 def test_create_and_wait(bob, item):
-    def once_made():
-        until = time.monotonic() + 30  # the command has to start and ask first, on a machine that may be busy
-        while not VirtualMachine.objects.exists() and time.monotonic() < until:
-            time.sleep(0.1)
-        shown(ip_addresses=["10.0.0.7"])
-
-    later(once_made)
+    later(lambda: shown(ip_addresses=["10.0.0.7"]))
     made = bob.ok("create", "vm", "web", "--vdc", "dev", "--item", "jammy", "--wait", "--timeout", "40", "-o", "json")
     assert json.loads(made)["ip_addresses"] == ["10.0.0.7"]
 
@@ -120,8 +117,8 @@ def test_stop_start_delete(bob, web):
     assert "say --yes" in bob.refused(2, "delete", "vm", "web")
     web.refresh_from_db()
     assert web.deletion_requested_at is None
-    later(drop)
-    assert bob.ok("delete", "vm", str(web.pk), "--yes", "--wait", "--timeout", "20") == ""
+    later(drop, deletion_requested_at__isnull=False)
+    assert bob.ok("delete", "vm", str(web.pk), "--yes", "--wait", "--timeout", "40") == ""
     assert "is being deleted" not in bob.refused(3, "delete", "vm", "web", "--yes")
 
 
@@ -133,9 +130,9 @@ def test_a_vm_that_is_being_deleted_is_not_started(bob, web):
 def test_stop_waits_for_what_comes_after_it_was_said(bob, web):
     shown(phase="Stopped")
     VirtualMachine.objects.update(power_state=PowerState.ON)
-    later(lambda: shown(phase="Stopped"))
+    later(lambda: shown(phase="Stopped"), power_state=PowerState.OFF)
     began = time.monotonic()
-    bob.ok("stop", "vm", "web", "--wait", "--timeout", "20")
+    bob.ok("stop", "vm", "web", "--wait", "--timeout", "40")
     assert time.monotonic() - began > 1, "the phase from before is no answer"
 
 

@@ -1,244 +1,208 @@
-"""`ovim create`, `start`, `stop`, `delete` and `wait`: verbs on VMs. Each says on stderr what it did."""
+"""`ovim start`, `stop`, `delete` and `wait`. Each says on stderr what it did."""
 
 import sys
 from typing import Any
 
 import click
 
-from cli import names
-from cli.client import Client, Row
+from cli import names, plan
+from cli.client import Client, Row, client_of
 from cli.errors import CliError, Exit
-from cli.nouns import NOUNS
+from cli.names import Scope
+from cli.nouns import NOUNS, Noun
+from cli.options import dry_run, objects, output, scoped, timeout, waits, where
 from cli.output import plain, say, show
-from cli.read import client_of, output
 from cli.waiting import Wish, wait
 
 VM = NOUNS["vms"]
-LARGEST_FILE = 256 * 1024
-TIMEOUT = 120.0
-
-waiting = click.option("--wait", "wants_wait", is_flag=True, help="Wait until it is done.")
-timeout_option = click.option(
-    "--timeout", metavar="SECONDS", type=click.FloatRange(min=0), default=TIMEOUT, show_default=True
-)
-vdc_option = click.option("--vdc", metavar="[ORG/]VDC", help="The VDC the names are in.")
-org_option = click.option("--org", metavar="ORG", help="The organization the names are in.")
-vm_names = click.argument("wanted", metavar="[[ORG/]VDC/]NAME...", nargs=-1, required=True)
 
 
-@click.group()
-def create() -> None:
-    """Make something."""
-
-
-@create.command("vm")
-@click.argument("name")
-@click.option("--vdc", metavar="[ORG/]VDC", required=True, help="Where.")
-@click.option("--item", metavar="[CATALOG/]ITEM", help="From this catalog item; what is not given is taken from it.")
-@click.option("--image-url", metavar="URL", help="From this image, instead of an item.")
-@click.option("--cpu", metavar="N", help="vCPUs.")
-@click.option("--memory", metavar="SIZE", help="2Gi, 512Mi.")
-@click.option("--disk", metavar="SIZE", help="20Gi.")
-@click.option("--storage-class", metavar="NAME", help="Of the disk. Default: the cluster's.")
-@click.option(
-    "--ssh-key", "ssh_keys", metavar="FILE", type=click.File("r"), multiple=True, help="Public keys, one a line."
-)
-@click.option("--user-data", metavar="FILE", type=click.File("r"), help="Cloud-init user data; - is stdin.")
-@click.option("--display-name", metavar="TEXT")
-@click.option("--description", metavar="TEXT")
-@click.option("--stopped", is_flag=True, help="Do not start it.")
-@waiting
-@timeout_option
-@click.option("-o", "--output", "style", type=click.Choice(("json", "yaml", "name")), help="Print what was made.")
+@click.command()
+@objects
+@scoped
+@waits
+@timeout
+@dry_run
 @click.pass_obj
-def create_vm(
-    context_name: str | None,
-    /,
-    *,
-    name: str,
-    vdc: str,
-    item: str | None,
-    image_url: str | None,
-    stopped: bool,
-    wants_wait: bool,
-    timeout: float,
-    style: str | None,
-    **given: Any,
-) -> None:
-    """Make a virtual machine and start it."""
-    if bool(item) == bool(image_url):
-        raise CliError(Exit.USAGE, "Say what it is made from: --item, or --image-url.")
-    body = _body(given) | {"name": name} | ({"power_state": "off"} if stopped else {})
-    client = client_of(context_name)
-    body["vdc"] = names.find(client, NOUNS["vdcs"], vdc)["id"]
-    if item:
-        body["catalog_item"] = names.find(client, NOUNS["items"], item)["id"]
-    else:
-        body["image_url"] = image_url
-    vm = client.post("vms", body)
-    say(f"vm {VM.full_name(vm)} created.")
-    try:
-        if wants_wait:
-            vm = _waited(client, vm, Wish("phase", "Stopped" if stopped else "Running"), timeout) or vm
-    finally:
-        if style:
-            show(VM, [vm], style, one=True)
-
-
-def _body(given: dict[str, Any]) -> dict[str, Any]:
-    """What was given, as the API takes it; sizes go as they were written, for the server to read them exactly."""
-    body = {key: value for key, value in given.items() if value is not None and key not in ("ssh_keys", "user_data")}
-    keys = [line.strip() for file in given["ssh_keys"] for line in _content(file).splitlines()]
-    keys = [line for line in keys if line and not line.startswith("#")]
-    if any("PRIVATE KEY" in line for line in keys):
-        raise CliError(Exit.USAGE, "--ssh-key names a private key: give the public one (.pub). Nothing was sent.")
-    if keys:
-        body["ssh_keys"] = keys
-    if given["user_data"] is not None:
-        body["user_data"] = _content(given["user_data"])
-    return body
-
-
-def _content(file: Any) -> str:
-    try:
-        text: str = file.read(LARGEST_FILE + 1)
-    except UnicodeDecodeError:
-        raise CliError(Exit.USAGE, f"{file.name} is not text.") from None
-    if len(text) > LARGEST_FILE:
-        raise CliError(Exit.USAGE, f"{file.name} is too large.")
-    return text
-
-
-@click.group()
-def start() -> None:
-    """Start something."""
-
-
-@start.command("vm")
-@vm_names
-@vdc_option
-@org_option
-@waiting
-@timeout_option
-@click.pass_obj
-def start_vm(context_name: str | None, /, **options: Any) -> None:
+def start(context_name: str | None, /, **options: Any) -> None:
     """Start virtual machines."""
-    _power(context_name, "start", Wish("phase", "Running"), **options)
+    _power(context_name, "start", Wish("phase", "Running"), where(options), **options)
 
 
-@click.group()
-def stop() -> None:
-    """Stop something."""
-
-
-@stop.command("vm")
-@vm_names
-@vdc_option
-@org_option
-@waiting
-@timeout_option
+@click.command()
+@objects
+@scoped
+@waits
+@timeout
+@dry_run
 @click.pass_obj
-def stop_vm(context_name: str | None, /, **options: Any) -> None:
+def stop(context_name: str | None, /, **options: Any) -> None:
     """Stop virtual machines."""
-    _power(context_name, "stop", Wish("phase", "Stopped"), **options)
+    _power(context_name, "stop", Wish("phase", "Stopped"), where(options), **options)
 
 
 def _power(
     context_name: str | None,
     verb: str,
     wish: Wish,
+    place: Scope,
+    /,
     *,
     wanted: tuple[str, ...],
-    vdc: str | None,
-    org: str | None,
     wants_wait: bool,
     timeout: float,
+    dry_run: str | None,
 ) -> None:
+    meant = names.targets(wanted)
+    other = next((noun for noun, _ in meant if noun is not VM), None)
+    if other is not None:
+        raise CliError(Exit.USAGE, f"A {other.name} can't be told to {verb}: only a vm can.")
     client = client_of(context_name)
     done = []
-    for found in [names.find(client, VM, name, vdc=vdc, org=org) for name in wanted]:
-        done.append(client.post(f"vms/{found['id']}/{verb}"))
+    for found in [names.find(client, VM, name, place) for _, name in meant]:
+        path = f"vms/{found['id']}/{verb}"
+        if dry_run:
+            answer = plan.ask(client, "POST", path, dry_run)
+            plan.show(answer, f"{plan.target(VM, found)} would be told to {verb}:", found)
+            continue
+        done.append(client.post(path))
         say(f"vm {VM.full_name(found)} told to {verb}.")
     for vm in done if wants_wait else ():
-        _waited(client, vm, wish, timeout)
+        waited(client, VM, vm, wish, timeout)
 
 
-@click.group()
-def delete() -> None:
-    """Delete something, with its data."""
-
-
-@delete.command("vm")
-@vm_names
-@vdc_option
-@org_option
+@click.command()
+@objects
+@scoped
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@waiting
-@timeout_option
+@click.option("--cascade", is_flag=True, help="A VDC with everything in it.")
+@click.option("--strangers", metavar="N", type=int, help="Of a VDC: so many objects not made by OVIM may go, too.")
+@waits
+@timeout
+@dry_run
 @click.pass_obj
-def delete_vm(
+def delete(
     context_name: str | None,
     /,
     *,
     wanted: tuple[str, ...],
-    vdc: str | None,
-    org: str | None,
     yes: bool,
+    cascade: bool,
+    strangers: int | None,
     wants_wait: bool,
     timeout: float,
+    dry_run: str | None,
+    **options: Any,
 ) -> None:
-    """Delete virtual machines and their disks, for good."""
+    """Delete things for good; virtual machines with their disks."""
+    place, meant = where(options), names.targets(wanted)
+    query = ({"cascade": "true"} if cascade else {}) | ({} if strangers is None else {"strangers": str(strangers)})
     client = client_of(context_name)
-    rows = [names.find(client, VM, name, vdc=vdc, org=org) for name in wanted]
-    if not yes:
+    rows = [(noun, names.find(client, noun, name, place)) for noun, name in meant]
+    if not yes and not dry_run:
         _confirm(rows)
-    for row in rows:
-        client.delete(f"vms/{row['id']}")
-        say(f"vm {VM.full_name(row)} is being deleted.")
-    for row in rows if wants_wait else ():
-        _waited(client, row, Wish("deleted"), timeout)
+    for noun, row in rows:
+        path = f"{noun.path}/{row['id']}"
+        if dry_run:
+            answer = plan.ask(client, "DELETE", path, dry_run, query=query)
+            plan.show(answer, f"{plan.target(noun, row)} would be deleted:", row)
+            continue
+        client.ask("DELETE", path, query=query)
+        say(f"{plan.target(noun, row)} is {'being deleted' if noun.live or 'phase' in row else 'deleted'}.")
+    for noun, row in rows if wants_wait and not dry_run else ():
+        if noun.has_detail:
+            waited(client, noun, row, Wish("deleted"), timeout)
 
 
-def _confirm(rows: list[Row]) -> None:
+def _confirm(rows: list[tuple[Noun, Row]]) -> None:
     if not sys.stdin.isatty():
         raise CliError(Exit.USAGE, "There is no terminal to ask on: say --yes if you mean it. Nothing was deleted.")
-    which = ", ".join(plain(VM.full_name(row)) for row in rows)
-    if not click.confirm(f"Delete {which} and all disks of it?", err=True):
+    which = ", ".join(plain(f"{noun.words[0]} {noun.full_name(row)}") for noun, row in rows)
+    disks = " and all disks of it" if any(noun is VM for noun, _ in rows) else ""
+    if not click.confirm(f"Delete {which}{disks}?", err=True):
         raise CliError(Exit.FAILED, "Nothing was deleted.")
 
 
-@click.group("wait")
-def wait_for() -> None:
-    """Wait until something is as wanted."""
-
-
-@wait_for.command("vm")
-@click.argument("name", metavar="[[ORG/]VDC/]NAME")
-@click.option("--for", "wish", metavar="WISH", required=True, help="phase=Running, condition=Ready[=False] or deleted.")
-@vdc_option
-@org_option
-@timeout_option
+@click.command("wait")
+@objects
+@click.option("--for", "wish", metavar="WISH", required=True, help="phase=Running, condition=Ready[=False] or delete.")
+@scoped
+@timeout
 @output
 @click.pass_obj
-def wait_vm(
-    context_name: str | None, /, *, name: str, wish: str, vdc: str | None, org: str | None, timeout: float, style: str
+def wait_for(
+    context_name: str | None, /, *, wanted: tuple[str, ...], wish: str, timeout: float, style: str, **options: Any
 ) -> None:
-    """Wait for one virtual machine; then show it."""
-    wanted = Wish.parse(wish)
+    """Wait until things are as wanted; then show them."""
+    place, meant, wished = where(options), names.targets(wanted), Wish.parse(wish)
     client = client_of(context_name)
-    try:
-        vm = names.find(client, VM, name, vdc=vdc, org=org)
-    except CliError as error:
-        if wanted.kind == "deleted" and error.code == Exit.NOT_FOUND:
-            say(f"There is no vm {name}.")
-            return
-        raise
-    row = _waited(client, vm, wanted, timeout)
-    if row is not None:
-        show(VM, [row], style, one=True)
+    for noun, name in meant:
+        try:
+            found = names.find(client, noun, name, place)
+        except CliError as error:
+            if wished.kind == "deleted" and error.code == Exit.NOT_FOUND:
+                say(f"There is no {noun.name} {name}.")
+                continue
+            raise
+        row = waited(client, noun, found, wished, timeout)
+        if row is not None:
+            show(noun, [row], style, one=True)
 
 
-def _waited(client: Client, vm: Row, wish: Wish, timeout: float) -> Row | None:
-    row = wait(client, vm, wish, timeout)
-    say(f"vm {VM.full_name(vm)}: {wish}.")
-    return row
+def waited(client: Client, noun: Noun, row: Row, wish: Wish, timeout: float) -> Row | None:
+    """Waits, and says on stderr that it is so."""
+    if not noun.has_detail or (wish.kind != "deleted" and "phase" not in row):
+        raise CliError(Exit.USAGE, f"A {noun.name} has no {wish.kind} to wait for.")
+    found = wait(client, noun, row, wish, timeout)
+    say(f"{noun.words[0]} {noun.full_name(row)}: {wish}.")
+    return found
+
+
+@click.command()
+@click.argument("what", metavar="ORDER", type=click.Choice(("recreate-disk", "repair", "accept", "forget-volume")))
+@objects
+@scoped
+@click.option("--disk", metavar="NAME", help="Of which disk, where the order is about one.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@dry_run
+@click.pass_obj
+def order(
+    context_name: str | None,
+    /,
+    *,
+    what: str,
+    wanted: tuple[str, ...],
+    disk: str | None,
+    yes: bool,
+    dry_run: str | None,
+    **options: Any,
+) -> None:
+    """Decide what OVIM won't decide by itself: recreate-disk, repair, accept, forget-volume."""
+    place, meant = where(options), names.targets(wanted)
+    if len(meant) > 1 or meant[0][0] is not VM:
+        raise CliError(Exit.USAGE, "An order is for one vm.")
+    client = client_of(context_name)
+    row = names.whole(client, VM, names.find(client, VM, meant[0][1], place))
+    body: Row = {"order": what}
+    if disk is not None:
+        found = next((item for item in row["disks"] if disk in (item["name"], item["id"])), None)
+        if found is None:
+            known = ", ".join(item["name"] for item in row["disks"])
+            raise CliError(Exit.NOT_FOUND, f"There is no disk {disk!r} of {plan.target(VM, row)}. There are: {known}.")
+        body |= {"disk": found["id"], "confirm": found["name"]}
+    path = f"vms/{row['id']}/orders"
+    if dry_run:
+        answer = plan.ask(client, "POST", path, dry_run, body=body)
+        plan.show(answer, f"{plan.target(VM, row)}: {what} would be ordered:", row)
+        return
+    if not yes:
+        _sure(f"{what} of {plan.target(VM, row)}" + (f", disk {plain(body['confirm'])}" if disk else ""))
+    client.post(path, body)
+    say(f"{plan.target(VM, row)}: {what} ordered.")
+
+
+def _sure(what: str) -> None:
+    if not sys.stdin.isatty():
+        raise CliError(Exit.USAGE, "There is no terminal to ask on: say --yes if you mean it. Nothing was ordered.")
+    if not click.confirm(f"Order {what}?", err=True):
+        raise CliError(Exit.FAILED, "Nothing was ordered.")

@@ -1,16 +1,23 @@
 """The API as the signed-in person: tokens are renewed on the way, so that nobody notices they are short-lived."""
 
+import os
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cli.config import SIGN_IN, Context, Pair, Tokens
+from cli.config import SIGN_IN, Context, Contexts
 from cli.errors import CliError, Exit, Problem
-from cli.wire import Answer, Wire
+from cli.tokens import Pair, Tokens
+from cli.wire import READ_SECONDS, Answer, Wire
 
 Row = dict[str, Any]
 LARGEST_PAGE = 200
 EARLY_SECONDS = 15  # renew a little before it is needed: clocks and requests take time
+
+
+def client_of(context_name: str | None) -> "Client":
+    return Client(Contexts.load().pick(context_name))
 
 
 def pair_of(body: Mapping[str, Any]) -> Pair:
@@ -18,21 +25,19 @@ def pair_of(body: Mapping[str, Any]) -> Pair:
 
 
 class Client:
-    """Requests to the context's server as whoever signed in there."""
+    """Requests to the context's server as whoever signed in there, or with the token in OVIM_TOKEN."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, seconds: float = READ_SECONDS) -> None:
         self.context = context
-        self._wire = Wire(context.server, context.ca_file)
+        self.wire = Wire(context, seconds)
         self._tokens = Tokens(context.name)
+        self._given = os.environ.get("OVIM_TOKEN", "")
 
     def get(self, path: str, **query: str) -> Row:
-        return self._ask("GET", path, query=query)
+        return self.ask("GET", path, query=query)
 
     def post(self, path: str, body: Any = None) -> Row:
-        return self._ask("POST", path, body=body)
-
-    def delete(self, path: str) -> Row:
-        return self._ask("DELETE", path)
+        return self.ask("POST", path, body=body)
 
     def rows(self, path: str, most: int | None = None, **query: str) -> Iterator[Row]:
         """All rows of a list, page by page; `most`: stop after so many."""
@@ -46,27 +51,52 @@ class Client:
                 return
             left = None if left is None else left - len(page["items"])
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        generation: int | None = None,
+    ) -> Row:
+        """The answer's body. `generation`: do it only if the row is still at it (If-Match), else 412."""
+        headers = {"If-Match": f'"{generation}"'} if generation is not None else {}
+        if method == "POST":
+            headers["Idempotency-Key"] = uuid.uuid4().hex
+        found: Row = self._as_me(method, path, query=query, body=body, headers=headers).body
+        return found
+
+    def bearer(self) -> str:
+        """An access token that is good for now."""
+        return self._given or self._fresh().access
+
     def sign_out(self) -> None:
         """End the session there and forget it here; here also when the server can't be asked."""
+        if self._given:
+            self.ask("POST", "auth/logout")
+            return
         try:
             if self._tokens.load() is not None:
-                self._ask("POST", "auth/logout")
+                self.ask("POST", "auth/logout")
         finally:
             self._tokens.forget()
 
-    def _ask(self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None) -> Row:
+    def _as_me(self, method: str, path: str, **request: Any) -> Answer:
+        if self._given:
+            try:
+                return self.wire.send(method, path, bearer=self._given, **request)
+            except Problem as problem:
+                if problem.status != 401:
+                    raise
+                raise CliError(problem.code, *problem.lines, "The token came from OVIM_TOKEN.") from None
         pair = self._fresh()
         try:
-            answer = self._send(method, path, query, body, pair)
+            return self.wire.send(method, path, bearer=pair.access, **request)
         except Problem as problem:
             if problem.status != 401:
                 raise
-            answer = self._send(method, path, query, body, self._renewed(pair))
-        found: Row = answer.body
-        return found
-
-    def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Any, pair: Pair) -> Answer:
-        return self._wire.send(method, path, query=query, body=body, bearer=pair.access)
+            return self.wire.send(method, path, bearer=self._renewed(pair).access, **request)
 
     def _fresh(self) -> Pair:
         pair = self._tokens.load()
@@ -83,7 +113,7 @@ class Client:
             if pair.access != old.access:
                 return pair  # another process was first
             try:
-                answer = self._wire.send("POST", "auth/refresh", body={"refresh": pair.refresh})
+                answer = self.wire.send("POST", "auth/refresh", body={"refresh": pair.refresh})
             except Problem as problem:
                 if problem.status != 401:
                     raise

@@ -1,7 +1,7 @@
 """What the command remembers, under $XDG_CONFIG_HOME/ovim: the contexts (which servers) and, apart, each one's tokens.
 
 Every file is 0600 in a 0700 folder from the moment it exists, and is replaced as a whole: a reader never sees half of one.
-`Tokens` is the only place that knows where tokens are kept.
+Tokens are `cli.tokens`'.
 """
 
 import fcntl
@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
 from cli.errors import CliError, Exit
 
 SIGN_IN = "Sign in with: ovim login"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def folder() -> Path:
@@ -26,14 +27,45 @@ def folder() -> Path:
     return Path(base) / "ovim"
 
 
+def clean_server(text: str) -> str:
+    """`cloud.example.org` → `https://cloud.example.org`: scheme, host, port, and a path before /api if any."""
+    url = urlsplit(text if "://" in text else f"https://{text}")
+    try:
+        port = url.port
+    except ValueError:
+        port = -1
+    if url.scheme not in ("http", "https") or not url.hostname or port == -1 or url.query or url.fragment:
+        raise CliError(Exit.USAGE, f"{text!r} is no server's address: write https://HOST or https://HOST:PORT.")
+    if url.username or url.password:
+        raise CliError(Exit.USAGE, "Leave user name and password out of the server's address.")
+    path = url.path.rstrip("/").removesuffix("/api/v1").removesuffix("/api")
+    return f"{url.scheme}://{url.netloc}{path}"
+
+
+def is_plain(server: str) -> bool:
+    """Whether what is sent there can be read on the way."""
+    url = urlsplit(server)
+    return url.scheme == "http" and url.hostname not in LOOPBACK
+
+
 @dataclass(frozen=True)
 class Context:
-    """One server, and as whom. `ca_file`: whom to trust instead of the system's authorities."""
+    """One server, and as whom. `org` and `vdc`: where names are looked for unless something else is said.
+
+    `ca_file`: whom to trust instead of the system's authorities. `client_cert`, `client_key`: one's own certificate, for
+    servers that ask for one. `live_server`: where the live stream is, if not at `server`.
+    """
 
     name: str
     server: str
     username: str = ""
     ca_file: str = ""
+    org: str = ""
+    vdc: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    insecure: bool = False
+    live_server: str = ""
 
 
 @dataclass
@@ -45,21 +77,24 @@ class Contexts:
 
     @classmethod
     def load(cls) -> "Contexts":
-        found = _read(folder() / "contexts.json")
+        found = read(folder() / "contexts.json")
         try:
             known = {name: Context(name=name, **value) for name, value in found.get("contexts", {}).items()}
         except (AttributeError, TypeError):
-            raise _broken(folder() / "contexts.json") from None
+            raise broken(folder() / "contexts.json") from None
         return cls(str(found.get("current") or ""), known)
 
     def save(self) -> None:
         contexts = {name: asdict(context) for name, context in self.by_name.items()}
         for value in contexts.values():
             del value["name"]
-        _write(folder() / "contexts.json", {"current": self.current, "contexts": contexts})
+        write(folder() / "contexts.json", {"current": self.current, "contexts": contexts})
 
     def pick(self, name: str | None) -> Context:
         """The named one, or the current one."""
+        server = os.environ.get("OVIM_SERVER", "")
+        if server and not name:
+            return self._of_server(server)
         wanted = name or self.current
         if not wanted:
             raise CliError(Exit.NOT_ALLOWED, "You are not signed in to any server.", f"{SIGN_IN} --server URL")
@@ -68,56 +103,23 @@ class Contexts:
             raise CliError(Exit.NOT_FOUND, f"There is no context {wanted!r}. There are: {known}.")
         return self.by_name[wanted]
 
+    def _of_server(self, server: str) -> Context:
+        """OVIM_SERVER: the current context if it is that server's, else another of it, else one without a name's past."""
+        address = clean_server(server)
+        known = [context for context in self.by_name.values() if context.server == address]
+        return next(
+            (context for context in known if context.name == self.current),
+            known[0] if known else Context(address, address),
+        )
+
 
 @contextmanager
 def changing() -> Iterator[Contexts]:
     """The contexts, to be changed while no other process changes them; saved when the block ends well."""
-    with _locked(folder() / "contexts.lock"):
+    with locked(folder() / "contexts.lock"):
         contexts = Contexts.load()
         yield contexts
         contexts.save()
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The tokens of a session, and (by this machine's clock) when the first of them is no longer good."""
-
-    access: str = field(repr=False)
-    refresh: str = field(repr=False)
-    expires_at: float
-
-
-class Tokens:
-    """Where the tokens of one context are kept. A refresh token is good once, so it is traded under `lock`."""
-
-    def __init__(self, context: str) -> None:
-        self._file = folder() / "tokens" / f"{_file_name(context)}.json"
-
-    def load(self) -> Pair | None:
-        found = _read(self._file)
-        if not found:
-            return None
-        try:
-            return Pair(**found)
-        except TypeError:
-            raise _broken(self._file) from None
-
-    def save(self, pair: Pair) -> None:
-        """Under `lock`."""
-        _write(self._file, asdict(pair))
-
-    def forget(self) -> None:
-        self._file.unlink(missing_ok=True)
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        with _locked(self._file.with_suffix(".lock")):
-            yield
-
-
-def _file_name(context: str) -> str:
-    """A context's name as a file's: nothing in it can leave the folder, and no two are the same."""
-    return quote(context, safe="").replace(".", "%2E")
 
 
 def _make_folder(path: Path) -> None:
@@ -127,7 +129,7 @@ def _make_folder(path: Path) -> None:
         raise CliError(Exit.FAILED, f"{path} can't be made: {error.strerror}.") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -135,17 +137,17 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CliError(Exit.FAILED, f"{path} can't be read: {error.strerror}.") from None
     except ValueError:
-        raise _broken(path) from None
+        raise broken(path) from None
     if not isinstance(found, dict):
-        raise _broken(path)
+        raise broken(path)
     return found
 
 
-def _broken(path: Path) -> CliError:
+def broken(path: Path) -> CliError:
     return CliError(Exit.FAILED, f"{path} is not what ovim wrote there.", "Remove it, then sign in again: ovim login")
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
+def write(path: Path, content: dict[str, Any]) -> None:
     """Under the file's lock, so that the name of what becomes it can be a fixed one."""
     _make_folder(path.parent)
     new = path.with_name(f".{path.name}.new")
@@ -161,7 +163,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     _make_folder(path.parent)
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

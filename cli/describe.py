@@ -1,10 +1,12 @@
 """One object told to a person: what it is, what was wanted, what the cluster shows and why."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from cli.cells import Row, addresses, seconds_since, span, used_of, vm_phase
 from cli.errors import amount
-from cli.nouns import Row, addresses, seconds_since, span, used_of, vm_phase
+from cli.nouns import Noun
 from cli.output import Table, plain
 
 LABEL = 14
@@ -23,12 +25,14 @@ def vm(row: Row) -> list[str]:
                 "Created": _when(row["created_at"]),
                 "Phase": vm_phase(row),
                 "Wanted": f"power {row['power_state']}",
+                "Order": row.get("order", ""),
                 "Size": f"{row['cpu']} vCPU, {amount('memory_mib', row['memory_mib'])} memory",
                 "Addresses": addresses(row),
                 "Node": row["node"],
                 "Guest": row["guest_os"],
                 "SSH keys": str(len(row.get("ssh_keys") or ())),
                 "User data": "yes" if row.get("user_data") else "",
+                "You may": _may(row),
                 "Deleting": _when(row["deletion_requested_at"]),
             }
         ),
@@ -54,6 +58,7 @@ def vdc(row: Row) -> list[str]:
                 "Created": _when(row["created_at"]),
                 "Phase": row["phase"],
                 "Limits bind": f"what is {row['enforcement']}",
+                "You may": _may(row),
                 "Deleting": _when(row["deletion_requested_at"]),
             }
         ),
@@ -63,7 +68,50 @@ def vdc(row: Row) -> list[str]:
     ]
 
 
-DESCRIBED: Mapping[str, Callable[[Row], list[str]]] = {"vm": vm, "vdc": vdc}
+def organization(row: Row) -> list[str]:
+    quota = row["quota"]
+    resources = sorted({*(quota["limits"] or {}), *(quota["used"] or {}), *(quota["reserved"] or {})})
+    lines = [{"resource": name, **{key: _of(quota[key], name) for key in QUOTA_KEYS}} for name in resources]
+    return [
+        *_pairs(
+            {
+                "Name": row["name"],
+                "Display name": row["display_name"],
+                "Description": row["description"],
+                "Id": row["id"],
+                "Enabled": "yes" if row["enabled"] else "no",
+                "Created": _when(row["created_at"]),
+                "Phase": row["phase"],
+                "Quota binds": {"reservation": "the VDCs' limits", "elastic": "the VDCs' use"}.get(quota["mode"], ""),
+                "You may": _may(row),
+                "Deleting": _when(row["deletion_requested_at"]),
+            }
+        ),
+        *_block("Quota", lines, ORGANIZATION_QUOTA),
+        *_block("Conditions", row["conditions"] or (), CONDITIONS),
+    ]
+
+
+def anything(row: Row) -> list[str]:
+    """What has no page of its own: its fields, by name."""
+    shown = {key: value for key, value in row.items() if key != "allowed_actions"}
+    texts = {key: value if isinstance(value, str | int | None) else json.dumps(value) for key, value in shown.items()}
+    return _pairs({key.replace("_", " ").capitalize(): value for key, value in texts.items()} | {"You may": _may(row)})
+
+
+def described(noun: Noun, row: Row) -> list[str]:
+    return DESCRIBED.get(noun.name, anything)(row)
+
+
+DESCRIBED: Mapping[str, Callable[[Row], list[str]]] = {"vm": vm, "vdc": vdc, "organization": organization}
+
+QUOTA_KEYS = ("limits", "reserved", "used")
+ORGANIZATION_QUOTA: Mapping[str, Callable[[Row], str]] = {
+    "RESOURCE": lambda item: item["resource"],
+    "LIMIT": lambda item: item["limits"],
+    "RESERVED": lambda item: item["reserved"],
+    "USED": lambda item: item["used"],
+}
 
 DISKS: Mapping[str, Callable[[Row], str]] = {
     "NAME": lambda disk: disk["name"],
@@ -88,6 +136,16 @@ def _pairs(values: Mapping[str, Any]) -> list[str]:
 def _block(title: str, rows: Iterable[Row], columns: Mapping[str, Callable[[Row], str]]) -> Sequence[str]:
     lines = Table(columns).lines(list(rows))
     return [f"{title}:", *(f"  {line}" for line in lines)] if len(lines) > 1 else []
+
+
+def _of(amounts: Mapping[str, int] | None, resource: str) -> str:
+    return "" if resource not in (amounts or {}) else amount(resource, (amounts or {})[resource])
+
+
+def _may(row: Row) -> str:
+    """What the server says this person may do to it now, and what not and why."""
+    actions = row.get("allowed_actions") or {}
+    return ", ".join(name if why is None else f"not {name} ({why.rstrip('.')})" for name, why in actions.items())
 
 
 def _behind(row: Row) -> list[str]:

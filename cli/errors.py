@@ -1,6 +1,6 @@
 """What ends a command before it is done: an exit code and sentences for a person. The codes are documented in docs/cli.md."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -19,6 +19,7 @@ class Exit(IntEnum):
     QUOTA = 6
     UNREACHABLE = 7
     TIMEOUT = 8
+    DIFFERENT = 9
     INTERRUPTED = 130
     PIPE_CLOSED = 141
 
@@ -40,7 +41,7 @@ class Problem(CliError):
 
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
         self.status, self.body = status, body
-        super().__init__(_exit_code(status, self.name), *_told(status, body))
+        super().__init__(_exit_code(status, self.name), *told(status, body))
 
     @property
     def name(self) -> str:
@@ -64,21 +65,36 @@ def _exit_code(status: int, code: str) -> Exit:
     return Exit.QUOTA if code == "quota_exceeded" else _BY_STATUS.get(status, Exit.FAILED)
 
 
-def _told(status: int, body: Mapping[str, Any]) -> list[str]:
+def _nowhere(_field: str) -> str:
+    return ""
+
+
+def told(status: int, body: Mapping[str, Any], place: Callable[[str], str] = _nowhere) -> list[str]:
+    """The refusal in lines. `place`: field → where it stands in the file that it came from ("vm.yaml:7: ")."""
     detail = str(body.get("detail") or body.get("title") or f"The server answered with status {status}.")
     shortages = body.get("quota") or ()
-    if shortages:
-        return ["The quota does not allow it.", *_quota(shortages)]
-    lines = [detail, *_fields(body.get("errors") or ())]
+    if status == 405:
+        lines = [f"This server does not serve that: {detail}"]
+    elif shortages:
+        lines = ["The quota does not allow it.", *_quota(shortages)]
+    else:
+        lines = [detail, *_fields(body.get("errors") or (), place)]
+    if body.get("right"):
+        lines.append(f"  An admin can give you the right {body['right']} by binding you a role that has it.")
+    if body.get("current") is not None:
+        lines.append(f"  It is at generation {body['current']} now: look at it again.")
     if body.get("retry_after"):
         lines.append(f"Try again in {body['retry_after']} seconds.")
-    if status >= 500 and body.get("request_id"):
-        lines.append(f"Request id, for whoever runs the server: {body['request_id']}")
+    if body.get("request_id"):
+        lines.append(f"Request id: {body['request_id']}")
     return lines
 
 
-def _fields(errors: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [f"  {e.get('field') or 'input'}: {e.get('message', '')} (rule: {e.get('rule', '')})" for e in errors]
+def _fields(errors: Sequence[Mapping[str, Any]], place: Callable[[str], str]) -> list[str]:
+    return [
+        f"  {place(e.get('field') or '')}{e.get('field') or 'input'}: {e.get('message', '')} (rule: {e.get('rule', '')})"
+        for e in errors
+    ]
 
 
 def _quota(shortages: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,20 +1,59 @@
-"""The `ovim` command: its verbs, and the one place where an error becomes sentences on stderr and an exit code."""
+"""The `ovim` command: its verbs, and the one place where an error becomes sentences on stderr and an exit code.
+
+A verb's module is imported when the verb is used: a shell that completes, or a script's loop, waits for every import.
+"""
 
 import io
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from cli import __version__
-from cli.change import create, delete, start, stop, wait_for
 from cli.errors import CliError, Exit, PipeClosed
-from cli.output import say
-from cli.read import describe, get
-from cli.sign_in import config, login, logout
+
+# verb → (module, the command in it, what it does)
+VERBS = {
+    "completion": ("completion", "completion", "Print what makes Tab work in bash, zsh or fish."),
+    "config": ("contexts", "config", "Contexts: servers, as whom, and where in them."),
+    "create": ("create", "create", "Make things: of one kind by options, or from files."),
+    "delete": ("change", "delete", "Delete things for good; VMs with their disks."),
+    "describe": ("read", "describe", "Everything about things, to read."),
+    "diff": ("diff", "diff", "Compare files with what there is."),
+    "doctor": ("doctor", "doctor", "Check everything between here and there."),
+    "edit": ("edit", "edit", "Change an object in $EDITOR."),
+    "events": ("events", "events", "What was done to things, and what the cluster said."),
+    "get": ("read", "get", "List things, or show those with the given names."),
+    "login": ("sign_in", "login", "Sign in to a server."),
+    "logout": ("sign_in", "logout", "End the session, on the server and here."),
+    "logs": ("events", "logs", "A guest's console log: not served yet."),
+    "order": ("change", "order", "Decide what OVIM won't decide by itself, on a VM."),
+    "start": ("change", "start", "Start virtual machines."),
+    "stop": ("change", "stop", "Stop virtual machines."),
+    "wait": ("change", "wait_for", "Wait until things are as wanted."),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Verbs(click.Group):
+    """All verbs, by name; each is loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, name, _ = VERBS[cmd_name]
+        command: click.Command = getattr(import_module(f"cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, told) for verb, (_, _, told) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--context", metavar="NAME", envvar="OVIM_CONTEXT", help="Which server. Default: the current context.")
 @click.version_option(__version__, prog_name="ovim")
 @click.pass_context
@@ -22,13 +61,10 @@ def cli(ctx: click.Context, context: str | None) -> None:
     """Virtual machines in your organization's data centers.
 
     Data goes to stdout, words to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found,
-    4 not signed in or not allowed, 5 conflict or stale, 6 quota, 7 server unreachable, 8 waited too long.
+    4 not signed in or not allowed, 5 conflict or stale, 6 quota, 7 server unreachable, 8 waited too long,
+    9 there are differences (diff).
     """
     ctx.obj = context
-
-
-for command in (login, logout, config, get, describe, create, start, stop, delete, wait_for):
-    cli.add_command(command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -36,18 +72,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = cli.main(args=arguments, prog_name="ovim", standalone_mode=False)
     except CliError as error:
-        for prefix, line in zip(("Error: ", *[""] * len(error.lines)), error.lines, strict=False):
-            say(prefix + line)
+        _say(*error.lines, first="Error: ")
         return error.code
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("Stopped. What was asked of the server goes on there.")
+        _say("Stopped. What was asked of the server goes on there.")
         return Exit.INTERRUPTED
     except PipeClosed:
         return Exit.PIPE_CLOSED
     return code if isinstance(code, int) else Exit.OK
+
+
+def _say(*lines: str, first: str = "") -> None:
+    from cli.output import say  # noqa: PLC0415  # `--version` and `--help` need nothing of it
+
+    for number, line in enumerate(lines):
+        say(line if number else first + line)
 
 
 def main() -> None:

@@ -4,36 +4,110 @@ A name that several have is an error that lists them: nothing is guessed.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from cli.client import Client, Row
 from cli.errors import CliError, Exit
-from cli.nouns import NOUNS, Noun
+from cli.nouns import BY_WORD, NOUNS, Noun
 
 MOST_CANDIDATES = 20
-PARTS = {"vm": ("org", "vdc", "name"), "vdc": ("org", "name"), "catalog item": ("org", "catalog", "name")}
-PARTS |= {"catalog": ("org", "name"), "organization": ("name",)}
 
 
-def find(client: Client, noun: Noun, name: str, *, vdc: str | None = None, org: str | None = None) -> Row:
-    """The one row that is meant."""
+@dataclass(frozen=True)
+class Scope:
+    """Where names are looked for: as said by --vdc and --org; where nothing is said, in the context's own."""
+
+    vdc: str | None = None
+    org: str | None = None
+    everywhere: bool = False
+
+    def of(self, client: Client, noun: Noun, parts: Sequence[str] = ()) -> "Scope":
+        """With the context's filled in, as far as it narrows this noun and the name's own `parts` do not say it."""
+        said = self.everywhere or self.vdc or self.org
+        home = () if said else noun.home
+        org = self.org or (client.context.org if "org" in home and "org" not in parts else "")
+        vdc = self.vdc or (client.context.vdc if "vdc" in home and "vdc" not in parts else "")
+        return Scope(vdc or None, (None if "/" in vdc else org) or None)
+
+
+ANYWHERE = Scope(everywhere=True)
+HOME = Scope()
+
+
+def noun_of(word: str) -> Noun:
+    """vms, vdcs, …, also in the singular and by their short words."""
+    found = BY_WORD.get(word.lower())
+    if found is None:
+        raise CliError(Exit.USAGE, f"{word!r} is nothing there is: there are {', '.join(NOUNS)}.")
+    return found
+
+
+def targets(arguments: Sequence[str]) -> list[tuple[Noun, str]]:
+    """`vm web db` or `vm/web vdc/dev`, as kubectl takes them → what is meant by each."""
+    if not arguments:
+        raise CliError(Exit.USAGE, "Say what: KIND NAME or KIND/NAME.")
+    if has_kind(arguments[0]):
+        strange = next((argument for argument in arguments if not has_kind(argument)), None)
+        if strange is not None:
+            raise CliError(Exit.USAGE, f"{strange!r} must be KIND/NAME, too, as the first one is.")
+        split = [argument.split("/", 1) for argument in arguments]
+        return [(noun_of(word), name) for word, name in split]
+    noun = noun_of(arguments[0])
+    if len(arguments) == 1:
+        raise CliError(Exit.USAGE, f"Which {noun.name}? {noun.words[0]} NAME")
+    return [(noun, name) for name in arguments[1:]]
+
+
+def has_kind(argument: str) -> bool:
+    word, slash, _ = argument.partition("/")
+    return bool(slash) and word.lower() in BY_WORD
+
+
+def find(client: Client, noun: Noun, name: str, where: Scope = HOME) -> Row:
+    """The one row that is meant, as lists show it."""
     if is_id(name):
-        return client.get(f"{noun.path}/{name}")
-    found = matches(client, noun, name, vdc=vdc, org=org)
+        return _by_id(client, noun, name)
+    found = matches(client, noun, name, where)
     if not found:
-        raise CliError(Exit.NOT_FOUND, f"There is no {noun.name} {name!r} that you can see.")
+        raise CliError(Exit.NOT_FOUND, f"There is no {noun.name} {name!r} that you can see{_narrowed(client, where)}.")
     if len(found) > 1:
         raise CliError(Exit.FAILED, *_ambiguous(client, noun, name, found))
     return found[0]
 
 
-def matches(client: Client, noun: Noun, name: str, *, vdc: str | None = None, org: str | None = None) -> list[Row]:
+def whole(client: Client, noun: Noun, row: Row) -> Row:
+    """With everything that only a single object's answer has."""
+    return client.get(f"{noun.path}/{row['id']}") if noun.has_detail else row
+
+
+def _by_id(client: Client, noun: Noun, pk: str) -> Row:
+    if noun.has_detail:
+        return client.get(f"{noun.path}/{pk}")
+    found = next((row for row in client.rows(noun.path) if row["id"] == pk.lower()), None)
+    if found is None:
+        raise CliError(Exit.NOT_FOUND, f"There is no {noun.name} {pk!r} that you can see.")
+    return found
+
+
+def _narrowed(client: Client, where: Scope) -> str:
+    """A hint that the context narrows the search: its VDC is easily forgotten."""
+    if where.everywhere or where.vdc or where.org or not (client.context.vdc or client.context.org):
+        return ""
+    return f" in {client.context.vdc or client.context.org}, the context's own (-A looks everywhere)"
+
+
+def matches(client: Client, noun: Noun, name: str, where: Scope = HOME) -> list[Row]:
     """All rows that the name may mean."""
+    if not noun.has_detail:
+        raise CliError(Exit.USAGE, f"A {noun.name} has no name: write its id.")
     parts = _parts(noun, name)
-    if (vdc and "vdc" in parts) or (org and "org" in parts):
+    if (where.vdc and "vdc" in parts) or (where.org and "org" in parts):
         raise CliError(Exit.USAGE, f"{name!r} says already what --vdc or --org says: leave one of them out.")
-    query = {"name": parts["name"]} | scope(client, noun, vdc=vdc, org=org or parts.get("org"))
+    narrowed = where.of(client, noun, list(parts))
+    org = narrowed.org or parts.get("org")
+    query = {noun.key: parts["name"]} | scope(client, noun, Scope(narrowed.vdc, org))
     if "vdc" in parts:
         return _in_vdcs(client, noun, query, parts["vdc"])
     rows = list(client.rows(noun.path, most=MOST_CANDIDATES + 1, **query))
@@ -49,18 +123,22 @@ def _in_vdcs(client: Client, noun: Noun, query: dict[str, str], vdc: str) -> lis
     return [row for found in vdcs for row in client.rows(noun.path, most=2, **query, vdc=found["id"])]
 
 
-def scope(client: Client, noun: Noun, *, vdc: str | None = None, org: str | None = None) -> dict[str, str]:
+def scope(client: Client, noun: Noun, where: Scope) -> dict[str, str]:
     """The query that narrows a list to a VDC or an organization."""
     found: dict[str, str] = {}
-    if vdc is not None:
-        if not noun.by_vdc:
+    if where.vdc is not None:
+        if "vdc" not in noun.scopes:
             raise CliError(Exit.USAGE, f"--vdc means nothing for {noun.path}.")
-        found["vdc"] = vdc if is_id(vdc) else find(client, NOUNS["vdcs"], vdc, org=org)["id"]
-    if org is not None:
-        if noun.name == "organization":
-            raise CliError(Exit.USAGE, "--org means nothing for organizations.")
-        found["organization"] = org if is_id(org) else find(client, NOUNS["organizations"], org)["id"]
+        found["vdc"] = id_of(client, NOUNS["vdcs"], where.vdc, Scope(org=where.org))
+    if where.org is not None:
+        if "org" not in noun.scopes:
+            raise CliError(Exit.USAGE, f"--org means nothing for {noun.path}.")
+        found["organization"] = id_of(client, NOUNS["organizations"], where.org, ANYWHERE)
     return found
+
+
+def id_of(client: Client, noun: Noun, name: str, where: Scope = HOME) -> str:
+    return name if is_id(name) else str(find(client, noun, name, where)["id"])
 
 
 def is_id(text: str) -> bool:
@@ -72,7 +150,7 @@ def is_id(text: str) -> bool:
 
 def _parts(noun: Noun, name: str) -> dict[str, str]:
     """`acme/dev/web` → org, vdc, name; fewer parts are the last ones."""
-    known, given = PARTS[noun.name], name.split("/")
+    known, given = noun.parts, name.split("/")
     if len(given) > len(known) or not all(given):
         shape = "/".join(f"{part.upper()}" for part in known)
         raise CliError(Exit.USAGE, f"{name!r} is no name of a {noun.name}: write its id, NAME or {shape}.")

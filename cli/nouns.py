@@ -1,19 +1,21 @@
-"""What there is to look at: each noun's address, its columns as people read them, and the words it goes by."""
+"""What there is: each noun's address, the words it goes by, its columns, and which of its fields can be written."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from cli.errors import amount
+from cli.cells import Cell, Row, addresses, age, flag, text, used_of, vm_phase, where, whole
 
-Row = Mapping[str, Any]
-Cell = Callable[[Row], str]
+__all__ = ["BY_WORD", "NOUNS", "Cell", "Noun", "Row"]
 
 
 @dataclass(frozen=True)
 class Noun:
-    """`columns` are always shown, `wide` also with -o wide. `full_name`: what finds the row again."""
+    """`columns` are always shown, `wide` also with -o wide. `full_name`: what finds the row again.
+
+    `parts`: what a path of names is made of, the last part being the row's own `key`. `scopes`: which of vdc and org
+    narrow a list, `home`: which of them the context's own do. `made`, `edited`: the fields of POST and PATCH, as in
+    schema.yaml (a test compares); `refs`: those that hold an id, and of what. `live`: its kind in the live stream.
+    """
 
     name: str
     path: str
@@ -21,143 +23,215 @@ class Noun:
     columns: Mapping[str, Cell]
     wide: Mapping[str, Cell]
     full_name: Cell
-    by_vdc: bool = False
+    parts: Sequence[str] = ("name",)
+    key: str = "name"
+    scopes: frozenset[str] = frozenset()
+    home: frozenset[str] = frozenset()
+    made: Sequence[str] = ()
+    edited: Sequence[str] = ()
+    refs: Mapping[str, str] = field(default_factory=dict)
+    shown: frozenset[str] = frozenset()
+    live: str = ""
+    has_detail: bool = True
 
-
-def text(key: str) -> Cell:
-    return lambda row: "" if row.get(key) is None else str(row[key])
-
-
-def whole(key: str, resource: str = "") -> Cell:
-    return lambda row: "" if row.get(key) is None else amount(resource or key, row[key])
-
-
-def flag(key: str) -> Cell:
-    return lambda row: "yes" if row.get(key) else "no"
-
-
-def age(key: str) -> Cell:
-    return lambda row: span(seconds_since(row[key])) if row.get(key) else ""
-
-
-def seconds_since(moment: str) -> float:
-    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
-
-
-def span(seconds: float) -> str:
-    """One unit, as kubectl does: 42s, 7m, 3h, 12d."""
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{int(seconds)}s"
-
-
-def vm_phase(row: Row) -> str:
-    """The phase; while the disk is being filled, how far that is."""
-    phase, progress = str(row.get("phase", "")), str(row.get("progress") or "")
-    return f"{phase} ({progress})" if progress.endswith("%") and phase in ("Pending", "Provisioning") else phase
-
-
-def addresses(row: Row) -> str:
-    return ",".join(row.get("ip_addresses") or ())
-
-
-def used_of(resource: str) -> Cell:
-    """Used of the limit, by the ledger that the limit binds."""
-
-    def cell(row: Row) -> str:
-        by_vdc = row.get("enforcement") == "active" and resource in ("cpu", "memory_mib")
-        active = by_vdc or resource == "running_vms"
-        used = (row.get("active" if active else "allocated") or {}).get(resource, 0)
-        limit = (row.get("limits") or {}).get(resource)
-        return f"{amount(resource, used)}/{'-' if limit is None else amount(resource, limit)}"
-
-    return cell
+    @property
+    def plural(self) -> str:
+        return self.path.replace("-", " ")
 
 
 ID: dict[str, Cell] = {"ID": text("id")}
+BASE = frozenset({"id", "created_at", "generation", "allowed_actions"})
+STATUS = BASE | {"phase", "conditions", "observed_generation", "updated_at", "deletion_requested_at"}
+
+VM = Noun(
+    "vm",
+    "vms",
+    ("vm", "virtualmachine", "virtualmachines"),
+    {
+        "NAME": text("name"),
+        "VDC": text("vdc_name"),
+        "PHASE": vm_phase,
+        "CPU": whole("cpu"),
+        "MEMORY": whole("memory_mib"),
+        "DISK": whole("disk_gib"),
+        "ADDRESS": addresses,
+        "AGE": age("created_at"),
+    },
+    {"OWNER": text("owner_name"), "POWER": text("power_state"), "NODE": text("node"), "GUEST": text("guest_os")} | ID,
+    lambda row: f"{row['vdc_name']}/{row['name']}",
+    parts=("org", "vdc", "name"),
+    scopes=frozenset({"vdc", "org"}),
+    home=frozenset({"vdc", "org"}),
+    made=(
+        "name", "vdc", "display_name", "description", "catalog_item", "image_url", "cpu", "memory_mib", "memory",
+        "disk_gib", "disk", "storage_class", "ssh_keys", "user_data", "power_state",
+    ),
+    edited=("display_name", "description", "cpu", "memory_mib", "memory"),
+    refs={"vdc": "vdcs", "catalog_item": "items"},
+    shown=STATUS
+    | {"organization", "vdc_name", "owner", "owner_name", "ip_addresses", "node", "guest_os", "progress", "disks", "order"},
+    live="vm",
+)  # fmt: skip
+VDC = Noun(
+    "vdc",
+    "vdcs",
+    ("vdc", "virtualdatacenter", "virtualdatacenters"),
+    {
+        "NAME": text("name"),
+        "ORGANIZATION": text("organization_name"),
+        "PHASE": text("phase"),
+        "VMS": used_of("vms"),
+        "CPU": used_of("cpu"),
+        "MEMORY": used_of("memory_mib"),
+        "DISK": used_of("disk_gib"),
+        "AGE": age("created_at"),
+    },
+    {"CLUSTER": text("cluster_name"), "NAMESPACE": text("namespace"), "BINDS": text("enforcement")} | ID,
+    lambda row: f"{row['organization_name']}/{row['name']}",
+    parts=("org", "name"),
+    scopes=frozenset({"org"}),
+    home=frozenset({"org"}),
+    made=(
+        "name", "organization", "display_name", "description", "limits", "enforcement", "network_mode",
+        "min_disk_gib", "max_disk_gib", "cluster",
+    ),
+    edited=(
+        "display_name", "description", "limits", "enforcement", "network_mode", "min_disk_gib", "max_disk_gib",
+        "allow_below_use",
+    ),
+    refs={"organization": "organizations", "cluster": "clusters"},
+    shown=STATUS | {"organization_name", "cluster_name", "namespace", "allocated", "active"},
+    live="vdc",
+)  # fmt: skip
+ORGANIZATION = Noun(
+    "organization",
+    "organizations",
+    ("organization", "org", "orgs"),
+    {
+        "NAME": text("name"),
+        "DISPLAY NAME": text("display_name"),
+        "PHASE": text("phase"),
+        "ENABLED": flag("enabled"),
+        "AGE": age("created_at"),
+    },
+    ID,
+    text("name"),
+    made=("name", "display_name", "description"),
+    edited=("display_name", "description", "enabled"),
+    shown=STATUS - {"observed_generation", "updated_at"},
+)
+CATALOG = Noun(
+    "catalog",
+    "catalogs",
+    ("catalog", "cat"),
+    {
+        "NAME": text("name"),
+        "DISPLAY NAME": text("display_name"),
+        "ITEMS": text("item_count"),
+        "SOURCE": text("source_type"),
+        "ENABLED": flag("enabled"),
+        "SYNCED": age("synced_at"),
+    },
+    {"ERRORS": lambda row: str(len(row.get("sync_errors") or ()))} | ID,
+    text("name"),
+    parts=("org", "name"),
+    scopes=frozenset({"org"}),
+)
+ITEM = Noun(
+    "catalog item",
+    "catalog-items",
+    ("item", "catalog-item", "catalog-items"),
+    {
+        "NAME": text("name"),
+        "CATALOG": text("catalog_name"),
+        "TYPE": text("type"),
+        "VERSION": text("version"),
+        "OS": text("os_family"),
+        "CPU": whole("cpu"),
+        "MEMORY": whole("memory_mib"),
+        "DISK": whole("disk_gib"),
+    },
+    {"MIN DISK": whole("min_disk_gib", "disk_gib"), "IMAGE": text("image_url")} | ID,
+    lambda row: f"{row['catalog_name']}/{row['name']}",
+    parts=("org", "catalog", "name"),
+    scopes=frozenset({"org"}),
+)
+CLUSTER = Noun(
+    "cluster",
+    "clusters",
+    ("cluster",),
+    {
+        "NAME": text("name"),
+        "DISPLAY NAME": text("display_name"),
+        "DEFAULT": flag("is_default"),
+        "FAILING FOR": age("failing_since"),
+        "LAST ERROR": text("last_error"),
+        "AGE": age("created_at"),
+    },
+    {"SERVER": text("server"), "HEARD": age("watched_at")} | ID,
+    text("name"),
+)
+USER = Noun(
+    "user",
+    "users",
+    ("user",),
+    {
+        "NAME": text("username"),
+        "FULL NAME": text("full_name"),
+        "EMAIL": text("email"),
+        "ENABLED": flag("enabled"),
+        "AGE": age("created_at"),
+    },
+    {"ORGANIZATION": text("organization")} | ID,
+    text("username"),
+    key="username",
+    scopes=frozenset({"org"}),
+    home=frozenset({"org"}),
+    made=("username", "password", "organization", "email", "full_name"),
+    edited=("email", "full_name", "enabled", "password"),
+    refs={"organization": "organizations"},
+    shown=BASE,
+)
+BINDING = Noun(
+    "role binding",
+    "role-bindings",
+    ("role-binding", "rolebinding", "rolebindings"),
+    {"USER": text("username"), "ROLE": text("role"), "ON": where, "AGE": age("created_at"), "ID": text("id")},
+    {},
+    text("id"),
+    scopes=frozenset({"org", "vdc"}),
+    made=("user", "role", "organization", "vdc"),
+    refs={"user": "users", "organization": "organizations", "vdc": "vdcs"},
+    shown=BASE - {"generation"} | {"username"},
+    has_detail=False,
+)
+ENTRY = Noun(
+    "audit entry",
+    "audit-entries",
+    ("audit", "audit-entry", "auditentries"),
+    {
+        "AGE": age("at"),
+        "WHO": text("actor_name"),
+        "ACTION": text("action"),
+        "OBJECT": lambda row: f"{row['object_kind']} {row['object_name']}".strip(),
+        "OUTCOME": text("outcome"),
+        "REASON": text("reason"),
+    },
+    {"FROM": text("address"), "REQUEST": text("request_id")} | ID,
+    text("id"),
+    scopes=frozenset({"org"}),
+    has_detail=False,
+)
 NOUNS = {
-    "vms": Noun(
-        "vm",
-        "vms",
-        ("vm", "virtualmachine", "virtualmachines"),
-        {
-            "NAME": text("name"),
-            "VDC": text("vdc_name"),
-            "PHASE": vm_phase,
-            "CPU": whole("cpu"),
-            "MEMORY": whole("memory_mib"),
-            "DISK": whole("disk_gib"),
-            "ADDRESS": addresses,
-            "AGE": age("created_at"),
-        },
-        {"OWNER": text("owner_name"), "POWER": text("power_state"), "NODE": text("node"), "GUEST": text("guest_os")}
-        | ID,
-        lambda row: f"{row['vdc_name']}/{row['name']}",
-        by_vdc=True,
-    ),
-    "vdcs": Noun(
-        "vdc",
-        "vdcs",
-        ("vdc", "virtualdatacenter", "virtualdatacenters"),
-        {
-            "NAME": text("name"),
-            "ORGANIZATION": text("organization_name"),
-            "PHASE": text("phase"),
-            "VMS": used_of("vms"),
-            "CPU": used_of("cpu"),
-            "MEMORY": used_of("memory_mib"),
-            "DISK": used_of("disk_gib"),
-            "AGE": age("created_at"),
-        },
-        {"CLUSTER": text("cluster_name"), "NAMESPACE": text("namespace"), "BINDS": text("enforcement")} | ID,
-        lambda row: f"{row['organization_name']}/{row['name']}",
-    ),
-    "organizations": Noun(
-        "organization",
-        "organizations",
-        ("organization", "org", "orgs"),
-        {
-            "NAME": text("name"),
-            "DISPLAY NAME": text("display_name"),
-            "PHASE": text("phase"),
-            "ENABLED": flag("enabled"),
-            "AGE": age("created_at"),
-        },
-        ID,
-        text("name"),
-    ),
-    "catalogs": Noun(
-        "catalog",
-        "catalogs",
-        ("catalog", "cat"),
-        {
-            "NAME": text("name"),
-            "DISPLAY NAME": text("display_name"),
-            "ITEMS": text("item_count"),
-            "SOURCE": text("source_type"),
-            "ENABLED": flag("enabled"),
-            "SYNCED": age("synced_at"),
-        },
-        {"ERRORS": lambda row: str(len(row.get("sync_errors") or ()))} | ID,
-        text("name"),
-    ),
-    "items": Noun(
-        "catalog item",
-        "catalog-items",
-        ("item", "catalog-item", "catalog-items"),
-        {
-            "NAME": text("name"),
-            "CATALOG": text("catalog_name"),
-            "TYPE": text("type"),
-            "VERSION": text("version"),
-            "OS": text("os_family"),
-            "CPU": whole("cpu"),
-            "MEMORY": whole("memory_mib"),
-            "DISK": whole("disk_gib"),
-        },
-        {"MIN DISK": whole("min_disk_gib", "disk_gib"), "IMAGE": text("image_url")} | ID,
-        lambda row: f"{row['catalog_name']}/{row['name']}",
-    ),
+    "vms": VM,
+    "vdcs": VDC,
+    "organizations": ORGANIZATION,
+    "catalogs": CATALOG,
+    "items": ITEM,
+    "clusters": CLUSTER,
+    "users": USER,
+    "role-bindings": BINDING,
+    "audit-entries": ENTRY,
 }
 BY_WORD = {word: noun for plural, noun in NOUNS.items() for word in (plural, *noun.words)}
+KINDS = {noun.words[0]: noun for noun in NOUNS.values()}  # `kind:` in a file, as `get -o yaml` prints it

@@ -11,13 +11,14 @@ from cli.errors import CliError, Exit, PipeClosed
 from cli.nouns import Cell, Noun, Row
 
 FORMATS = ("table", "wide", "json", "yaml", "name")
+JSONPATH = "jsonpath="
 GAP = "   "
 
 
-def emit(text: str) -> None:
+def emit(text: str, end: str = "\n") -> None:
     """To stdout, now: a reader that has gone away is noticed here and nowhere else."""
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(text + end)
         sys.stdout.flush()
     except OSError as error:
         # What is still buffered would fail again when Python ends; it has nowhere to go.
@@ -32,6 +33,11 @@ def say(text: str) -> None:
     with suppress(OSError):  # nobody listens: what is done stays done, and the exit code tells
         sys.stderr.write(plain(text) + "\n")
         sys.stderr.flush()
+
+
+def say_error(error: CliError) -> None:
+    for number, line in enumerate(error.lines):
+        say(line if number else "Error: " + line)
 
 
 def plain(text: str) -> str:
@@ -62,20 +68,48 @@ def table(noun: Noun, style: str) -> Table:
     return Table({**noun.columns, **(noun.wide if style == "wide" else {})})
 
 
-def show(noun: Noun, rows: Sequence[Row], style: str, *, one: bool = False) -> None:
+def checked(style: str, more: Sequence[str] = FORMATS) -> str:
+    """The style if there is one of that name and its jsonpath can be read; else a usage error."""
+    if style.startswith(JSONPATH):
+        from cli.jsonpath import Template  # noqa: PLC0415  # seldom needed
+
+        Template(style[len(JSONPATH) :])
+    elif style not in more:
+        raise CliError(Exit.USAGE, f"-o {style}: there are {', '.join(more)}, jsonpath=TEMPLATE.")
+    return style
+
+
+def is_structured(style: str) -> bool:
+    return style in ("json", "yaml") or style.startswith(JSONPATH)
+
+
+def named(noun: Noun, row: Row) -> dict[str, Any]:
+    """As files have it: with its kind first, so that a file says what it is (`ovim create -f`)."""
+    return {"kind": noun.words[0], **row}
+
+
+def show(
+    noun: Noun, rows: Sequence[Row], style: str, *, one: bool = False, header: bool = True, with_kind: bool = False
+) -> None:
     """Rows in the wanted format. `one`: a single object was asked for, so JSON and YAML are it, not a list."""
-    if style in ("json", "yaml"):
-        emit(structured(rows[0] if one else {"items": list(rows)}, style))
+    if is_structured(style):
+        emit_value([named(noun, row) for row in rows], style, one=one)
     elif style == "name":
-        names(noun, rows)
+        names(noun, rows, with_kind=with_kind)
     elif rows:
-        emit("\n".join(table(noun, style).lines(rows)))
+        emit("\n".join(table(noun, style).lines(rows, header=header)))
     else:
-        say(f"No {noun.path.replace('-', ' ')} found.")
+        say(f"No {noun.plural} found.")
 
 
-def names(noun: Noun, rows: Iterable[Row]) -> None:
-    found = [plain(noun.full_name(row)) for row in rows]
+def emit_value(rows: Sequence[Mapping[str, Any]], style: str, *, one: bool) -> None:
+    value: Any = rows[0] if one else {"items": list(rows)}
+    emit(structured(value, style), "" if style.startswith(JSONPATH) and not sys.stdout.isatty() else "\n")
+
+
+def names(noun: Noun, rows: Iterable[Row], *, with_kind: bool = False) -> None:
+    prefix = f"{noun.words[0]}/" if with_kind else ""
+    found = [prefix + plain(noun.full_name(row)) for row in rows]
     if found:
         emit("\n".join(found))
 
@@ -83,7 +117,10 @@ def names(noun: Noun, rows: Iterable[Row]) -> None:
 def structured(value: Any, style: str) -> str:
     if style == "json":
         return json.dumps(value, indent=2, ensure_ascii=False)
-    import yaml  # noqa: PLC0415  # only where it is asked for: a third of the start-up time
+    if style.startswith(JSONPATH):
+        from cli.jsonpath import Template  # noqa: PLC0415  # seldom needed
 
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=False)
-    return text.rstrip("\n")
+        return Template(style[len(JSONPATH) :]).fill(value)
+    from cli.yamls import written  # noqa: PLC0415  # only where it is asked for: a third of the start-up time
+
+    return written(value).rstrip("\n")

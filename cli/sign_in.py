@@ -1,16 +1,19 @@
-"""`ovim login`, `logout` and `config`: which server, and as whom. Passwords come from a prompt or stdin, never from argv."""
+"""`ovim login` and `logout`. Passwords come from a prompt or stdin, never from argv."""
 
 import os
 import sys
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from cli.client import Client, pair_of
-from cli.config import Context, Contexts, Tokens, changing
+from cli.config import Context, Contexts, changing, clean_server, is_plain
 from cli.errors import CliError, Exit
-from cli.output import emit, plain, say
-from cli.wire import Wire, clean_server, is_plain
+from cli.output import say
+from cli.tokens import Tokens
+from cli.wire import Wire
 
 
 @click.command()
@@ -18,29 +21,34 @@ from cli.wire import Wire, clean_server, is_plain
 @click.option("--username", metavar="NAME", help="Default: the context's, else it is asked for.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin's first line.")
 @click.option("--ca-file", metavar="FILE", help="Trust the authorities in this PEM file instead of the system's.")
+@click.option("--client-certificate", "client_cert", metavar="FILE", help="Your own certificate, if the server asks.")
+@click.option("--client-key", metavar="FILE", help="The key of it.")
+@click.option("--insecure-skip-tls-verify", "insecure", is_flag=True, help="Trust anybody. Said at every use.")
+@click.option("--live-server", metavar="URL", help="Where the live stream is, if not at the server.")
+@click.option("--no-keyring", is_flag=True, help="Keep the tokens in a file even where there is a keyring.")
 @click.option("--context", "name", metavar="NAME", help="What to call this server. Default: its host and port.")
 def login(
-    server: str | None, username: str | None, password_stdin: bool, ca_file: str | None, name: str | None
+    server: str | None, username: str | None, password_stdin: bool, no_keyring: bool, name: str | None, **trust: Any
 ) -> None:
     """Sign in to a server and make it the current context."""
-    context = _context(server, username, ca_file, name)
+    context = _context(server, username, name, trust)
     if is_plain(context.server):
         say(f"Warning: {context.server} is not encrypted: your password can be read on the way.")
     username = context.username or _asked("User name")
     password = _password(password_stdin)
-    wire = Wire(context.server, context.ca_file)
-    answer = wire.send("POST", "auth/login", body={"username": username, "password": password})
+    answer = Wire(context).send("POST", "auth/login", body={"username": username, "password": password})
     signed_in = str(answer.body["user"]["username"])
     tokens = Tokens(context.name)
     with tokens.lock():
-        tokens.save(pair_of(answer.body))
+        kept = tokens.save(pair_of(answer.body), in_keyring=not no_keyring)
     with changing() as contexts:
-        contexts.by_name[context.name] = Context(context.name, context.server, signed_in, context.ca_file)
+        contexts.by_name[context.name] = replace(context, username=signed_in)
         contexts.current = context.name
-    say(f"Signed in to {context.server} as {signed_in}.")
+    where = "your keyring" if kept == "keyring" else "a file that only you can read"
+    say(f"Signed in to {context.server} as {signed_in}. The tokens are in {where}.")
 
 
-def _context(server: str | None, username: str | None, ca_file: str | None, name: str | None) -> Context:
+def _context(server: str | None, username: str | None, name: str | None, trust: dict[str, Any]) -> Context:
     """What was given, filled up from the context of that name."""
     contexts = Contexts.load()
     if server is None:
@@ -53,25 +61,36 @@ def _context(server: str | None, username: str | None, ca_file: str | None, name
         known = contexts.by_name.get(name) or Context(name, address)
         if known.server != address:  # that name's user and authorities were another server's
             known = Context(name, address)
-    trusted = os.path.abspath(ca_file) if ca_file else known.ca_file
-    return Context(known.name, known.server, username or known.username, trusted)
+    return with_trust(replace(known, username=username or known.username), trust)
 
 
-def _asked(what: str, *, hidden: bool = False) -> str:
+def with_trust(context: Context, given: dict[str, Any]) -> Context:
+    """With the files as absolute paths: the next command may be run from elsewhere."""
+    found = {key: os.path.abspath(given[key]) for key in ("ca_file", "client_cert", "client_key") if given.get(key)}
+    if given.get("live_server"):
+        found["live_server"] = clean_server(given["live_server"])
+    return replace(context, **found, insecure=bool(given.get("insecure")))
+
+
+def _asked(what: str, *, hidden: bool = False, again: bool = False) -> str:
     if not sys.stdin.isatty():
         option = "--password-stdin" if hidden else "--username"
         raise CliError(Exit.USAGE, f"There is no terminal to ask on: give {option}.")
-    answer: str = click.prompt(what, hide_input=hidden, err=True)
+    answer: str = click.prompt(what, hide_input=hidden, confirmation_prompt=again, err=True)
     return answer
 
 
-def _password(from_stdin: bool) -> str:
+def _password(from_stdin: bool, *, again: bool = False) -> str:
     if not from_stdin:
-        return _asked("Password", hidden=True)
+        return _asked("Password", hidden=True, again=again)
     password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise CliError(Exit.USAGE, "There is no password on stdin.")
     return password
+
+
+def new_password(from_stdin: bool) -> str:
+    return _password(from_stdin, again=True)
 
 
 @click.command()
@@ -89,45 +108,3 @@ def logout(context_name: str | None) -> None:
             error.code, *error.lines, "You are signed out here, but the session may live on there."
         ) from None
     say(f"Signed out of {context.server}.")
-
-
-@click.group()
-def config() -> None:
-    """Contexts: the servers you have signed in to."""
-
-
-@config.command("get-contexts")
-def get_contexts() -> None:
-    """List them; * marks the current one."""
-    contexts = Contexts.load()
-    for name in sorted(contexts.by_name):
-        context = contexts.by_name[name]
-        mark = "*" if name == contexts.current else " "
-        emit(plain(f"{mark} {name}   {context.server}   {context.username}").rstrip())
-
-
-@config.command("current-context")
-def current_context() -> None:
-    """Print its name."""
-    emit(Contexts.load().pick(None).name)
-
-
-@config.command("use-context")
-@click.argument("name")
-def use_context(name: str) -> None:
-    """Make NAME the current context."""
-    with changing() as contexts:
-        contexts.current = contexts.pick(name).name
-    say(f"Now in {name}.")
-
-
-@config.command("delete-context")
-@click.argument("name")
-def delete_context(name: str) -> None:
-    """Forget NAME and its tokens. To end the session on the server too, log out first."""
-    with changing() as contexts:
-        contexts.pick(name)
-        Tokens(name).forget()
-        del contexts.by_name[name]
-        contexts.current = "" if contexts.current == name else contexts.current
-    say(f"Forgot {name}.")

@@ -1,16 +1,17 @@
-"""Waiting until a VM is as wanted, by asking again; and seeing changes of a list (later by the live stream: same callers)."""
+"""Waiting until something is as wanted, by asking again. On a terminal a line, or a bar, shows how far it is."""
 
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cli.cells import vm_phase
 from cli.client import Client, Row
 from cli.errors import CliError, Exit, Problem
-from cli.nouns import vm_phase
+from cli.nouns import Noun
 from cli.output import plain
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.3, 2.0
+BAR = 30  # characters
 PHASES = (
     "Pending",
     "Provisioning",
@@ -60,11 +61,11 @@ class Wish:
         """Of what the cluster showed after the last change: what it showed before is no answer."""
         if row is None or self.kind == "deleted":
             return row is None
-        if row["observed_generation"] < row["generation"]:
+        if _is_behind(row):
             return False
         if self.kind == "phase":
-            return bool(row["phase"] == self.name)
-        return any(c["type"] == self.name and c["status"] == self.status for c in row["conditions"] or ())
+            return bool(row.get("phase") == self.name)
+        return any(c["type"] == self.name and c["status"] == self.status for c in row.get("conditions") or ())
 
     def is_hopeless(self, row: Row | None) -> bool:
         """Gone while something else was wanted, or settled as failed: more of waiting would only hide the cause."""
@@ -72,37 +73,42 @@ class Wish:
             return False
         if row is None:
             return True
-        settled = row["observed_generation"] >= row["generation"]
-        return bool(settled and row["phase"] == "Failed" and self.name != "Failed" and self.status != "False")
+        failed = row.get("phase") == "Failed" and not _is_behind(row)
+        return bool(failed and self.name != "Failed" and self.status != "False")
 
 
-def wait(client: Client, vm: Row, wish: Wish, timeout: float) -> Row | None:
-    """The VM once it is as wanted (None: gone). Progress goes to stderr where that is a terminal."""
+def _is_behind(row: Row) -> bool:
+    return bool(row.get("observed_generation", row["generation"]) < row["generation"])
+
+
+def wait(client: Client, noun: Noun, row_before: Row, wish: Wish, timeout: float) -> Row | None:
+    """The row once it is as wanted (None: gone). Progress goes to stderr where that is a terminal."""
     end, pause, failures = time.monotonic() + timeout, FIRST_PAUSE, 0
+    name = row_before[noun.key]
     line = Line()
     try:
         while True:
-            row = _look(client, vm["id"], end)
+            row = _look(client, f"{noun.path}/{row_before['id']}", end)
             if wish.holds(row):
                 return row
             failures = failures + 1 if wish.is_hopeless(row) else 0
             if failures > 1:  # seen twice: not a flicker between two tries
-                raise CliError(Exit.FAILED, f"{vm['name']} is not going to be {wish}: {why(row)}")
+                raise CliError(Exit.FAILED, f"{name} is not going to be {wish}: {why(row)}")
             left = end - time.monotonic()
             if left <= 0:
-                raise CliError(Exit.TIMEOUT, f"{vm['name']} is not yet {wish} after {timeout:g} s: {why(row)}")
-            line.show(f"{vm['name']}: {_progress(row)} ({timeout - left:.0f} s)")
+                raise CliError(Exit.TIMEOUT, f"{name} is not yet {wish} after {timeout:g} s: {why(row)}")
+            line.show(f"{name}: {_progress(row)} ({timeout - left:.0f} s)")
             time.sleep(min(pause, left))
             pause = min(pause * 1.3, LONGEST_PAUSE)
     finally:
         line.clear()
 
 
-def _look(client: Client, pk: str, end: float) -> Row | None:
-    """The VM as it is now. A server that is away for a moment is asked again until the time is up."""
+def _look(client: Client, path: str, end: float) -> Row | None:
+    """The row as it is now. A server that is away for a moment is asked again until the time is up."""
     while True:
         try:
-            return client.get(f"vms/{pk}")
+            return client.get(path)
         except CliError as error:
             if isinstance(error, Problem) and error.status == 404:
                 return None
@@ -115,13 +121,23 @@ def why(row: Row | None) -> str:
     """Where it stands, with the cause the cluster gives."""
     if row is None:
         return "it is gone."
-    ready: Row = next((c for c in row["conditions"] or () if c["type"] == "Ready"), {})
+    ready: Row = next((c for c in row.get("conditions") or () if c["type"] == "Ready"), {})
     cause = ready.get("message") or ready.get("reason") or ""
     return f"it is {vm_phase(row)}" + (f": {cause}" if cause else ".")
 
 
 def _progress(row: Row | None) -> str:
-    return "gone" if row is None else vm_phase(row).replace("(", "disk ", 1).rstrip(")")
+    if row is None:
+        return "gone"
+    phase, percent = str(row.get("phase", "")), str(row.get("progress") or "")
+    if "(" not in vm_phase(row):
+        return phase
+    try:
+        part = min(max(float(percent.rstrip("%")), 0.0), 100.0)
+    except ValueError:
+        return phase
+    full = int(part * BAR / 100)
+    return f"{phase} [{'#' * full}{'.' * (BAR - full)}] disk {part:.0f} %"
 
 
 class Line:
@@ -140,17 +156,3 @@ class Line:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-
-
-def changes(client: Client, path: str, query: dict[str, str], seconds: float) -> Iterator[tuple[Row, bool]]:
-    """Every row as it is now, then each that changes, for ever; True: it is gone."""
-    known: dict[str, Row] = {}
-    while True:
-        found = {row["id"]: row for row in client.rows(path, None, **query)}
-        for pk, row in found.items():
-            if known.get(pk) != row:
-                yield row, False
-        for pk in known.keys() - found.keys():
-            yield known[pk], True
-        known = found
-        time.sleep(seconds)

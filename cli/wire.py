@@ -3,41 +3,22 @@
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from cli import __version__
+from cli.config import LOOPBACK, Context
 from cli.errors import CliError, Exit, Problem
+from cli.output import say
 
 if TYPE_CHECKING:
     import urllib3
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
+QUIET_SECONDS = 40.0  # the live stream says something every 15 s
 BUSY_TRIES, LONGEST_PAUSE = 3, 5
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-def clean_server(text: str) -> str:
-    """`cloud.example.org` → `https://cloud.example.org`: scheme, host, port, and a path before /api if any."""
-    url = urlsplit(text if "://" in text else f"https://{text}")
-    try:
-        port = url.port
-    except ValueError:
-        port = -1
-    if url.scheme not in ("http", "https") or not url.hostname or port == -1 or url.query or url.fragment:
-        raise CliError(Exit.USAGE, f"{text!r} is no server's address: write https://HOST or https://HOST:PORT.")
-    if url.username or url.password:
-        raise CliError(Exit.USAGE, "Leave user name and password out of the server's address.")
-    path = url.path.rstrip("/").removesuffix("/api/v1").removesuffix("/api")
-    return f"{url.scheme}://{url.netloc}{path}"
-
-
-def is_plain(server: str) -> bool:
-    """Whether what is sent there can be read on the way."""
-    url = urlsplit(server)
-    return url.scheme == "http" and url.hostname not in LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -50,8 +31,8 @@ class Answer:
 class Wire:
     """Requests to one server."""
 
-    def __init__(self, server: str, ca_file: str = "") -> None:
-        self.server, self.ca_file = server, ca_file
+    def __init__(self, context: Context, seconds: float = READ_SECONDS) -> None:
+        self.server, self.context, self._seconds = context.server, context, seconds
         self._made: urllib3.PoolManager | None = None
 
     def send(
@@ -62,34 +43,71 @@ class Wire:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         bearer: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """The answer; Problem when it refuses. "Busy, nothing was done" is tried again a few times."""
+        """The answer; Problem when it refuses. "Busy, nothing was done" is tried again a few times.
+
+        So is a request whose answer was lost on the way, if it has an Idempotency-Key: it can't be done twice.
+        """
         url = f"{self.server}/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", "User-Agent": f"ovim/{__version__}"}
-        if bearer:
-            headers["Authorization"] = f"Bearer {bearer}"
+        sent = self._headers(bearer) | dict(headers or {})
         data = None
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            sent["Content-Type"] = "application/json"
             data = json.dumps(body).encode()
         for left in reversed(range(BUSY_TRIES)):
-            answer = self._once(method, url, headers, data)
+            try:
+                answer = self._once(method, url, sent, data)
+            except Lost:
+                if "Idempotency-Key" not in sent or not left:
+                    raise
+                time.sleep(1)
+                continue
             if answer.status < 300:
                 return answer
             problem = Problem(answer.status, answer.body)
-            if problem.name != "busy" or not left:
+            if problem.name not in ("busy", "idempotency_in_progress") or not left:
                 raise problem
             time.sleep(_pause(answer))
         raise AssertionError("unreachable: the last round returns or raises")
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Answer:
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415  # as `_pool`
+    def look(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
+        """GET an address beside the API (/healthz), as it is: status, headers, content."""
+        raw = self._request("GET", f"{self.server}{path}", self._headers(""), None)
+        return raw.status, raw.headers, raw.data
 
+    def listen(self, url: str, bearer: str) -> Iterator[str]:
+        """The lines of a stream as they come, until it ends."""
+        from urllib3 import Timeout  # noqa: PLC0415  # as `_pool`
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        headers = self._headers(bearer) | {"Accept": "text/event-stream"}
+        how: dict[str, Any] = {
+            "timeout": Timeout(connect=CONNECT_SECONDS, read=QUIET_SECONDS),
+            "preload_content": False,
+        }
+        raw = self._request("GET", url, headers, None, **how)
         try:
-            # No redirects: a token goes to the server that was named and to no other.
-            raw = self._pool().request(method, url, body=data, headers=headers, redirect=False, retries=False)
+            kind = raw.headers.get("Content-Type", "")
+            if raw.status != 200 or "text/event-stream" not in kind:
+                if "json" in kind:
+                    raise Problem(raw.status, self._json(raw.status, raw.read()))
+                raise CliError(Exit.UNREACHABLE, f"{url} is no live stream (status {raw.status}).")
+            left = b""
+            while chunk := raw.read1(65536):
+                *lines, left = (left + chunk).split(b"\n")
+                yield from (line.decode(errors="replace").rstrip("\r") for line in lines)
         except (HTTPError, OSError) as error:
-            raise unreachable(self.server, error) from None
+            raise unreachable(url, error) from None
+        finally:
+            raw.close()
+
+    def _headers(self, bearer: str) -> dict[str, str]:
+        found = {"Accept": "application/json", "User-Agent": f"ovim/{__version__}"}
+        return found | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
+
+    def _once(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Answer:
+        raw = self._request(method, url, headers, data)
         if 300 <= raw.status < 400:
             target = raw.headers.get("Location", "another address")
             raise CliError(
@@ -98,6 +116,17 @@ class Wire:
                 "If that is the right one, sign in there: ovim login --server URL",
             )
         return Answer(raw.status, raw.headers, self._json(raw.status, raw.data))
+
+    def _request(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None, **how: Any) -> Any:
+        from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError  # noqa: PLC0415  # as `_pool`
+
+        try:
+            # No redirects: a token goes to the server that was named and to no other.
+            return self._pool().request(method, url, body=data, headers=headers, redirect=False, retries=False, **how)
+        except (ProtocolError, ReadTimeoutError) as error:
+            raise Lost(*unreachable(self.server, error).lines) from None
+        except (HTTPError, OSError) as error:
+            raise unreachable(self.server, error) from None
 
     def _json(self, status: int, data: bytes) -> Any:
         if not data:
@@ -118,14 +147,42 @@ class Wire:
         if self._made is None:
             import urllib3  # noqa: PLC0415  # half of the start-up time, for what needs no server
 
-            options: dict[str, Any] = {"timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)}
-            if self.ca_file:
-                if not os.path.exists(self.ca_file):
-                    raise CliError(Exit.FAILED, f"The file of trusted authorities {self.ca_file} is not there.")
-                options["ca_certs"] = self.ca_file
+            read = self._seconds
+            options: dict[str, Any] = {"timeout": urllib3.Timeout(connect=min(CONNECT_SECONDS, read), read=read)}
+            options |= _trust(self.context)
+            if self.context.insecure:
+                urllib3.disable_warnings()  # ours is said in `_trust`, once and in our words
             proxy = _proxy(self.server)
             self._made = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
         return self._made
+
+
+class Lost(CliError):
+    """The request went out and no answer came: whether it was done is not known."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(Exit.UNREACHABLE, *lines)
+
+
+def _trust(context: Context) -> dict[str, Any]:
+    """Whom to trust, and the certificate to show, as urllib3 takes them."""
+    found: dict[str, Any] = {}
+    for what, path, option in (
+        ("file of trusted authorities", context.ca_file, "ca_certs"),
+        ("client certificate", context.client_cert, "cert_file"),
+        ("client certificate's key", context.client_key, "key_file"),
+    ):
+        if path and not os.path.exists(path):
+            raise CliError(Exit.FAILED, f"The {what} {path} is not there.")
+        if path:
+            found[option] = path
+    if context.insecure and context.server.startswith("https:"):
+        say(
+            f"Warning: the certificate of {context.server} is not checked: anybody on the way can read and change this."
+        )
+        found |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
+        found.pop("ca_certs", None)
+    return found
 
 
 def _proxy(server: str) -> str:

@@ -1,35 +1,16 @@
-"""Statements of the engine's hot path, written by hand: PostgreSQL plans each once a connection, not at every call."""
+"""Rows read by statements of the engine's hot path, written by hand (`core.sql`)."""
 
-import sys
-from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import orjson
-import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import JSONField, Model
 
-Row = tuple[Any, ...]
+from core.sql import Row, run
+
+__all__ = ["Row", "columns", "instance", "run", "width"]
 M = TypeVar("M", bound=Model)
-
-
-def run(statement: str, params: Sequence[Any] | Mapping[str, Any] = (), *, prepare: bool = True) -> list[Row]:
-    """The rows that a statement answers, if any.
-
-    On Django's connection and in its transaction, past Django's cursor, which can't prepare. Where somebody counts or
-    wraps queries (tests, debugging), through it.
-    """
-    connection.ensure_connection()
-    if connection.queries_logged or connection.execute_wrappers:
-        with connection.cursor() as watched:
-            watched.execute(statement, params)
-            return watched.fetchall() if watched.description else []
-    raw: Any = connection.connection
-    raw.prepare_threshold = sys.maxsize  # Django turns preparing off; now only what asks for it is prepared
-    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
-        cursor.execute(statement, params, prepare=prepare)
-        return cursor.fetchall() if cursor.description else []
 
 
 @cache

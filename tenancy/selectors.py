@@ -5,8 +5,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
+from core import sql
 from core.actor import Actor, Grant, Level
 from tenancy.models import RoleName
 from tenancy.roles import GRANTS, OWN_ONLY
@@ -38,12 +37,10 @@ def actor_of_user(user_id: UUID, *, address: str = "", request_id: str = "") -> 
 
 
 def _actor(query: str, pk: UUID, session_id: UUID | None, address: str, request_id: str) -> Actor | None:
-    with connection.cursor() as cursor:
-        cursor.execute(query, [pk])
-        row = cursor.fetchone()
-    if row is None:
+    found = sql.run(query, [pk])
+    if not found:
         return None
-    user_id, name, organization_id, bindings = row
+    user_id, name, organization_id, bindings = found[0]
     return Actor(
         user_id=user_id,
         name=name,

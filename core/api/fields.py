@@ -3,6 +3,7 @@
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from core.actions import Actions
 from core.rights import Right
@@ -72,8 +73,19 @@ class Shape(serializers.Serializer[Any]):
     """The base of all shapes. Unknown fields are refused at every depth, by name."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict):
-            unknown = {str(name): ["There is no such field here."] for name in data if name not in self.fields}
-            if unknown:
-                raise serializers.ValidationError(unknown, code="unknown_field")
-        return super().to_internal_value(data)
+        """What is unknown and what is wrong are told together: nobody mends a body error by error."""
+        names = data if isinstance(data, dict) else ()
+        unknown = {
+            str(name): [ErrorDetail("There is no such field here.", "unknown_field")]
+            for name in names
+            if name not in self.fields
+        }
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if not unknown:
+                raise
+            raise serializers.ValidationError({**error.detail, **unknown}) from None  # type: ignore[dict-item]
+        if unknown:
+            raise serializers.ValidationError(unknown)
+        return value

@@ -24,7 +24,7 @@ PARTS: dict[str, dict[str, str]] = {
     "latency": {"OVIM_SANDBOX_PACE": "fast"},  # so that each VM runs and goes soon; the engine does not see it
     "rate": {"OVIM_SANDBOX_CONTROLLERS": "off"},
 }
-WITHOUT_GROUND = ("demo",)
+WITHOUT_GROUND = ("demo", "cli")
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ def test_formats_for_programs(root, web):
     (row,) = json.loads(root.ok("get", "vms", "-o", "json"))["items"]
     assert row["id"] == str(web.pk)
     one = json.loads(root.ok("get", "vm", "web", "-o", "json"))
-    assert one["name"] == "web"
+    assert (one["kind"], one["name"], one["disks"][0]["size_gib"]) == ("vm", "web", 4)
     assert yaml.safe_load(root.ok("get", "vm", "web", "-o", "yaml")) == one
     assert root.ok("get", "vms", "-o", "name") == "dev/web\n"
 

@@ -125,8 +125,12 @@ def test_several_servers(bob, server):
     assert bob.ok("--context", host, "get", "vdcs", "-o", "name") == "acme/dev\n"
     bob.ok("config", "use-context", host)
     assert bob.ok("get", "vdcs", "-o", "name") == "acme/dev\n"
-    listed = bob.ok("config", "get-contexts").splitlines()
-    assert listed == [f"* {host}   {server}   bob", f"  other   {server}   charlie"]
+    listed = [line.split() for line in bob.ok("config", "get-contexts").splitlines()]
+    assert listed == [
+        ["NAME", "SERVER", "USER", "ORG", "VDC"],
+        ["*", host, server, "bob"],
+        ["other", server, "charlie"],
+    ]
     assert "There is no context 'nope'" in bob.refused(3, "config", "use-context", "nope")
     bob.ok("config", "delete-context", host)
     assert "not signed in" in bob.refused(4, "get", "vms")

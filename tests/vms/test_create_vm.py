@@ -167,6 +167,13 @@ def test_bad_input_is_refused_by_field_and_rule(post, settings, case):
     nothing_was_made()
 
 
+def test_everything_that_is_wrong_is_told_at_once(post):
+    answer = post(colour="red", name="Web", memory="1500M")
+    assert answer.status_code == 422
+    told = {(error["field"], error["rule"]) for error in answer.json()["errors"]}
+    assert told == {("colour", "unknown_field"), ("name", "dns_label"), ("memory", "quantity")}
+
+
 def test_bad_cloud_init_names_its_line(post):
     message = post(user_data="#cloud-config\nusers:\n  - name: a\n bad: b\n").json()["errors"][0]["message"]
     assert "line 4" in message

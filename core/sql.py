@@ -1,0 +1,36 @@
+"""Statements of hot paths: PostgreSQL plans each once a connection, not at every call."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+Row = tuple[Any, ...]
+
+
+def run(statement: str, params: Sequence[Any] | Mapping[str, Any] = (), *, prepare: bool = True) -> list[Row]:
+    """The rows that a statement answers, if any.
+
+    On Django's connection and in its transaction, past Django's cursor, which can't prepare. Where somebody counts or
+    wraps queries (tests, debugging), through it.
+    """
+    connection.ensure_connection()
+    if connection.queries_logged or connection.execute_wrappers:
+        with connection.cursor() as watched:
+            watched.execute(statement, params)
+            return watched.fetchall() if watched.description else []
+    raw: Any = connection.connection
+    raw.prepare_threshold = sys.maxsize  # Django turns preparing off; now only what asks for it is prepared
+    with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
+        cursor.execute(statement, params, prepare=prepare)
+        return cursor.fetchall() if cursor.description else []
+
+
+def inlined(statement: str, params: Sequence[Any]) -> str:
+    """The statement with these parameters written into it, for constants that a prepared statement could not type."""
+    connection.ensure_connection()
+    raw: Any = connection.connection
+    text = psycopg.ClientCursor(raw).mogrify(statement, params) if params else statement
+    return str(text).replace("%", "%%")

@@ -90,6 +90,7 @@ def end(groups: Iterable[int]) -> None:
 def _guard(reader: int) -> None:
     """In the forked process: remember groups until the pipe closes, then end them."""
     os.setsid()
+    signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from ovim_site.supervisor.console import Merged, complain, say, summary
 from ovim_site.supervisor.demo import Scenario
 from ovim_site.supervisor.groups import end_leftovers
 from ovim_site.supervisor.postgres import Postgres, remove_moved
-from ovim_site.supervisor.process import SupervisorError
+from ovim_site.supervisor.process import SupervisorError, full_disk
 from ovim_site.supervisor.reload import Changes, Reload
 from ovim_site.supervisor.runner import TICK, PartFailed, StopRequested, Supervisor
 from ovim_site.supervisor.site import ROOT, Site, read_site
@@ -27,6 +28,7 @@ from ovim_site.supervisor.var import Var
 
 # `make dev`: templates and static files are read anew at each request.
 _FRESH = {"OVIM_FRESH_FILES": "true"}
+LEAST_MIB = 200  # an empty database, its log of changes and our own logs
 INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 
@@ -43,6 +45,11 @@ def main(arguments: Sequence[str]) -> int:
         return clean(asked.var) if asked.verb == "clean" else serve(asked)
     except SupervisorError as error:
         complain(str(error))
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        complain(f"{error.filename or asked.var}: the disk is full. Make room, or give another folder with --var.")
         return 1
     except KeyboardInterrupt:  # before or after the supervisor listens for it
         return INTERRUPTED
@@ -68,6 +75,8 @@ def serve(asked: argparse.Namespace) -> int:
 
 def _prepare(var: Var, extra: Mapping[str, str]) -> Site:
     end_leftovers(var)
+    if full := full_disk(var.folder, LEAST_MIB):
+        raise SupervisorError(f"{full} Make room, or give another folder with --var.")
     var.rotate_logs()
     return read_site(var, {**extra, **os.environ})
 

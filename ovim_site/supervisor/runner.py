@@ -13,11 +13,12 @@ from typing import Any
 from ovim_site.supervisor.control import Answer, Control, Request
 from ovim_site.supervisor.groups import Groups
 from ovim_site.supervisor.parts import Part, Stages
-from ovim_site.supervisor.process import SupervisorError, kill_group, last_lines, spawn
+from ovim_site.supervisor.process import SupervisorError, full_disk, kill_group, last_lines, spawn
 from ovim_site.supervisor.var import Var
 from ovim_site.supervisor.wake import Wake
 
 TICK = 0.05
+FULL_MIB = 16  # less than this left explains why a part died
 CALM_TICK = 1.0  # when all is well only news wakes us
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 CALM_SECONDS = 60.0  # a part that ran this long is not in a crash loop
@@ -75,7 +76,7 @@ class Supervisor:
         self._var = var
         self._stages = stages
         self._say = say
-        self._groups = Groups(var)
+        self._groups = Groups(var, say)
         self._running: list[_Running] = []
         self._signals = 0
         self._control: Control | None = None
@@ -202,12 +203,13 @@ class Supervisor:
         running.began, running.since = time.monotonic(), time.time()
         try:
             launch = running.part.prepare()
-        except SupervisorError as error:
+            running.process = spawn(launch, log=running.log, death_signal=running.part.death_signal)
+        except (SupervisorError, OSError) as error:
+            told = f"{running.part.name} can't be started: {error}{self._full()}"
             if starting:
-                raise
-            self._again(running, f"{running.part.name} can't be restarted: {error}")
+                raise PartFailed(running.part.name, told) from None
+            self._again(running, told)
             return
-        running.process = spawn(launch, log=running.log, death_signal=running.part.death_signal)
         self._groups.add(running.process.pid)
 
     def _is_ready(self, running: _Running) -> None:
@@ -243,7 +245,12 @@ class Supervisor:
 
     def _story(self, running: _Running, what: str) -> str:
         tail = "".join(f"\n  | {line}" for line in last_lines(running.log).splitlines())
-        return f"{running.part.name} {what}; the end of {running.log}:{tail or ' (empty)'}"
+        return f"{running.part.name} {what}; the end of {running.log}:{tail or ' (empty)'}{self._full()}"
+
+    def _full(self) -> str:
+        """The cause that no log can tell of: it could not be written."""
+        full = full_disk(self._var.folder, FULL_MIB)
+        return f"\n  {full}" if full else ""
 
     def _stop_together(self, stage: Sequence[_Running], patient: int) -> None:
         began = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -72,12 +73,11 @@ class Inbox:
         self.closed = True
         self._woken.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Until there is something, at most so long."""
-        try:
+    async def wait(self, seconds: float) -> bool:
+        """Until there is something, at most so long. False: it was closed."""
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), seconds)
-        except TimeoutError:
-            return
+        return not self.closed
 
     def take(self) -> tuple[list[str], list[Change]]:
         self._woken.clear()

@@ -94,7 +94,7 @@ def _fill(vdc: Vdc) -> None:
         [
             ObservedObject(
                 cluster=cluster, group=item.group, kind=item.kind, namespace=item.namespace, name=item.name,
-                uid=item.uid, resource_version=1, body={"metadata": {"name": item.name}},
+                uid=str(item.uid), resource_version=1, body={"metadata": {"name": item.name}},
             )
             for item in items
         ],

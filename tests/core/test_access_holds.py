@@ -1,6 +1,7 @@
 """One decision, two ways to it: asked of the database, and of a row that was read already."""
 
 import itertools
+from typing import Any
 
 import pytest
 from django.db.models import Q
@@ -23,7 +24,8 @@ def test_both_ways_agree_for_everybody_on_every_row():
     for number, vdc in enumerate(vdcs):
         a_vm(vdc, f"somebodys-{number}")
     answers = set()
-    for model, actor, right in itertools.product((VirtualMachine, Vdc, Organization), people, Right):
+    models: tuple[Any, ...] = (VirtualMachine, Vdc, Organization)
+    for model, actor, right in itertools.product(models, people, Right):
         scope = model.scope
         paths = [path for path in (scope.organization, scope.vdc, scope.owner) if path is not None]
         where = access.predicate(actor, scope, right)

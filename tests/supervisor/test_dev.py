@@ -12,8 +12,10 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import watchfiles
 
 from ovim_site.supervisor import reload
 from ovim_site.supervisor.reload import mistakes, parts_of
@@ -30,9 +32,9 @@ def place() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def page(run: Start) -> str:
-    url = json.loads((run.var / "ports.json").read_text())["web"]
-    with urllib.request.urlopen(f"http://127.0.0.1:{url}/sign-in", timeout=10) as answer:
+def page(run: Start, path: str = "sign-in/") -> str:
+    port = json.loads((run.var / "ports.json").read_text())["web"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
         return str(answer.read().decode())
 
 
@@ -71,10 +73,14 @@ def test_a_change_restarts_what_runs_it_and_a_mistake_is_shown(place: Path) -> N
 
         template = next(copy.glob("templates/**/sign_in.html"))
         assert "A word of today" not in page(run)
-        template.write_text(
-            template.read_text().replace("{% block content %}", "{% block content %}A word of today", 1)
-        )
+        template.write_text(template.read_text().replace("<h1>Sign in", "<h1>A word of today. Sign in", 1))
         assert "A word of today" in page(run)
+        style = next((copy / "static").rglob("*.css"))
+        path = f"static/{style.relative_to(copy / 'static')}"
+        assert "/* longer than before */" not in page(run, path)
+        with style.open("a") as file:
+            file.write("/* longer than before */")
+        assert page(run, path).endswith("/* longer than before */")
         assert run.parts()["web"]["pid"] == second["web"]["pid"]
         log = (run.var / "log/web.log").read_text().splitlines()[-1]
         run.wait_for(f"| {log}")
@@ -103,15 +109,15 @@ def test_a_deleted_file_is_no_mistake_and_a_broken_one_is_told_with_its_line(tmp
 def test_where_the_system_tells_of_no_change_it_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when a machine has no watches left: watchfiles' own polling, said so once."""
     tried: list[bool | None] = []
-    watch = reload.watchfiles.watch
+    watch: Any = watchfiles.watch
 
     def refusing(*paths: Path, force_polling: bool | None, **more: object) -> object:
         tried.append(force_polling)
         if not force_polling:
             raise OSError("OS file watch limit reached")
-        return watch(*paths, force_polling=True, **{**more, "poll_delay_ms": 50})  # type: ignore[arg-type]
+        return watch(*paths, force_polling=True, **{**more, "poll_delay_ms": 50})
 
-    monkeypatch.setattr(reload.watchfiles, "watch", refusing)
+    monkeypatch.setattr(watchfiles, "watch", refusing)
     monkeypatch.setattr(reload, "code_folders", lambda: [tmp_path])
     (tmp_path / "log").mkdir()
     said: list[str] = []

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from typing import ParamSpec, TypeVar
 from uuid import UUID
@@ -77,7 +78,7 @@ class Viewer:
     told: dict[tuple[str, str], bool] = field(default_factory=dict)
     _where: dict[str, Q | None] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def rights_mark(self) -> str:
         """Stands for what he may see: who comes back with other rights has not heard all that he may hear now."""
         told = sorted(

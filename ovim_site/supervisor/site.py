@@ -97,7 +97,7 @@ class Site:
             return ()
         port = self.ports["sandbox"]
         self.kubeconfig.parent.mkdir(exist_ok=True)
-        arguments = ("--port", str(port), "--token", self.sandbox_token)
+        arguments = ("--port", str(port), f"--token={self.sandbox_token}")  # it may begin with a dash
         folder = self.var.folder / "sandbox"
         # TLS, because kubectl sends no token over plain HTTP.
         folders = ("--data", str(folder), "--tls", str(folder / "tls"), "--kubeconfig", str(self.kubeconfig))

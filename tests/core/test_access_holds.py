@@ -28,7 +28,7 @@ def test_both_ways_agree_for_everybody_on_every_row():
     for model, actor, right in itertools.product(models, people, Right):
         scope = model.scope
         paths = [path for path in (scope.organization, scope.vdc, scope.owner) if path is not None]
-        where = access.predicate(actor, scope, right)
+        where = access.reach(actor, model, right)
         seen = set(access.visible(actor, model.objects.all(), right).values_list("pk", flat=True))
         for pk, *values in model.objects.values_list("pk", *paths):
             held = access.holds(where, dict(zip(paths, values, strict=True)))

@@ -5,6 +5,7 @@ import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
@@ -159,7 +160,13 @@ def test_a_change_is_looked_up_once_however_many_listen(live_db, monkeypatch):
     alice, charlie = (_actor(name) for name in ("alice", "charlie"))
     viewers = [Viewer(uuid4(), actor) for actor in (alice, charlie) for _ in range(25)]
     looked: list[list[tuple[str, str]]] = []
-    monkeypatch.setattr(viewer, "_places", lambda keys, read=viewer._places: looked.append([*keys]) or read(keys))
+    read = viewer._places
+
+    def counted(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], viewer.Place]:
+        looked.append([*keys])
+        return read(keys)
+
+    monkeypatch.setattr(viewer, "_places", counted)
 
     async def listen() -> list[list[Change]]:
         places = Places()

@@ -8,7 +8,7 @@ VAR ?= var
 T ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-run demo dev test check check-django bench schema migrations lock clean
+.PHONY: help install install-run demo dev status restart test check check-django bench schema migrations lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,8 +29,14 @@ node_modules/.installed: $(wildcard package.json package-lock.json) bin/sprite c
 demo: install-run ## start everything here and make a virtual machine (EXIT=1: end once it runs; VAR=folder)
 	@$(PY) -m ovim_site.supervisor demo --var "$(VAR)" $(if $(filter-out 0,$(EXIT)),--exit)
 
-dev: install-run ## start everything here, with all logs on the screen
+dev: install-run ## start everything here with all logs on the screen; changed code is restarted
 	@$(PY) -m ovim_site.supervisor dev --var "$(VAR)"
+
+status: ## each part of what runs: since when, restarts, last line of its log
+	@$(PY) -m ovim_site.supervisor status --var "$(VAR)"
+
+restart: ## restart parts of what runs (P="worker live")
+	@$(PY) -m ovim_site.supervisor restart $(P) --var "$(VAR)"
 
 test: install ## all tests (T=path or T="-k words": some of them)
 	$(PY) -m pytest -n 2 --dist worksteal $(T)

@@ -3,7 +3,7 @@
 The decision itself is `settings.OVIM_ACCESS_DECIDER` (tenancy), so that core stands below it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
@@ -53,6 +53,34 @@ def reach(actor: Actor, model: type[Model], right: Right) -> Q | None:
     """The predicate behind `visible`: an empty one means all rows, None means none."""
     scope: Scope = model.scope  # type: ignore[attr-defined]  # a model without scope fails here, loudly
     return _decider()(actor, scope, right)
+
+
+def holds(where: Q | None, values: Mapping[str, object]) -> bool:
+    """What `reach` says, of a row that was read already: `values` has its scope's paths. One row, many who ask."""
+    return where is not None and (not where or _matches(where, values))
+
+
+def _matches(where: Q, values: Mapping[str, object]) -> bool:
+    found = (
+        _matches(child, values) if isinstance(child, Q) else _compares(str(child[0]), child[1], values)
+        for child in where.children
+        if isinstance(child, Q | tuple)
+    )
+    if where.connector == Q.XOR or any(not isinstance(child, Q | tuple) for child in where.children):
+        raise ValueError(f"an access decision must be a plain and-or of comparisons: {where}")
+    return (all(found) if where.connector == Q.AND else any(found)) is not where.negated
+
+
+def _compares(lookup: str, wanted: object, values: Mapping[str, object]) -> bool:
+    """What a decision may ask of a path; a path that was not read is a fault, not a no."""
+    if lookup in values:
+        return wanted is not None and values[lookup] == wanted
+    path, _, how = lookup.rpartition("__")
+    if how == "in" and isinstance(wanted, list):
+        return values[path] in wanted
+    if how == "isnull":
+        return (values[path] is None) is wanted
+    raise ValueError(f"an access decision asks {lookup}, which can only be told by the database")
 
 
 def get(actor: Actor, rows: QuerySet[R], pk: UUID | str, right: Right) -> R:

@@ -34,6 +34,7 @@ class Environment:
     rate_limit_user: int
     rate_limit_address: int
     debug: bool
+    fresh_files: bool
 
 
 def read(environ: Mapping[str, str]) -> Environment:
@@ -60,6 +61,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         rate_limit_user=_whole(environ, "OVIM_RATE_LIMIT_USER", 3000, least=0, most=10_000_000),
         rate_limit_address=_whole(environ, "OVIM_RATE_LIMIT_ADDRESS", 300, least=0, most=10_000_000),
         debug=_flag(environ, "OVIM_DEBUG"),
+        fresh_files=_flag(environ, "OVIM_FRESH_FILES"),
     )
 
 

@@ -82,12 +82,15 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else Non
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
+# While somebody works on them (`make dev`) no template is kept in memory.
+_LOADERS = ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"]
+_KEPT = _LOADERS if ENV.fresh_files else [("django.template.loaders.cached.Loader", _LOADERS)]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [("template_partials.loader.Loader", _KEPT)],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.messages.context_processors.messages",
@@ -114,6 +117,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = not SECURE
+WHITENOISE_AUTOREFRESH = ENV.fresh_files
 
 USE_TZ = True
 TIME_ZONE = "UTC"

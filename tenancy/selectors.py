@@ -1,6 +1,6 @@
 """Reads: who is asking."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -23,12 +23,19 @@ FROM tenancy_user u LEFT JOIN tenancy_organization home ON home.id = u.organizat
 _ALIVE = "u.is_active AND (u.organization_id IS NULL OR home.enabled)"
 _OF_SESSION = f"""{_ACTOR} JOIN tenancy_session s ON s.user_id = u.id
 WHERE s.id = %s AND s.revoked_at IS NULL AND s.expires_at > now() AND {_ALIVE}"""
+# The same of many sessions, each row led by its session.
+_OF_SESSIONS = _OF_SESSION.replace("SELECT", "SELECT s.id,", 1).replace("s.id = %s", "s.id = ANY(%s)")
 _OF_USER = f"{_ACTOR} WHERE u.id = %s AND {_ALIVE}"
 
 
 def actor_of_session(session_id: UUID, *, address: str = "", request_id: str = "") -> Actor | None:
     """Who holds this session; None if it has ended, or the person or his organization is disabled."""
     return _actor(_OF_SESSION, session_id, session_id, address, request_id)
+
+
+def actors_of_sessions(session_ids: Collection[UUID]) -> dict[UUID, Actor]:
+    """Who holds each of these sessions, in one question; those that have ended are left out."""
+    return {pk: _made(row, pk, "", "") for pk, *row in sql.run(_OF_SESSIONS, [list(session_ids)])}
 
 
 def actor_of_user(user_id: UUID, *, address: str = "", request_id: str = "") -> Actor | None:
@@ -38,9 +45,11 @@ def actor_of_user(user_id: UUID, *, address: str = "", request_id: str = "") -> 
 
 def _actor(query: str, pk: UUID, session_id: UUID | None, address: str, request_id: str) -> Actor | None:
     found = sql.run(query, [pk])
-    if not found:
-        return None
-    user_id, name, organization_id, bindings = found[0]
+    return _made(found[0], session_id, address, request_id) if found else None
+
+
+def _made(row: Sequence[Any], session_id: UUID | None, address: str, request_id: str) -> Actor:
+    user_id, name, organization_id, bindings = row
     return Actor(
         user_id=user_id,
         name=name,

@@ -15,6 +15,7 @@ from ovim_site.live.inbox import Change, Inbox
 
 log = logging.getLogger(__name__)
 QUIET_SECONDS = 5.0  # so long nothing is heard before Redis is asked whether it is still there
+GATHER_SECONDS = 0.1  # changes of one moment go out together, to everybody: what they need is read once
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 KEPT = 2000  # changes, for those who come back after a moment
 
@@ -26,6 +27,7 @@ class Hub:
         self.inboxes: set[Inbox] = set()
         self.up = False
         self._url = url
+        self._gathered: list[Change] = []
         self._forget()
 
     def open(self, since: str = "") -> Inbox:
@@ -109,10 +111,18 @@ class Hub:
         except (TypeError, ValueError) as error:  # a newer OVIM beside us: what it says is fetched with the next resync
             log.warning("a change could not be read: %s", error)
             return
-        self._kept.append(change)
-        self._heard += 1
+        if not self._gathered:
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush)
+        self._gathered.append(change)
+
+    def _flush(self) -> None:
+        """In one go: a mark stands for what all inboxes have."""
+        gathered, self._gathered = self._gathered, []
+        self._kept.extend(gathered)
+        self._heard += len(gathered)
         for inbox in self.inboxes:
-            inbox.put(change)
+            for change in gathered:
+                inbox.put(change)
 
 
 class _Hashable(Inbox):

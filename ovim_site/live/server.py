@@ -6,6 +6,7 @@ Who comes back with the last event's id (Last-Event-ID, or `?since=`) hears `res
 """
 
 import asyncio
+import logging
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,17 +28,19 @@ from starlette.routing import Route
 from core.errors import DomainError, Throttled, Unauthenticated, Unavailable
 from ovim_site.errors import problem
 from ovim_site.live.hub import Hub
-from ovim_site.live.inbox import Inbox
-from ovim_site.live.viewer import Viewer, in_thread, session_of
-from tenancy.selectors import actor_of_session
+from ovim_site.live.inbox import Inbox, event
+from ovim_site.live.viewer import Places, Viewer, in_thread, session_of
+from tenancy.selectors import actor_of_session, actors_of_sessions
 
 HEARTBEAT_SECONDS = 15.0
 CHECK_SECONDS = 3.0  # how long a stream outlives its session, at most
-GATHER_SECONDS = 0.1  # changes of one moment go out together
 MOST_STREAMS = 16  # of one session: a stream a tab
 
+log = logging.getLogger(__name__)
 hub = Hub(settings.OVIM_REDIS_URL)
+places = Places()
 _open: Counter[Any] = Counter()
+_viewers: dict[Viewer, Inbox] = {}
 
 
 async def alive(request: Request) -> Response:
@@ -75,7 +78,7 @@ def _refused(error: DomainError) -> Response:
 async def _events(viewer: Viewer, since: str) -> AsyncIterator[bytes]:
     """Everything one stream says. It ends when the session ends or its rights change."""
     mark, _, rights = since.rpartition("-")
-    inbox = hub.open(mark if rights == viewer.rights_mark else "")
+    _viewers[viewer] = inbox = hub.open(mark if rights == viewer.rights_mark else "")
     _open[viewer.session_id] += 1
     try:
         yield b"retry: 2000\n\n"
@@ -83,6 +86,7 @@ async def _events(viewer: Viewer, since: str) -> AsyncIterator[bytes]:
             yield text
     finally:
         hub.inboxes.discard(inbox)
+        del _viewers[viewer]
         _open[viewer.session_id] -= 1
         if not _open[viewer.session_id]:
             del _open[viewer.session_id]
@@ -90,23 +94,18 @@ async def _events(viewer: Viewer, since: str) -> AsyncIterator[bytes]:
 
 async def _talk(viewer: Viewer, inbox: Inbox) -> AsyncIterator[bytes]:
     clock = asyncio.get_running_loop().time
-    said = checked = clock()
-    while not inbox.closed:
-        await inbox.wait(CHECK_SECONDS)
-        if clock() - checked >= CHECK_SECONDS:
-            if not await _same(viewer):
-                return
-            checked = clock()
+    said = clock()
+    while await inbox.wait(said + HEARTBEAT_SECONDS - clock()):
         signs, changes = inbox.take()
         mark = f"{hub.mark()}-{viewer.rights_mark}"  # at the same moment: all that is taken, and nothing after it
-        text = b"".join(_event(sign, {}) for sign in signs)
+        text = b"".join(event(sign, {}) for sign in signs)
         if changes:
             try:
-                heard = await viewer.may_hear(changes)
+                heard = await viewer.may_hear(changes, places)
             except DatabaseError:
-                text += _event("resync", {})
+                text += event("resync", {})
                 heard = []
-            text += b"".join(_event("change", change.told()) for change in heard)
+            text += b"".join(change.event for change in heard)
         if text:
             text = _marked(text, mark)
         elif clock() - said >= HEARTBEAT_SECONDS:
@@ -114,18 +113,23 @@ async def _talk(viewer: Viewer, inbox: Inbox) -> AsyncIterator[bytes]:
         if text:
             said = clock()
             yield text
-            await asyncio.sleep(GATHER_SECONDS)
 
 
-async def _same(viewer: Viewer) -> bool:
-    try:
-        return await viewer.still_the_same()
-    except DatabaseError:
-        return False  # nobody can say: the browser comes back and is asked who it is
-
-
-def _event(name: str, data: dict[str, object]) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(data))
+async def _check_sessions() -> None:
+    """Every few seconds, one question for all who listen: whoever has signed out or has other rights now is let go."""
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        listening = dict(_viewers)
+        if not listening:
+            continue
+        try:
+            actors = await in_thread(actors_of_sessions, {viewer.session_id for viewer in listening})
+        except Exception as error:  # nobody can say: the browsers come back and are asked who they are
+            log.warning("sessions could not be checked, all streams end: %s", error)
+            actors = {}
+        for viewer, inbox in listening.items():
+            if not viewer.is_still(actors.get(viewer.session_id)):
+                inbox.close()
 
 
 def _marked(text: bytes, mark: str) -> bytes:
@@ -137,10 +141,11 @@ def _marked(text: bytes, mark: str) -> bytes:
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
     _end_streams_on_signals()
-    listening = asyncio.create_task(hub.run())
+    tasks = [asyncio.create_task(hub.run()), asyncio.create_task(_check_sessions())]
     yield
     hub.close()
-    listening.cancel()
+    for task in tasks:
+        task.cancel()
 
 
 def _end_streams_on_signals() -> None:

@@ -3,15 +3,17 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import close_old_connections
+from django.db.models import Q
 from starlette.requests import Request
 
 from clusters import kinds
@@ -23,7 +25,6 @@ from ovim_site.live.inbox import Change
 from tenancy.access import covers
 from tenancy.api import tokens
 from tenancy.middleware import COOKIE_KEY
-from tenancy.selectors import actor_of_session
 
 # Which right a person needs to hear of a row of a kind. A kind that is not here is told to nobody.
 RIGHTS: Mapping[str, Right] = {
@@ -33,6 +34,7 @@ RIGHTS: Mapping[str, Right] = {
 }
 SEEN_SECONDS = 3.0  # so long a decision is trusted: what a revoked right still lets through
 MOST_SEEN = 5000
+Place = Mapping[str, object]  # a row's organization, VDC and owner, by the paths of its scope
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -67,15 +69,16 @@ def session_of(request: Request) -> UUID:
         raise Unauthenticated("Nobody is signed in.") from None
 
 
-@dataclass
+@dataclass(eq=False)
 class Viewer:
-    """One person at one stream. `seen`: (kind, id) → whether he may hear of it, and until when that stands."""
+    """One person at one stream. What he was told last of an object decides whether he hears that it is gone."""
 
     session_id: UUID
     actor: Actor
-    seen: dict[tuple[str, str], tuple[bool, float]] = field(default_factory=dict)
+    told: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _where: dict[str, Q | None] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def rights_mark(self) -> str:
         """Stands for what he may see: who comes back with other rights has not heard all that he may hear now."""
         told = sorted(
@@ -84,41 +87,74 @@ class Viewer:
         )
         return hashlib.sha256("\n".join([str(self.actor.user_id), *told]).encode()).hexdigest()[:12]
 
-    async def still_the_same(self) -> bool:
+    def is_still(self, actor: Actor | None) -> bool:
         """Signed in, with the rights he came with. Anything else ends the stream: the next one starts afresh."""
-        actor = await in_thread(actor_of_session, self.session_id)
         return actor is not None and frozenset(actor.grants) == frozenset(self.actor.grants)
 
-    async def may_hear(self, changes: Iterable[Change]) -> list[Change]:
-        now = time.monotonic()
-        asked: list[Change] = []
+    async def may_hear(self, changes: Sequence[Change], places: "Places") -> list[Change]:
+        found = await places.of([change for change in changes if not change.deleted])
         for change in changes:
-            known = self.seen.get(change.key)
             if change.deleted:
                 # The row is gone, nobody can be asked about it: what was decided last, or what an admin sees anyway.
-                self.seen[change.key] = ((known is not None and known[0]) or self._covers(change), now)
-            elif known is None or known[1] < now:
-                asked.append(change)
-        if asked:
-            found = await in_thread(_visible, self.actor, asked)
-            until = time.monotonic() + SEEN_SECONDS
-            self.seen |= {change.key: (change.key in found, until) for change in asked}
-        told = [change for change in changes if self.seen[change.key][0]]
-        if len(self.seen) > MOST_SEEN:
-            self.seen = dict(list(self.seen.items())[-MOST_SEEN // 2 :])
-        return told
+                self.told[change.key] = self.told.get(change.key, False) or self._covers(change)
+            else:
+                self.told[change.key] = self._sees(change.kind, found[change.key])
+        heard = [change for change in changes if self.told[change.key]]
+        if len(self.told) > MOST_SEEN:
+            self.told = dict(list(self.told.items())[-MOST_SEEN // 2 :])
+        return heard
+
+    def _sees(self, kind: str, values: Place | None) -> bool:
+        if values is None:
+            return False
+        if kind not in self._where:
+            self._where[kind] = access.reach(self.actor, kinds.by_name(kind).rows(), RIGHTS[kind])
+        return access.holds(self._where[kind], values)
 
     def _covers(self, change: Change) -> bool:
         right = RIGHTS.get(change.kind)
         return right is not None and covers(self.actor, frozenset({right}), UUID(change.organization_id), None)
 
 
-def _visible(actor: Actor, changes: list[Change]) -> set[tuple[str, str]]:
+class Places:
+    """Where changed objects belong, read once for everybody: a change costs one question, however many listen."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[Place | None, float]] = {}
+        self._reading = asyncio.Lock()
+
+    async def of(self, changes: Sequence[Change]) -> dict[tuple[str, str], Place | None]:
+        """By key; None: there is no such row, or nobody may hear of its kind."""
+        keys = [change.key for change in changes]
+        async with self._reading:  # who waits here finds what the one before him has read
+            now = time.monotonic()
+            asked = [key for key in keys if key not in self._known or self._known[key][1] < now]
+            if asked:
+                found = await in_thread(_places, asked)
+                until = time.monotonic() + SEEN_SECONDS
+                self._known |= {key: (found.get(key), until) for key in asked}
+            answer = {key: self._known[key][0] for key in keys}
+            if len(self._known) > MOST_SEEN:
+                self._known = {key: known for key, known in self._known.items() if known[1] >= now}
+        return answer
+
+
+def _scope(kind: str) -> access.Scope:
+    scope: access.Scope = kinds.by_name(kind).rows().scope  # type: ignore[attr-defined]  # whoever has a right here has it
+    return scope
+
+
+def _places(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Place]:
     """One question to the database for each kind."""
-    found: set[tuple[str, str]] = set()
-    for kind, right in RIGHTS.items():
-        ids = [change.id for change in changes if change.kind == kind]
-        if ids and actor.holds(right):
-            rows = kinds.by_name(kind).rows()._default_manager.filter(pk__in=ids)
-            found |= {(kind, str(pk)) for pk in access.visible(actor, rows, right).values_list("pk", flat=True)}
+    found: dict[tuple[str, str], Place] = {}
+    for kind in RIGHTS:
+        ids = [pk for name, pk in keys if name == kind]
+        if not ids:
+            continue
+        scope = _scope(kind)
+        paths = [path for path in (scope.organization, scope.vdc, scope.owner) if path is not None]
+        rows = kinds.by_name(kind).rows()._default_manager.filter(pk__in=ids)
+        found |= {
+            (kind, str(pk)): dict(zip(paths, values, strict=True)) for pk, *values in rows.values_list("pk", *paths)
+        }
     return found

@@ -1,27 +1,34 @@
-"""`python -m ovim_site.supervisor demo | dev | run | clean`: OVIM on one machine."""
+"""`python -m ovim_site.supervisor demo | dev | status | restart | run | clean`: OVIM on one machine."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ovim_site.supervisor import control
 from ovim_site.supervisor.console import Merged, complain, say, summary
 from ovim_site.supervisor.demo import Scenario
 from ovim_site.supervisor.groups import end_leftovers
 from ovim_site.supervisor.postgres import Postgres, remove_moved
-from ovim_site.supervisor.process import SupervisorError
-from ovim_site.supervisor.runner import StopRequested, Supervisor
+from ovim_site.supervisor.process import SupervisorError, full_disk
+from ovim_site.supervisor.reload import Changes, Reload
+from ovim_site.supervisor.runner import TICK, PartFailed, StopRequested, Supervisor
 from ovim_site.supervisor.site import ROOT, Site, read_site
 from ovim_site.supervisor.valkey import Valkey
 from ovim_site.supervisor.var import Var
 
+# `make dev`: templates and static files are read anew at each request.
+_FRESH = {"OVIM_FRESH_FILES": "true"}
+LEAST_MIB = 200  # an empty database, its log of changes and our own logs
 INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 
@@ -33,9 +40,16 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if asked.verb == "run":
             return run(asked.command[1:] if asked.command[:1] == ["--"] else asked.command)
+        if asked.verb in ("status", "restart"):
+            return command(asked)
         return clean(asked.var) if asked.verb == "clean" else serve(asked)
     except SupervisorError as error:
         complain(str(error))
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        complain(f"{error.filename or asked.var}: the disk is full. Make room, or give another folder with --var.")
         return 1
     except KeyboardInterrupt:  # before or after the supervisor listens for it
         return INTERRUPTED
@@ -45,10 +59,9 @@ def serve(asked: argparse.Namespace) -> int:
     var = Var(asked.var)
     var.open()
     try:
-        site = _prepare(var)
+        site = _prepare(var, _FRESH if asked.verb == "dev" else {})
         supervisor = Supervisor(var, site.stages(), say)
         try:
-            supervisor.start()
             status = _demo(site, supervisor, leave=asked.exit) if asked.verb == "demo" else _dev(site, supervisor)
         except StopRequested:
             status = INTERRUPTED
@@ -60,16 +73,19 @@ def serve(asked: argparse.Namespace) -> int:
     return status
 
 
-def _prepare(var: Var) -> Site:
+def _prepare(var: Var, extra: Mapping[str, str]) -> Site:
     end_leftovers(var)
+    if full := full_disk(var.folder, LEAST_MIB):
+        raise SupervisorError(f"{full} Make room, or give another folder with --var.")
     var.rotate_logs()
-    return read_site(var, os.environ)
+    return read_site(var, {**extra, **os.environ})
 
 
 def _demo(site: Site, supervisor: Supervisor, *, leave: bool) -> int:
+    supervisor.start()
     scenario = Scenario(site.web_url, site.sign_ins, say)
     scenario.start()
-    supervisor.keep(until=scenario.finished)
+    supervisor.keep(until=scenario.finished, pause=TICK)
     if scenario.failure:
         complain(scenario.failure)
         if leave:
@@ -83,17 +99,46 @@ def _demo(site: Site, supervisor: Supervisor, *, leave: bool) -> int:
 
 
 def _dev(site: Site, supervisor: Supervisor) -> int:
-    merged = Merged(site.var.log(part.name) for stage in site.stages() for part in stage)
-    say(summary(site))
-
-    def show() -> bool:
-        merged.pump()
-        return False
-
+    changes = Changes(site.var.folder / "log", supervisor.wake, say)
+    reload = Reload(changes, site.programs, say)
+    changes.start()
     try:
-        supervisor.keep(until=show)
-    except StopRequested:
+        _start_dev(site, supervisor, reload)
+        merged = Merged(site.var.log(part.name) for stage in site.stages() for part in stage)
+        say(summary(site))
+
+        def look() -> bool:
+            merged.pump()
+            reload.act(supervisor.restart)
+            return False
+
+        with contextlib.suppress(StopRequested):
+            supervisor.keep(until=look)
         merged.pump()
+    finally:
+        changes.stop()
+    return 0
+
+
+def _start_dev(site: Site, supervisor: Supervisor, reload: Reload) -> None:
+    """Code that does not start is no reason to end: it is being worked on."""
+    while True:
+        try:
+            supervisor.start()
+            return
+        except PartFailed as error:
+            if error.name not in (*site.programs, "migrate", "setup", "sandbox"):
+                raise
+            complain(f"{error}\nwaiting for a change of the code")
+            supervisor.stop()
+            supervisor.keep(until=reload.changed)
+
+
+def command(asked: argparse.Namespace) -> int:
+    """`status` and `restart`, answered by the supervisor that runs."""
+    request = {"verb": asked.verb, **({"parts": asked.parts} if asked.verb == "restart" else {})}
+    answer = control.ask(asked.var, request)
+    print(json.dumps(answer["parts"], indent=1) if asked.json else control.table(answer["parts"]))
     return 0
 
 
@@ -131,6 +176,10 @@ def _parser() -> argparse.ArgumentParser:
     leave = "end with status 0 once the virtual machine runs"
     verbs.choices["demo"].add_argument("--exit", action="store_true", help=leave)
     verbs.add_parser("clean", help="remove the data of earlier starts")
+    verbs.add_parser("status", help="show each part of what runs")
+    verbs.add_parser("restart", help="restart parts of what runs").add_argument("parts", nargs="+", metavar="part")
+    for name in ("status", "restart"):
+        verbs.choices[name].add_argument("--json", action="store_true", help="for programs")
     for verb in verbs.choices.values():
         verb.add_argument("--var", type=Path, default=ROOT / "var", help="the folder for data, logs and secrets")
     run_verb = verbs.add_parser("run", help="run a command with throw-away services")

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ovim_site.supervisor.process import kill_group, write_private
@@ -24,8 +24,9 @@ GRACE_SECONDS = 5.0
 class Groups:
     """The list of groups that run, kept in a file and told to the guard."""
 
-    def __init__(self, var: Var) -> None:
+    def __init__(self, var: Var, say: Callable[[str], None]) -> None:
         self._file = _list_in(var)
+        self._say = say
         self._running: dict[int, str] = {}
         self._guard: int | None = None
         self._pipe: int | None = None
@@ -59,7 +60,10 @@ class Groups:
         if self._pipe is not None:
             with contextlib.suppress(BrokenPipeError):  # the guard was killed: the next start has the list
                 os.write(self._pipe, line.encode())
-        write_private(self._file, json.dumps({"boot": _boot(), "groups": self._running}))
+        try:
+            write_private(self._file, json.dumps({"boot": _boot(), "groups": self._running}))
+        except OSError as error:  # a full disk: the kernel and the guard are nets enough to go on
+            self._say(f"{self._file} can't be written: {error.strerror}")
 
 
 def end_leftovers(var: Var) -> None:
@@ -90,6 +94,7 @@ def end(groups: Iterable[int]) -> None:
 def _guard(reader: int) -> None:
     """In the forked process: remember groups until the pipe closes, then end them."""
     os.setsid()
+    signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)

@@ -23,6 +23,7 @@ class Part:
     name: str
     prepare: Callable[[], Launch]
     ready: Check = lambda: True
+    address: str = ""  # where it listens, for people; empty: nowhere
     once: bool = False  # runs to its end (a migration) before the next stage starts
     stop_signal: int = signal.SIGTERM
     death_signal: int = signal.SIGKILL

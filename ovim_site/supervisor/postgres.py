@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -80,6 +81,7 @@ class Postgres:
         self.durable = durable
         self.log = log or self.folder / "postgres.log"
         self.account: Account | None = None
+        self.settings = SETTINGS | ({} if durable else FAST_AND_LOSABLE)
         self._fixed_port = port
         self._passwords = dict(passwords) if passwords else {}
         self._port = port or 0
@@ -143,6 +145,7 @@ class Postgres:
         self._take_lock()
         self._settle()
         self._load_passwords()
+        self._check_version()
         self._end_leftover()
         mark = self.cluster / "ready"
         fingerprint = hashlib.sha256(json.dumps(self._passwords, sort_keys=True).encode()).hexdigest()
@@ -248,6 +251,21 @@ class Postgres:
 
     # ---- what was there before
 
+    def _check_version(self) -> None:
+        """Data can be used by the major version that wrote it only; PostgreSQL's own words don't say what to do."""
+        try:
+            wrote = (self.data / "PG_VERSION").read_text().strip()
+        except OSError:
+            return  # new, or initdb was killed: it will be made
+        have = re.search(r"\d+", run(self._launch("postgres", "--version"))[1])
+        if have is None or wrote == have.group():
+            return
+        raise SupervisorError(
+            f"The data in {self.data} were written by PostgreSQL {wrote} and this OVIM brings PostgreSQL "
+            f"{have.group()}: start it with the OVIM that wrote it and take a pg_dump there, or begin anew with "
+            "`make clean`. Nothing was changed."
+        )
+
     def _end_leftover(self) -> None:
         """After kill -9 of everything: end a server that still runs on our data, drop a lock file that lies.
 
@@ -315,8 +333,7 @@ class Postgres:
 
     @property
     def _settings(self) -> list[str]:
-        settings = SETTINGS if self.durable else SETTINGS | FAST_AND_LOSABLE
-        return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
 
     def _url(self, role: str) -> str:
         return f"postgresql://{role}:{quote(self._passwords[role], safe='')}@127.0.0.1:{self._port}/{DATABASE}"

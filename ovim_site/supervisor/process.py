@@ -7,6 +7,7 @@ import ctypes
 import os
 import pwd
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -168,9 +169,22 @@ def is_free(port: int) -> bool:
 def write_private(path: Path, text: str) -> None:
     """Replace a file in one step; nobody else can read it at any moment."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        out.write(text)
-    fresh.replace(path)
+    try:
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+            out.write(text)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def full_disk(folder: Path, least_mib: int) -> str:
+    """A sentence when less than that is left where the folder is, else nothing."""
+    usage = shutil.disk_usage(folder)
+    free, size = usage.free >> 20, usage.total >> 20
+    if free >= least_mib:
+        return ""
+    return f"The disk that {folder} is on is full: {free} MiB of {size} MiB are free, at least {least_mib} are needed."
 
 
 def open_log(log: Path) -> BinaryIO:

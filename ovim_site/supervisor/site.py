@@ -70,29 +70,40 @@ class Site:
             self._programs(),
         )
 
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The parts that run OVIM's own code, by name."""
+        return tuple(part.name for part in self._programs())
+
     def _services(self) -> tuple[Part, ...]:
         parts: list[Part] = []
         if self.postgres:
             # SIGINT also when we are killed: the data is closed properly.
             stop = self.postgres.stop_signal
             server = self.postgres
-            parts.append(Part("postgres", server.prepare, server.is_ready, stop_signal=stop, death_signal=stop))
+            address = self._at("postgres")
+            parts.append(
+                Part("postgres", server.prepare, server.is_ready, address, stop_signal=stop, death_signal=stop)
+            )
         if self.valkey:
-            parts.append(Part("valkey", self.valkey.prepare, self.valkey.is_ready))
+            parts.append(Part("valkey", self.valkey.prepare, self.valkey.is_ready, self._at("valkey")))
         return tuple(parts)
+
+    def _at(self, name: str) -> str:
+        return f"{LOOPBACK}:{self.ports[name]}"
 
     def _sandbox(self) -> tuple[Part, ...]:
         if not self.sandbox_token:
             return ()
         port = self.ports["sandbox"]
         self.kubeconfig.parent.mkdir(exist_ok=True)
-        arguments = ("--port", str(port), "--token", self.sandbox_token)
+        arguments = ("--port", str(port), f"--token={self.sandbox_token}")  # it may begin with a dash
         folder = self.var.folder / "sandbox"
         # TLS, because kubectl sends no token over plain HTTP.
         folders = ("--data", str(folder), "--tls", str(folder / "tls"), "--kubeconfig", str(self.kubeconfig))
         images = ("--images", str(folder / "images"), "--images-port", str(self.ports["images"]))
         serve = ("-m", "clusters.sandbox", "serve", *arguments, *folders, *images)
-        return (self._python("sandbox", *serve, ready=listens(port)),)
+        return (self._python("sandbox", *serve, ready=listens(port), address=f"https://{self._at('sandbox')}"),)
 
     def _programs(self) -> tuple[Part, ...]:
         web, live = (("--host", LOOPBACK, "--port", str(self.ports[name])) for name in ("web", "live"))
@@ -101,17 +112,24 @@ class Site:
             self._python(
                 *("web", "-m", "granian", *GRANIAN, *web, "ovim_site.wsgi:application"),
                 ready=answers(f"{self.web_url}/healthz"),
+                address=self.web_url,
             ),
-            self._python("live", "-m", "uvicorn", *live, "ovim_site.live.app:app", ready=listens(self.ports["live"])),
+            self._python(
+                *("live", "-m", "uvicorn", *live, "ovim_site.live.app:app"),
+                ready=listens(self.ports["live"]),
+                address=f"http://{self._at('live')}",
+            ),
             self._python("worker", *CELERY, *WORKER, *slots, ready=says(self.var.log("worker"), " ready.")),
             self._python("images", *CELERY, *IMAGES),
             self._python("beat", *CELERY, *BEAT),
             self._python("watcher", "manage.py", "watch"),
         )
 
-    def _python(self, name: str, *arguments: str, ready: Check = lambda: True, once: bool = False) -> Part:
+    def _python(
+        self, name: str, *arguments: str, ready: Check = lambda: True, once: bool = False, address: str = ""
+    ) -> Part:
         launch = Launch((sys.executable, *arguments), env=self.environment, cwd=ROOT)
-        return Part(name, lambda: launch, ready, once=once)
+        return Part(name, lambda: launch, ready, address, once=once)
 
 
 def read_site(var: Var, outside: Mapping[str, str]) -> Site:

@@ -23,7 +23,8 @@ class Ground:
 
     site: Site
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, *, statements: bool = False, **environment: str) -> None:
+        self._statements = statements
         self._extra = environment
         self._stack = ExitStack()
 
@@ -37,6 +38,8 @@ class Ground:
         self.site = read_site(self.var, outside | self._extra)
         assert self.site.postgres is not None
         assert self.site.valkey is not None
+        if self._statements:
+            self.site.postgres.settings["log_statement"] = "all"
         self._stack.enter_context(self.site.postgres)
         self._stack.enter_context(self.site.valkey)
         os.environ |= self.site.environment

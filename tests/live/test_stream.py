@@ -1,9 +1,12 @@
 """The event stream: each hears of his own and of nothing else, and knows when he may have missed something."""
 
+import asyncio
 import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
+from uuid import uuid4
 
 import pytest
 import redis
@@ -11,7 +14,11 @@ from django.test import Client
 from django.utils import timezone
 
 from clusters import live as changes
+from ovim_site.live import viewer
+from ovim_site.live.inbox import Change
+from ovim_site.live.viewer import Places, Viewer
 from tenancy.models import RoleBinding
+from tenancy.selectors import actor_of_session, actors_of_sessions
 from tests.cast import PASSWORD, actor_of, make_person, session_of
 from tests.domain import a_vdc, a_vm, an_organization
 from tests.live.conftest import Listener, LiveServer
@@ -145,3 +152,36 @@ def _stream(live, **headers):
 def _actor(name):
     an_organization()
     return actor_of(make_person(name))
+
+
+def test_a_change_is_looked_up_once_however_many_listen(live_db, monkeypatch):
+    vms = [a_vm(a_vdc(f"v{number}"), f"vm-{number}") for number in range(3)]
+    heard = [Change("vm", str(vm.pk), 1, "Running", str(vm.organization_id), False) for vm in vms]
+    alice, charlie = (_actor(name) for name in ("alice", "charlie"))
+    viewers = [Viewer(uuid4(), actor) for actor in (alice, charlie) for _ in range(25)]
+    looked: list[list[tuple[str, str]]] = []
+    read = viewer._places
+
+    def counted(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], viewer.Place]:
+        looked.append([*keys])
+        return read(keys)
+
+    monkeypatch.setattr(viewer, "_places", counted)
+
+    async def listen() -> list[list[Change]]:
+        places = Places()
+        return await asyncio.gather(*(one.may_hear(heard, places) for one in viewers))
+
+    told = asyncio.run(listen())
+    assert told == [heard] * 25 + [[]] * 25
+    assert looked == [[change.key for change in heard]]
+
+
+def test_sessions_are_checked_in_one_question_by_the_rule_of_every_request(live_db, django_assert_num_queries):
+    sessions = [session_of(make_person(name)) for name in ("alice", "bob", "charlie", "nobody")]
+    type(sessions[1]).objects.filter(pk=sessions[1].pk).update(revoked_at=timezone.now())
+    type(sessions[2].user).objects.filter(pk=sessions[2].user_id).update(is_active=False)
+    with django_assert_num_queries(1):
+        found = actors_of_sessions({session.pk for session in sessions})
+    assert found == {session.pk: actor_of_session(session.pk) for session in (sessions[0], sessions[3])}
+    assert [actor_of_session(session.pk) for session in sessions[1:3]] == [None, None]

@@ -128,3 +128,11 @@ def test_a_folder_of_another_account_is_refused_with_a_sentence(open_folder: Pat
             os._exit(7 if "can't be written" in str(error) else 1)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_a_token_that_begins_with_a_dash_is_no_option(var: Var) -> None:
+    """One of 64 does."""
+    (var.folder / "secrets.json").write_text(json.dumps(var.secrets() | {"sandbox_token": "-minus"}))
+    site = read_site(var, {})
+    sandbox = next(part for stage in site.stages() for part in stage if part.name == "sandbox")
+    assert "--token=-minus" in sandbox.prepare().argv

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -81,7 +82,7 @@ def read(text: str, kind: type[Token]) -> Claims:
 
 
 @lru_cache(maxsize=4096)
-def _verified(text: str, kind: type[Token]) -> tuple[Claims, float]:
+def _verified(text: str, kind: Callable[[Any], Token]) -> tuple[Claims, float]:
     """A signature stays good: it is checked once. When the token ends is checked at each use, and so is its session."""
-    token = kind(text)  # type: ignore[arg-type]  # simplejwt's annotation says Token, it takes the text
+    token = kind(text)
     return Claims(UUID(str(token["sid"])), UUID(str(token["jti"]))), float(token["exp"])

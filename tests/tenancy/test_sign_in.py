@@ -214,7 +214,7 @@ def test_a_token_that_was_good_is_refused_once_it_has_expired(client, monkeypatc
     header = {"HTTP_AUTHORIZATION": f"Bearer {text}"}
     assert client.get("/api/v1/me", **header).status_code == 200
     late = time.time() + tokens.ACCESS_LIFETIME.total_seconds() + 1
-    monkeypatch.setattr(tokens.time, "time", lambda: late)
+    monkeypatch.setattr("tenancy.api.tokens.time.time", lambda: late)
     answer = client.get("/api/v1/me", **header)
     assert answer.status_code == 401
     assert "expired" in answer.json()["detail"]

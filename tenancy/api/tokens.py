@@ -70,7 +70,7 @@ def issue(session: Session) -> dict[str, Any]:
     return {"access": str(access), "refresh": str(refresh), "expires_in": int(ACCESS_LIFETIME.total_seconds())}
 
 
-def read(text: str, kind: type[Token]) -> Claims:
+def read(text: str, kind: Callable[[Any], Token]) -> Claims:
     """What a token says, if it is one of ours, of this kind, and still good."""
     try:
         claims, ends = _verified(text, kind)

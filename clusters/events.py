@@ -4,9 +4,11 @@ Events are many, and most are nobody's here: they stay out of the observed cache
 the object it is about is known (its own pod, say) is kept back for a while and asked about again.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import logging
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,8 @@ from clusters.apply import Owner, digest
 from clusters.happenings import Told, What
 from clusters.models import Reconciled
 from clusters.refs import ObjectKind
+
+log = logging.getLogger(__name__)
 
 EVENTS = ObjectKind("", "v1", "Event", "events", 9, watched=False)
 KEPT_BACK_SECONDS = 15.0
@@ -40,12 +44,16 @@ SELECT DISTINCT ON (up.start) up.start, i.owner_kind, i.owner_id FROM up
 
 @dataclass
 class Ear:
-    """What one cluster's watcher has heard of events: what it told already, and what it can't place yet."""
+    """What one cluster's watcher has heard of events: what it told already, and what it can't place yet.
+
+    `placed`: whose the objects are that events were about. The last word on a guest comes when its object is gone.
+    """
 
     cluster_id: UUID
     kept_back: dict[str, tuple[datetime, Mapping[str, Any]]] = field(default_factory=dict)
     known: dict[str, str] = field(default_factory=dict)  # uid → the version that was told
-    asked: datetime = datetime.min.replace(tzinfo=UTC)
+    placed: dict[UUID, Owner] = field(default_factory=dict)
+    asked: float = 0.0
 
     def hear(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Write down what is about ours: two statements for all, and none where there is nothing new."""
@@ -55,9 +63,9 @@ class Ear:
             if _about(event) is not None and self.known.get(meta["uid"]) != meta["resourceVersion"]:
                 since = self.kept_back.get(meta["uid"], (now, event))[0]
                 self.kept_back[meta["uid"]] = (since, event)
-        if not self.kept_back or (now - self.asked).total_seconds() < ASK_AGAIN_SECONDS:
+        if not self.kept_back or time.monotonic() - self.asked < ASK_AGAIN_SECONDS:
             return
-        self.asked = now
+        self.asked = time.monotonic()
         owners = self._owners({about for _, event in self.kept_back.values() if (about := _about(event))})
         rows = _rows(owners.values())
         found: dict[Owner, list[Mapping[str, Any]]] = {}
@@ -73,20 +81,30 @@ class Ear:
         self._tell(found, rows)
         if len(self.known) > MOST_KNOWN:
             self.known = dict(list(self.known.items())[-MOST_KNOWN // 2 :])
+        if len(self.placed) > MOST_KNOWN:
+            self.placed = dict(list(self.placed.items())[-MOST_KNOWN // 2 :])
 
     def _owners(self, uids: Collection[UUID]) -> dict[UUID, Owner]:
-        found = sql.run(OWNERS, {"uids": sorted(uids), "cluster": self.cluster_id}, prepare=False)
-        return {start: Owner(kind, pk) for start, kind, pk in found}
+        unknown = sorted(uid for uid in uids if uid not in self.placed)
+        if unknown:
+            found = sql.run(OWNERS, {"uids": unknown, "cluster": self.cluster_id}, prepare=False)
+            self.placed |= {start: Owner(kind, pk) for start, kind, pk in found}
+        return {uid: self.placed[uid] for uid in uids if uid in self.placed}
 
     def _tell(self, found: Mapping[Owner, list[Mapping[str, Any]]], rows: Mapping[Owner, Reconciled]) -> None:
         lines: list[dict[str, Any]] = []
         for owner, events in found.items():
-            told = sorted((_told(event) for event in events), key=lambda item: item.at)
+            told = sorted(_all_told(sorted(events, key=_version)), key=lambda item: item.at)
             lines += happenings.lines(owner.kind, rows[owner], told)
         news = happenings.record(lines, events=True)
         for owner, row in rows.items():
             if owner.id in news:
                 status.published(row)
+
+
+def _version(event: Mapping[str, Any]) -> int:
+    """Of one second's events, which came first."""
+    return int(event["metadata"]["resourceVersion"])
 
 
 def _about(event: Mapping[str, Any]) -> UUID | None:
@@ -106,6 +124,15 @@ def _rows(owners: Iterable[Owner]) -> dict[Owner, Reconciled]:
         for kind, ids in by_kind.items()
         for row in kinds.by_name(kind).rows()._default_manager.filter(pk__in=ids)
     }
+
+
+def _all_told(events: Iterable[Mapping[str, Any]]) -> Iterator[Told]:
+    """One that can't be read is left out: the watch goes on without it."""
+    for event in events:
+        try:
+            yield _told(event)
+        except (ValueError, TypeError, KeyError) as error:
+            log.warning("the event %s could not be read: %s", event["metadata"]["name"], error)
 
 
 def _told(event: Mapping[str, Any]) -> Told:
@@ -128,7 +155,7 @@ def _told(event: Mapping[str, Any]) -> Told:
         key=digest(["event", about["uid"], reason, happenings.gist(message)]),
         last_at=max(last, first),
         seen=now if now - first < timedelta(seconds=LATE_SECONDS) else first,
-        count=max(int(series.get("count") or event.get("count") or 1), 1),
+        count=min(max(int(series.get("count") or event.get("count") or 1), 1), 2**31 - 1),
     )
 
 

@@ -66,8 +66,8 @@ _VARIES = re.compile(r"N/A|\d+(\.\d+)*%?")
 
 
 def plain(text: str) -> str:
-    """A text that others wrote, without logins in its URLs, and not longer than anybody reads."""
-    return _LOGIN.sub(rf"\1{audit.MASK}@", text)[:LONGEST_TEXT]
+    """A text that others wrote: no logins in its URLs, no NUL, not longer than anybody reads."""
+    return _LOGIN.sub(rf"\1{audit.MASK}@", text.replace("\0", ""))[:LONGEST_TEXT]
 
 
 def gist(text: str) -> str:
@@ -210,9 +210,9 @@ def lines(kind: str, row: Reconciled, told: Sequence[Told]) -> list[dict[str, An
 
 
 def encoded(told: Iterable[Mapping[str, Any]]) -> str:
-    """For the statement's `told`: sorted, as locks are, and without the one character that JSON has and PostgreSQL not."""
+    """For the statement's `told`, sorted as locks are."""
     ordered = sorted(told, key=lambda line: (line["owner_kind"], str(line["owner_id"]), str(line["key"])))
-    return orjson.dumps(ordered).decode().replace("\\u0000", "")
+    return orjson.dumps(ordered).decode()
 
 
 def record(told: Sequence[Mapping[str, Any]], *, events: bool = False) -> set[UUID]:

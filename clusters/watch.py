@@ -56,8 +56,7 @@ class Batch:
 
     def add(self, event: "Event") -> None:
         if isinstance(event, Listed):
-            if event.kind != EVENTS:
-                self.listed.append(event)
+            self.listed.append(event)
             return
         deleted, live = event
         if live["kind"] == EVENTS.kind and live["apiVersion"] == EVENTS.api_version:
@@ -108,9 +107,8 @@ class KindWatch(threading.Thread):
         typed = [_typed(live, self.kind) for live in objects]
         for live in typed:
             self.watcher.hand_over((False, live))
-        self.watcher.hand_over(
-            Listed(self.kind, frozenset() if self.kind == EVENTS else frozenset(map(ref_of, typed)), int(version))
-        )
+        if self.kind != EVENTS:  # an event that is no longer listed is forgotten, not gone
+            self.watcher.hand_over(Listed(self.kind, frozenset(map(ref_of, typed)), int(version)))
         return version
 
     def _watch(self, version: str) -> None:

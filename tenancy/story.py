@@ -73,11 +73,13 @@ def write(verb: str, said: Said, *, ok: bool) -> str:
 def outcome(said: Said, words: Words) -> str:
     """The phase, if it is another now, and what else is another."""
     changes = said["changes"]
-    parts = [_PHASES.get(said["phase"], said["phase"])] if said["phase"] != said["was"] else []
+    phase = str(said["phase"])
+    word = _PHASES.get(phase, phase)
+    parts = [word] if phase != said["was"] else []
     parts += _changed(changes, words)
     if len(parts) < 2:
         parts += [part for item in changes if item["type"] == "Ready" and (part := _cause(item["message"]))]
-    return _sentence(parts or [_PHASES.get(said["phase"], said["phase"])])
+    return _sentence(parts or [word])
 
 
 def _changed(changes: list[Said], words: Words) -> Iterator[str]:

@@ -151,7 +151,7 @@ def _told(event: Mapping[str, Any]) -> Told:
         first,
         said,
         ok=event.get("type") != "Warning",
-        raw={**said, "type": event.get("type"), "source": source, "namespace": about.get("namespace", "")},
+        raw={"type": event.get("type"), "source": source, "namespace": about.get("namespace", "")},
         key=digest(["event", about["uid"], reason, happenings.gist(message)]),
         last_at=max(last, first),
         seen=now if now - first < timedelta(seconds=LATE_SECONDS) else first,

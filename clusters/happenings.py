@@ -54,7 +54,7 @@ class Told:
     said: Mapping[str, Any]
     ok: bool = True
     duration_ms: int | None = None
-    raw: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict)  # what `said` has not
     key: str | None = None
     last_at: datetime | None = None
     seen: datetime | None = None
@@ -96,7 +96,7 @@ def written(about: Written, answer: Any, began: float, ended: float, generation:
         said,
         ok=error is None,
         duration_ms=round((ended - began) * 1000),
-        raw={**said, "why": about.why, **({"status": error.status} if isinstance(error, KubeError) else {})},
+        raw={"why": about.why, **({"status": error.status} if isinstance(error, KubeError) else {})},
         key=digest(same),
     )
 
@@ -122,7 +122,6 @@ def outcome(row: Reconciled, values: Mapping[str, Any], now: datetime) -> Told |
         said,
         ok=ok,
         duration_ms=max(took, default=None),
-        raw={"phase": phase, "conditions": _masked(values["conditions"])},
         key=None if ok else digest(["outcome", same, row.generation, now.date().isoformat()]),
     )
 
@@ -146,10 +145,6 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return same and gist(one["message"]) == gist(other["message"])
 
 
-def _masked(conditions: Conditions) -> list[dict[str, Any]]:
-    return [{**item, "message": plain(item["message"])} for item in conditions]
-
-
 def gone(now: datetime) -> Told:
     """The row has been dropped: everything of it is confirmed gone."""
     return Told(What.OUTCOME, "Gone", now, {"phase": "Gone", "was": "", "changes": []})
@@ -166,12 +161,12 @@ _VALUES = ", ".join(f"t.{part.split()[0]}" for part in COLUMNS.split(", "))
 INSERT = f"INSERT INTO clusters_happening AS h ({NAMES}) SELECT {_VALUES} FROM"
 LINES = f"SELECT t.* FROM jsonb_to_recordset(%(told)s::jsonb) AS t({COLUMNS})"  # noqa: S608
 AGAIN = (
-    " ON CONFLICT (owner_kind, owner_id, key) DO UPDATE SET count = h.count + excluded.count, "
+    " ON CONFLICT (owner_id, key) WHERE key IS NOT NULL DO UPDATE SET count = h.count + excluded.count, "
     "last_at = excluded.last_at, duration_ms = excluded.duration_ms"
 )
 # The cluster counts its events itself, and a relist shows them all again: only what is later is more.
 LATER = (
-    " ON CONFLICT (owner_kind, owner_id, key) DO UPDATE SET "
+    " ON CONFLICT (owner_id, key) WHERE key IS NOT NULL DO UPDATE SET "
     "count = greatest(h.count + CASE WHEN excluded.last_at > h.last_at THEN 1 ELSE 0 END, excluded.count), "
     "last_at = greatest(h.last_at, excluded.last_at) WHERE h.last_at < excluded.last_at OR h.count < excluded.count"
 )
@@ -203,7 +198,7 @@ def lines(kind: str, row: Reconciled, told: Sequence[Told]) -> list[dict[str, An
             "duration_ms": item.duration_ms,
             "generation": row.generation,
             "said": item.said,
-            "raw": audit.masked(item.raw),
+            "raw": item.raw,
             "key": item.key,
         }
     return list(found.values())
@@ -243,9 +238,9 @@ def sweep() -> int:
 
 
 _TOO_MANY = """
-WITH told AS (SELECT DISTINCT owner_kind, owner_id FROM clusters_happening WHERE id > %(lately)s)
+WITH told AS (SELECT DISTINCT owner_id FROM clusters_happening WHERE id > %(lately)s)
 DELETE FROM clusters_happening WHERE id IN (
   SELECT old.id FROM told CROSS JOIN LATERAL (
-    SELECT id FROM clusters_happening h WHERE h.owner_kind = told.owner_kind AND h.owner_id = told.owner_id
+    SELECT id FROM clusters_happening h WHERE h.owner_id = told.owner_id
     ORDER BY id DESC OFFSET %(most)s) old LIMIT %(limit)s)
 """

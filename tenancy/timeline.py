@@ -17,7 +17,7 @@ from django.db.models import Model, Q, QuerySet
 from clusters import kinds
 from clusters.happenings import What
 from clusters.models import Happening, Placement
-from core import access
+from core import access, audit
 from core.actor import Actor
 from core.models import AuditEntry, Outcome
 from core.rights import Right
@@ -154,5 +154,5 @@ def _of_engine(item: Happening, words: Words) -> Entry:
         duration_ms=item.duration_ms,
         count=item.count,
         last_at=item.last_at,
-        raw=item.raw,
+        raw=audit.masked({**item.said, **item.raw}) or {},
     )

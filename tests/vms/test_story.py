@@ -101,7 +101,7 @@ def test_writes_have_durations_and_the_raw_text(told: Site):
     assert made.raw["why"] == "not there yet"
     imported = next(entry for entry in entries if "import 100 %" in entry.sentence)
     assert imported.duration_ms
-    assert "DiskReady" in {item["type"] for item in imported.raw["conditions"]}
+    assert "DiskReady" in {item["type"] for item in imported.raw["changes"]}
 
 
 def test_an_unchanged_look_tells_nothing(told: Site):

@@ -97,7 +97,7 @@ def written(about: Written, answer: Any, began: float, ended: float, generation:
         ok=error is None,
         duration_ms=round((ended - began) * 1000),
         raw={"why": about.why, **({"status": error.status} if isinstance(error, KubeError) else {})},
-        key=digest(same),
+        key=None if error is None and about.verb == "create" else digest(same),  # what is made is made once
     )
 
 

@@ -73,7 +73,7 @@ class Ear:
             about = _about(event)
             owner = owners.get(about) if about else None
             if owner in rows:
-                found.setdefault(owner, []).append(event)  # type: ignore[arg-type]  # None is no key of rows
+                found.setdefault(owner, []).append(event)
             elif (now - since).total_seconds() < KEPT_BACK_SECONDS and len(self.kept_back) < MOST_KEPT_BACK:
                 continue
             del self.kept_back[uid]

@@ -54,5 +54,5 @@ class HasTimeline:
         source = choice(query, "source", [str(item) for item in Source])
         wish = Wish(Source(source) if source else None, flag(query, "errors"), after, limit)
         entries, more = timeline(self.actor, self.row(pk), wish, self.words)
-        items: list[Any] = EntryOut(entries, many=True).data
+        items: Any = EntryOut(entries, many=True).data
         return Response({"items": items, "next": more})

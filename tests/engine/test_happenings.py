@@ -1,5 +1,6 @@
 """What the engine tells of a row: once, in order, in no statement of its own, and no more of it than anybody reads."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from clusters.conditions import Outcome, false
 from clusters.errors import KubeError
 from clusters.happenings import Told, What, Written, written
 from clusters.models import Cluster, Happening, WorkItem
+from clusters.reconcile import Situation
 from clusters.refs import Ref
 from core.ids import uuid7
 from tests.engine import driver
@@ -70,6 +72,10 @@ def test_a_thousand_refusals_are_two_lines(cluster: Cluster, book: Notebook, san
     assert Happening.objects.filter(owner_id=note.pk).count() <= 5
 
 
+def _always(outcome: Outcome) -> Callable[[Situation], Outcome]:
+    return lambda _situation: outcome
+
+
 def _error(refused: Happening) -> KubeError:
     return KubeError(422, refused.said["reason"], refused.said["message"])
 
@@ -80,8 +86,7 @@ def test_a_new_text_of_a_failure_is_told_and_how_far_it_is_not(
     note = driver.note(book, "n", text="x", parts=1)
     for message in ("root: 1.50%", "root: 12.10%", "root: N/A", "root: 404 Not Found", "root: 503 Unavailable"):
         outcome = Outcome("Failed", (false("Ready", "ImportFailed", message),))
-        recipe = kinds.recipe_of_notes(observe=lambda _situation, outcome=outcome: outcome)
-        monkeypatch.setattr(kinds, "NOTE_RECIPE", recipe)
+        monkeypatch.setattr(kinds, "NOTE_RECIPE", kinds.recipe_of_notes(observe=_always(outcome)))
         queue.request(note)
         driver.work(cluster)
     texts = [row.said["changes"][0]["message"] for row in Happening.objects.filter(what="outcome", owner_id=note.pk)]

@@ -38,14 +38,15 @@ class VdcViewSet(HasTimeline, ApiViewSet):
     statuses = {"destroy": 202}
     filters = {"organization": "organization_id", "cluster": "cluster_id", "name": "name", "phase": "phase"}
     search = ("name", "display_name")
-    parameters = TIMELINE_PARAMETERS | {
+    parameters = {
+        **TIMELINE_PARAMETERS,
         "destroy": {
             "cascade": Parameter({"type": "boolean"}, "what is in it goes first"),
             "strangers": Parameter(
                 {"type": "integer", "minimum": 0, "maximum": MOST_STRANGERS},
                 "how many objects that are not OVIM's go with it",
             ),
-        }
+        },
     }
 
     def create(self, request: Request) -> Response:

@@ -57,13 +57,14 @@ class Ear:
 
     def hear(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Write down what is about ours: two statements for all, and none where there is nothing new."""
-        now = timezone.now()
+        now, fresh = timezone.now(), False
         for event in events:
             meta = event["metadata"]
             if _about(event) is not None and self.known.get(meta["uid"]) != meta["resourceVersion"]:
                 since = self.kept_back.get(meta["uid"], (now, event))[0]
+                fresh = fresh or meta["uid"] not in self.kept_back
                 self.kept_back[meta["uid"]] = (since, event)
-        if not self.kept_back or time.monotonic() - self.asked < ASK_AGAIN_SECONDS:
+        if not self.kept_back or not (fresh or time.monotonic() - self.asked >= ASK_AGAIN_SECONDS):
             return
         self.asked = time.monotonic()
         owners = self._owners({about for _, event in self.kept_back.values() if (about := _about(event))})

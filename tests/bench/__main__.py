@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS: dict[str, dict[str, str]] = {
     # Counted, as in the product, but never refused: one client asks more than people are allowed to.
     "lists": {"OVIM_RATE_LIMIT_USER": "10000000", "OVIM_RATE_LIMIT_ADDRESS": "10000000"},
+    "pages": {"OVIM_RATE_LIMIT_USER": "10000000", "OVIM_RATE_LIMIT_ADDRESS": "10000000"},
     "latency": {"OVIM_SANDBOX_PACE": "fast"},  # so that each VM runs and goes soon; the engine does not see it
     "rate": {"OVIM_SANDBOX_CONTROLLERS": "off"},
     "idle": {"OVIM_SANDBOX_CONTROLLERS": "off"},  # whose writes would be counted, too

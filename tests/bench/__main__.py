@@ -28,6 +28,7 @@ PARTS: dict[str, dict[str, str]] = {
     "stream": {"OVIM_SANDBOX_CONTROLLERS": "off"},
 }
 LOGGED = ("idle", "stream")  # with every statement in the log of PostgreSQL
+DEPLOYED = ("pages",)  # with collected files
 WITHOUT_GROUND = ("demo", "cli")
 
 
@@ -60,7 +61,7 @@ def run_here(part: str, into: Path) -> None:
             for row in import_module(f"tests.bench.{part}").measure():
                 keep(row)
             return
-        with Ground(statements=part in LOGGED, **PARTS[part]) as ground:
+        with Ground(statements=part in LOGGED, deployed=part in DEPLOYED, **PARTS[part]) as ground:
             for row in import_module(f"tests.bench.{part}").measure(ground):
                 keep(row)
 

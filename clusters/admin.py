@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from clusters import kinds, operations
 from clusters.models import (
     Cluster,
+    Happening,
     Installation,
     InventoryItem,
     NamespaceAllotment,
@@ -255,3 +256,11 @@ class ObservedObjectAdmin(ObjectAdmin):
         return found + (
             [(show.listing(ObservedObject, row.controller_uid), "its controller")] if row.controller_uid else []
         )
+
+
+@admin.register(Happening)
+class HappeningAdmin(Admin):
+    list_display = ("id", "at", "what", "code", "ok", "count", points("owner_id", "row"), "duration_ms")
+    list_filter = ("what", "ok", one_of("owner_kind", kinds.registry))
+    find_by_id = ("owner_id",)
+    search_help_text = "The id of the row that it is about."

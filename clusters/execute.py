@@ -13,6 +13,7 @@ from clusters.apply import Action, Change, ChangeSet, Held, Wanted, digest, owne
 from clusters.client import Object
 from clusters.conditions import Condition
 from clusters.errors import KubeError
+from clusters.happenings import Written
 from clusters.models import Reconciled
 from clusters.queue import Lease
 from clusters.refs import Manifest, Ref, disk_of, volume_of
@@ -51,6 +52,7 @@ class Executor:
     report: Report = field(default_factory=Report)
     recorded: list[Applied] = field(default_factory=list)
     _applied: list[Applied] = field(default_factory=list)
+    _doing: Change | None = None
 
     def run(self, changes: ChangeSet) -> Steps[Report]:
         """Do all changes, then record what was applied and put it into the cache."""
@@ -72,6 +74,7 @@ class Executor:
         self.report.problems.setdefault(ref, Condition("Applied", "False", error.reason or "Refused", str(error)))
 
     def _do(self, change: Change) -> Steps[None]:
+        self._doing = change
         if change.action is Action.UNCHANGED:
             self.report.acknowledged.add(change.ref)
         elif change.action is Action.REFUSED:
@@ -109,10 +112,17 @@ class Executor:
         return steps.read(self.lease, lambda client: client.get(ref))
 
     def _apply(self, ref: Ref, body: Manifest, *, force: bool = False, dry_run: bool = False) -> Steps[Object]:
-        return steps.write(self.lease, lambda client: client.apply(ref, body, force=force, dry_run=dry_run))
+        verb = "update" if "uid" in body["metadata"] else "create"
+        about = None if dry_run else self._written(verb, ref)
+        return steps.write(self.lease, lambda client: client.apply(ref, body, force=force, dry_run=dry_run), about)
 
     def _remove(self, ref: Ref, uid: str) -> Steps[bool]:
-        return steps.write(self.lease, lambda client: client.delete(ref, uid))
+        return steps.write(self.lease, lambda client: client.delete(ref, uid), self._written("delete", ref))
+
+    def _written(self, verb: str, ref: Ref) -> Written:
+        """What a timeline tells of a write that is about to be sent."""
+        change = self._doing
+        return Written(verb, ref, change.why, change.differences) if change is not None else Written(verb, ref)
 
     def _done(self, wanted: Wanted, held: Held, live: Object) -> None:
         self._applied.append(Applied(held, live, wanted))
@@ -251,7 +261,9 @@ class Executor:
         pins = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
         try:
             answer = yield from steps.write(
-                self.lease, lambda client: client.merge(wanted.ref, {**fields, "metadata": pins})
+                self.lease,
+                lambda client: client.merge(wanted.ref, {**fields, "metadata": pins}),
+                self._written("update", wanted.ref),
             )
         except KubeError as stale:
             if stale.status != 409:

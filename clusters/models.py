@@ -258,3 +258,47 @@ class ObservedObject(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
+
+
+class Happening(models.Model):
+    """One thing that happened to a row: an outcome of its reconcile, a write to the cluster, an event of the cluster.
+
+    Points at its row by kind and id, like audit entries, and sorts among them by id: both begin with the time. What
+    repeats has a `key` and is counted, not told again. `said` is what sentences are made of, `raw` what else was said.
+    """
+
+    class What(models.TextChoices):
+        OUTCOME = "outcome"
+        WRITE = "write"
+        EVENT = "event"
+
+    scope = Scope(organization="organization_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner_kind = models.CharField(max_length=40)
+    owner_id = models.UUIDField()
+    organization_id = models.UUIDField()
+    at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    count = models.IntegerField(default=1)
+    what = models.CharField(max_length=8, choices=What.choices)
+    code = models.CharField(max_length=64)
+    ok = models.BooleanField(default=True)
+    duration_ms = models.IntegerField(null=True)
+    generation = models.BigIntegerField(default=0)
+    said = models.JSONField(default=dict)
+    raw = models.JSONField(default=dict)
+    key = models.CharField(max_length=64, null=True)  # null: never the same as another
+
+    class Meta:
+        verbose_name = "happening"
+        # Ids are unique across kinds: without the kind, the indexes that each line pays for are half as wide.
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner_id", "key"], condition=models.Q(key__isnull=False), name="happening_told_once"
+            )
+        ]
+        indexes = [models.Index(fields=["owner_id", "id"], name="happening_by_owner")]
+
+    def __str__(self) -> str:
+        return f"{self.owner_kind} {self.owner_id}: {self.code}"

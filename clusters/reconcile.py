@@ -8,20 +8,22 @@ through it side by side (`rounds`).
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from clusters import connections, inventory, kinds, observed, queue, rounds, status, steps, volumes
+from clusters import connections, happenings, inventory, kinds, observed, queue, rounds, status, steps, volumes
 from clusters.apply import Action, ChangeSet, Held, Owner, Seen, Wanted, plan, with_volumes
 from clusters.client import Client, Object
 from clusters.conditions import Condition, Outcome, false, true
 from clusters.errors import Fenced, KubeError
 from clusters.execute import Executor, Report
+from clusters.happenings import Told
 from clusters.models import Phase, Reconciled
 from clusters.observed import View
 from clusters.queue import Lease
@@ -77,13 +79,17 @@ class Recipe:
 
 @dataclass
 class Job:
-    """One claimed row with how it is reconciled. `probing`: the cluster's circuit is open, and this is the probe."""
+    """One claimed row with how it is reconciled. `probing`: the cluster's circuit is open, and this is the probe.
+
+    `told`: what its timeline is to hear and no outcome has taken along.
+    """
 
     lease: Lease
     kind: kinds.Kind
     recipe: Recipe
     row: Any
     probing: bool = False
+    told: list[Told] = field(default_factory=list)
 
 
 def run(lease: Lease) -> None:
@@ -96,7 +102,7 @@ def run(lease: Lease) -> None:
 def run_all(leases: Sequence[Lease]) -> list[Work]:
     """Reconcile the rows of claimed items of one cluster, side by side."""
     client, failing = connections.look(leases[0].cluster_id)
-    works = [Work(job.lease, _steps(job, client)) for job in _jobs(leases, failing)]
+    works = [Work(job.lease, job.row, _steps(job, client), told=job.told) for job in _jobs(leases, failing)]
     rounds.run(works, client)
     for work in works:
         if work.fenced:
@@ -299,6 +305,7 @@ def _drop(job: Job) -> bool:
             above = kinds.by_name(parent[0]).get(parent[1])
             if above is not None and above.deletion_requested_at is not None:
                 transaction.on_commit(lambda: queue.request(above))
+    job.told.append(happenings.gone(timezone.now()))
     return True
 
 

@@ -8,7 +8,7 @@ most one request of each row. One row's fault is that row's alone.
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -16,9 +16,11 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from clusters import fence, inventory, observed, status
+from clusters import fence, happenings, inventory, observed, status
 from clusters.client import Client
 from clusters.errors import Fenced, KubeError
+from clusters.happenings import Told
+from clusters.models import Reconciled
 from clusters.observed import View
 from clusters.queue import Lease
 from clusters.steps import Call, Claim, Finish, Look, Record, Step, Steps
@@ -29,15 +31,20 @@ SLOW_SECONDS = fence.LEASE_SECONDS / 3
 
 @dataclass
 class Work:
-    """One row's reconcile on its way. `fault`: one of our own, recorded on the row; `fenced`: the lease was lost."""
+    """One row's reconcile on its way. `fault`: one of our own, recorded on the row; `fenced`: the lease was lost.
+
+    `told`: what happened to the row and is not written down yet; it goes with its outcome, or else at the batch's end.
+    """
 
     lease: Lease
+    row: Reconciled
     steps: Steps[None]
     next: Step | None = None
     fault: Exception | None = None
     fenced: bool = False
     began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
+    told: list[Told] = field(default_factory=list)
 
     def advance(self, answer: Any = None) -> None:
         """Go on to the next step. An answer that is an exception is raised where the row waits for it."""
@@ -67,8 +74,14 @@ def run(works: Sequence[Work], client: Client) -> None:
                 renewed_at = time.monotonic()
         going = [work for work in works if work.next is not None]
         if not going:
-            return
+            break
         answered = _round(going, client)
+    _tell(works)
+
+
+def _tell(works: Sequence[Work]) -> None:
+    """What no outcome took along: of rows that were dropped or lost their lease. One statement, mostly none."""
+    happenings.record([line for work in works for line in happenings.lines(work.lease.kind, work.row, work.told)])
 
 
 Answered = Iterable[tuple[Work, Any]]
@@ -81,8 +94,17 @@ def _round(going: Sequence[Work], client: Client) -> list[tuple[Work, Any]]:
     answered: list[tuple[Work, Any]] = []
     for (name, _kind), group in groupby(sorted(going, key=sort), key=sort):
         works = list(group)
+        if name == Finish.__name__:
+            _take_along(works)
         answered += _calls(works, client) if name == Call.__name__ else _together(works, DATABASE[name])
     return answered
+
+
+def _take_along(works: Sequence[Work]) -> None:
+    for work in works:
+        assert isinstance(work.next, Finish)
+        work.next = replace(work.next, told=tuple(work.told))
+        work.told.clear()
 
 
 def _together(works: list[Work], carry_out: Callable[[Sequence[Any]], Sequence[Any]]) -> Answered:
@@ -172,6 +194,15 @@ def _send(work: Work, client: Client, outlook: _Outlook) -> Any:
     """The cluster's answer, or the error that the row is to be told. In a cluster in trouble no further one is sent."""
     if outlook.trouble is not None:
         return outlook.trouble
+    began = time.time()
+    answer = _answer(work, client, outlook)
+    about = work.next.about if isinstance(work.next, Call) else None
+    if about is not None and type(answer) is not _TooLate:
+        work.told.append(happenings.written(about, answer, began, time.time(), work.row.generation))
+    return answer
+
+
+def _answer(work: Work, client: Client, outlook: _Outlook) -> Any:
     try:
         return work.next.send(client)  # type: ignore[union-attr]  # a Call, by how rounds are sorted
     except KubeError as error:

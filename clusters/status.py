@@ -11,7 +11,7 @@ import orjson
 from django.db import connection, transaction
 from django.utils import timezone
 
-from clusters import connections, fence, kinds, live, observed, queue, sql
+from clusters import connections, fence, happenings, kinds, live, observed, queue, sql
 from clusters.conditions import Outcome, merged
 from clusters.errors import Fenced, KubeError
 from clusters.models import Installation, InventoryItem, ObservedObject, Reconciled
@@ -54,7 +54,10 @@ kept AS (
     parked_on_kind = CASE v.act WHEN 'park' THEN v.parent_kind ELSE '' END,
     parked_on_id = CASE v.act WHEN 'park' THEN v.parent_id END,
     last_error = CASE v.act WHEN 'failed' THEN v.error ELSE '' END
-  FROM verdict v WHERE w.id = v.id AND v.act NOT IN ('done', 'hold'))
+  FROM verdict v WHERE w.id = v.id AND v.act NOT IN ('done', 'hold')),
+told AS (
+  {insert} ({lines}) t LEFT JOIN verdict v ON v.row_id = t.owner_id
+  WHERE t.what <> 'outcome' OR coalesce(v.current, false) {again})
 SELECT row_id, current, act FROM verdict
 """
 COLUMNS = ("phase", "conditions", "observed_generation", "ready_at")
@@ -91,8 +94,18 @@ def _finish(steps: Sequence[Finish], fields: tuple[str, ...], values: Mapping[UU
         [step.row.pk for step in steps],
         [step.lease.token for step in steps],
         _statement(model, fields),
-        {"rows": orjson.dumps(rows).decode()},
+        {"rows": orjson.dumps(rows).decode(), "told": happenings.encoded(_told(steps, values))},
     )
+
+
+def _told(steps: Sequence[Finish], values: Mapping[UUID, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines of the timelines: what was written on the way, then what it came to, if that is news."""
+    now = timezone.now()
+    lines: list[dict[str, Any]] = []
+    for step in steps:
+        news = happenings.outcome(step.row, values[step.row.pk], now)
+        lines += happenings.lines(step.lease.kind, step.row, [*step.told, *([news] if news else [])])
+    return lines
 
 
 @cache
@@ -109,6 +122,9 @@ def _statement(model: type[Reconciled], fields: tuple[str, ...]) -> str:
         table=quote(model._meta.db_table),
         columns=", ".join(f"{quote(name)} {types[name]}" for name in names),
         assignments=", ".join(sets),
+        insert=happenings.INSERT,
+        lines=happenings.LINES,
+        again=happenings.AGAIN,
     )
 
 

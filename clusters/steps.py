@@ -12,6 +12,7 @@ from uuid import UUID
 from clusters.apply import Held, Wanted
 from clusters.client import Client
 from clusters.conditions import Outcome
+from clusters.happenings import Told, Written
 from clusters.models import Reconciled
 from clusters.observed import View
 from clusters.queue import Lease
@@ -57,11 +58,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Call:
-    """One request to the cluster. A write is fenced: the lease is renewed right before."""
+    """One request to the cluster. A write is fenced: the lease is renewed right before. `about`: what is told of it."""
 
     lease: Lease
     send: Callable[[Client], Any]
     write: bool
+    about: Written | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Finish:
 
     `pause`: look again after so many seconds. `hold`: the lease is kept, something is still to be done under it.
     `parent`: sleep until that row is ready. `suspended`: sleep until a person resumes it; nothing was observed.
+    `told`: what happened on the way, added by the driver.
     """
 
     lease: Lease
@@ -79,6 +82,7 @@ class Finish:
     hold: bool = False
     parent: tuple[str, UUID] | None = None
     suspended: bool = False
+    told: Sequence[Told] = ()
 
 
 Step = Look | Claim | Record | Call | Finish
@@ -106,6 +110,6 @@ def read(lease: Lease, send: Callable[[Client], T]) -> Steps[T]:
     return answer
 
 
-def write(lease: Lease, send: Callable[[Client], T]) -> Steps[T]:
-    answer: T = yield Call(lease, send, write=True)
+def write(lease: Lease, send: Callable[[Client], T], about: Written | None = None) -> Steps[T]:
+    answer: T = yield Call(lease, send, write=True, about=about)
     return answer

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from prometheus_client import Counter, Histogram
 
-from clusters import heal, queue, reconcile, wakeup
+from clusters import happenings, heal, queue, reconcile, wakeup
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ def sweep() -> None:
             return  # the last one is still at it
     try:
         heal.sweep_tombstones()
+        happenings.sweep()
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended('sweep tombstones', 0))")

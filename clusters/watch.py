@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from clusters import connections, inventory, kinds, observed, queue
 from clusters.apply import Owner
 from clusters.errors import KubeError
+from clusters.events import EVENTS, Ear
 from clusters.models import Cluster, InventoryItem, ObservedObject
 from clusters.refs import WATCHED, ObjectKind, Ref, ref_of
 
@@ -48,6 +49,7 @@ class Batch:
     seen: dict[Ref, Mapping[str, Any]] = field(default_factory=dict)
     gone: dict[Ref, UUID] = field(default_factory=dict)
     listed: list["Listed"] = field(default_factory=list)
+    told: list[Mapping[str, Any]] = field(default_factory=list)  # Kubernetes' own events: for timelines alone
 
     def __bool__(self) -> bool:
         return bool(self.seen or self.gone or self.listed)
@@ -57,6 +59,10 @@ class Batch:
             self.listed.append(event)
             return
         deleted, live = event
+        if live["kind"] == EVENTS.kind and live["apiVersion"] == EVENTS.api_version:
+            if not deleted:  # they are forgotten after an hour there; nothing has happened
+                self.told.append(live)
+            return
         ref = ref_of(live)
         if deleted:
             self.seen.pop(ref, None)
@@ -101,7 +107,8 @@ class KindWatch(threading.Thread):
         typed = [_typed(live, self.kind) for live in objects]
         for live in typed:
             self.watcher.hand_over((False, live))
-        self.watcher.hand_over(Listed(self.kind, frozenset(map(ref_of, typed)), int(version)))
+        if self.kind != EVENTS:  # an event that is no longer listed is forgotten, not gone
+            self.watcher.hand_over(Listed(self.kind, frozenset(map(ref_of, typed)), int(version)))
         return version
 
     def _watch(self, version: str) -> None:
@@ -126,11 +133,12 @@ def _typed(live: dict[str, Any], kind: ObjectKind) -> dict[str, Any]:
 class Watcher:
     """Leads one cluster's watches. `run` returns when it is stopped or has lost the lead."""
 
-    def __init__(self, cluster_id: UUID, kinds_: Iterable[ObjectKind] = WATCHED) -> None:
+    def __init__(self, cluster_id: UUID, kinds_: Iterable[ObjectKind] = (*WATCHED, EVENTS)) -> None:
         self.cluster_id = cluster_id
         self.kinds = tuple(kinds_)
         self.events: threads.Queue[Event] = threads.Queue(maxsize=20_000)
         self.stopping = threading.Event()
+        self.ear = Ear(cluster_id)
         self.client = connections.client_of(cluster_id)
 
     def run(self) -> None:
@@ -166,8 +174,7 @@ class Watcher:
         beat = 0.0
         while not self.stopping.is_set():
             batch = self._collect()
-            if batch:
-                self.flush(batch)
+            self.flush(batch)
             if time.monotonic() - beat > HEARTBEAT_SECONDS:
                 beat = time.monotonic()
                 Cluster.objects.filter(pk=self.cluster_id).update(watched_at=Now())
@@ -175,7 +182,7 @@ class Watcher:
     def _collect(self) -> Batch:
         """Events of the next quarter of a second, beginning with the first that comes."""
         batch, until = Batch(), time.monotonic() + FLUSH_SECONDS
-        while len(batch.seen) < 2000:
+        while len(batch.seen) + len(batch.told) < 2000:
             try:
                 event = self.events.get(timeout=max(until - time.monotonic(), 0.0))
             except threads.Empty:
@@ -184,7 +191,13 @@ class Watcher:
         return batch
 
     def flush(self, batch: Batch) -> None:
-        """One transaction: the owners of what changed are requested first, then the cache is brought up to date."""
+        """The owners of what changed are requested and the cache is brought up to date; then what events tell."""
+        if batch:
+            self._bring_up_to_date(batch)
+        self.ear.hear(batch.told)
+
+    def _bring_up_to_date(self, batch: Batch) -> None:
+        """One transaction, requests first."""
         fresh = self._changed(batch)
         missing = [item for listed in batch.listed for item in self._not_listed(listed)]
         gone = [*batch.gone.items(), *missing]

@@ -5,9 +5,10 @@ import time
 import uuid
 
 
-def uuid7() -> uuid.UUID:
-    """A version 7 UUID (RFC 9562 §5.7): 48 bits of Unix milliseconds, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
+def uuid7(milliseconds: int | None = None) -> uuid.UUID:
+    """A version 7 UUID (RFC 9562 §5.7): 48 bits of Unix milliseconds (None: now), then 74 random bits."""
+    if milliseconds is None:
+        milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big")
     value = (milliseconds & (2**48 - 1)) << 80
     value |= 0x7 << 76

@@ -15,6 +15,7 @@ from core.enforce import needs
 from core.listing.answer import answer
 from core.rights import Right
 from tenancy.models import Organization
+from tenancy.pages import story_of
 from vdcs.listings import VDCS
 from vdcs.meters import meters
 from vdcs.models import Vdc
@@ -43,6 +44,7 @@ def vdc_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "section": "vdcs",
         "vdc": vdc,
         "meters": meters(usage(vdc)),
+        "story": story_of(request, vdc, {}),
         "may_create": vdc.deletion_requested_at is None and access.allows(actor, Right.VM_CREATE, vdc),
         "shows_cluster": actor.holds(Right.CLUSTER_VIEW),
     }
@@ -67,6 +69,7 @@ def organization_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "quota": organization_usage(pk) if whole else None,
         "vdcs": [{"vdc": vdc, "meters": meters(usage_of(vdc))[:3]} for vdc in found[:MOST_VDCS]],
         "more": len(found) > MOST_VDCS,
+        "story": story_of(request, organization, {}),
         "may_people": actor.holds(Right.USER_VIEW),
     }
     if page["quota"]:

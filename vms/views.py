@@ -18,8 +18,8 @@ from core.enforce import needs
 from core.errors import Conflict, DomainError, Forbidden, Invalid, QuotaExceeded
 from core.listing.answer import answer
 from core.listing.page import selected
-from core.models import AuditEntry
 from core.rights import Right
+from tenancy.pages import story_of
 from vdcs.meters import meters
 from vdcs.models import Vdc
 from vdcs.selectors import limited_classes, usage
@@ -27,6 +27,7 @@ from vms import bulk, orders, plan, services
 from vms.forms import OrderForm, VmForm
 from vms.listings import VMS, rows
 from vms.models import Disk, PowerState, VirtualMachine
+from vms.words import SENTENCES
 
 REFUSALS = (Conflict, Invalid, QuotaExceeded)  # of a verb, shown where it was asked for
 
@@ -69,7 +70,7 @@ def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | Non
         "vm": vm,
         "disks": disks,
         "offers": orders.offers(vm, disks) if access.allows(actor, Right.VM_ORDER, vm) else [],
-        "timeline": _timeline(actor, vm),
+        "story": story_of(request, vm, SENTENCES),
         "refusal": refusal,
         "may_power": vm.deletion_requested_at is None and access.allows(actor, Right.VM_POWER, vm),
         "may_delete": vm.deletion_requested_at is None and access.allows(actor, Right.VM_DELETE, vm),
@@ -78,13 +79,6 @@ def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | Non
     answer = render(request, template, page, status=422 if refusal else 200)
     patch_vary_headers(answer, ["HX-Request"])
     return answer
-
-
-def _timeline(actor: Actor, vm: VirtualMachine) -> list[AuditEntry]:
-    """What was done to it, latest first: all of it for who may see the audit log, else what one did oneself."""
-    about = AuditEntry.objects.filter(object_kind="virtualmachine", object_id=vm.pk)
-    own = access.visible(actor, about, Right.SELF)
-    return list((own | access.visible(actor, about, Right.AUDIT_VIEW)).order_by("-pk")[:20])
 
 
 @needs(Right.VM_POWER)

@@ -51,6 +51,12 @@ def page(rows: QuerySet[Any], limit: int, columns: Columns, **how: Any) -> Raw:
     return Raw(b'{"items":' + items + b',"next":' + orjson.dumps(last) + b"}")
 
 
+def window(query: QueryDict) -> tuple[UUID | None, int]:
+    """Where a page begins and how long it is, for what is no plain list of rows."""
+    after = query.get("after")
+    return None if after is None else _uuid("after", str(after)), _limit(query.get("limit"))
+
+
 def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT

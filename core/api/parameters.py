@@ -71,6 +71,14 @@ def flag(query: QueryDict, name: str) -> bool:
     return text == "true"
 
 
+def choice(query: QueryDict, name: str, known: Collection[str]) -> str | None:
+    """One of these; None when it is not given."""
+    text = query.get(name)
+    if text is not None and text not in known:
+        raise BadParameter.field(name, "choice", f"{name} must be one of {', '.join(sorted(known))}.")
+    return text
+
+
 def whole(query: QueryDict, name: str, most: int) -> int | None:
     text = query.get(name)
     if text is None:

@@ -1,5 +1,6 @@
 // Makes one element like another and leaves alone what is equal: focus, selection and open menus stay.
-// Children are matched by place; the server renders the same shape each time. Returns whether anything differed.
+// Children are matched by place; the server renders the same shape each time. Those that have a key are matched by it:
+// what is new comes in between, and what one has opened or is reading stays. Returns whether anything differed.
 
 const KEPT = new Set(["open", "class"]); // what the reader, or we, may have changed
 
@@ -33,6 +34,7 @@ function attributes(old, made) {
 }
 
 function children(old, made) {
+  if (made.firstElementChild?.dataset?.key && old.firstElementChild?.dataset?.key) return keyed(old, made);
   let differs = false;
   const wanted = [...made.childNodes];
   const have = [...old.childNodes];
@@ -47,5 +49,27 @@ function children(old, made) {
     node.remove();
     differs = true;
   }
+  return differs;
+}
+
+function keyed(old, made) {
+  let differs = false;
+  const have = new Map([...old.children].map((item) => [item.dataset.key, item]));
+  const room = old.scrollHeight;
+  let next = old.firstElementChild;
+  for (const node of made.children) {
+    const known = have.get(node.dataset.key);
+    have.delete(node.dataset.key);
+    if (known) differs = morph(known, node) || differs;
+    else differs = true;
+    const item = known ?? node.cloneNode(true);
+    if (item === next) next = next.nextElementSibling;
+    else old.insertBefore(item, next);
+  }
+  for (const item of have.values()) {
+    item.remove();
+    differs = true;
+  }
+  if (old.scrollTop > 0) old.scrollTop += old.scrollHeight - room; // new ones come above what is being read
   return differs;
 }

@@ -1,8 +1,11 @@
 """The two tokens of an API session, signed with ES256. They only name a session row, which has the last word."""
 
 import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -67,10 +70,19 @@ def issue(session: Session) -> dict[str, Any]:
     return {"access": str(access), "refresh": str(refresh), "expires_in": int(ACCESS_LIFETIME.total_seconds())}
 
 
-def read(text: str, kind: type[Token]) -> Claims:
+def read(text: str, kind: Callable[[Any], Token]) -> Claims:
     """What a token says, if it is one of ours, of this kind, and still good."""
     try:
-        token = kind(text)  # type: ignore[arg-type]  # simplejwt's annotation says Token, it takes the text
-        return Claims(UUID(str(token["sid"])), UUID(str(token["jti"])))
+        claims, ends = _verified(text, kind)
     except (TokenError, KeyError, ValueError) as error:
         raise Unauthenticated(f"The token is not good: {error}.") from None
+    if ends <= time.time():
+        raise Unauthenticated("The token is not good: it has expired.")
+    return claims
+
+
+@lru_cache(maxsize=4096)
+def _verified(text: str, kind: Callable[[Any], Token]) -> tuple[Claims, float]:
+    """A signature stays good: it is checked once. When the token ends is checked at each use, and so is its session."""
+    token = kind(text)
+    return Claims(UUID(str(token["sid"])), UUID(str(token["jti"]))), float(token["exp"])

@@ -12,6 +12,11 @@ urlpatterns = [
     path("auth/info", views.AuthInfoView.as_view(), name="auth-info"),
     path("me", views.MeView.as_view(), name="me"),
     *resource("organizations", views.OrganizationViewSet, "organization"),
+    path(
+        "organizations/<uuid:pk>/timeline",
+        views.OrganizationViewSet.as_view({"get": "timeline"}),
+        name="organization-timeline",
+    ),
     *resource("users", views.UserViewSet, "user"),
     *resource("role-bindings", views.RoleBindingViewSet, "role-binding"),
     *resource("audit-entries", views.AuditEntryViewSet, "audit-entry"),

@@ -13,6 +13,7 @@ from core.models import AuditEntry
 from core.rights import Right
 from tenancy import selectors
 from tenancy.api import serializers, tokens
+from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from tenancy.models import Organization, RoleBinding, RoleName, Session, User
 from tenancy.services import bindings, organizations, sessions, users
 
@@ -88,18 +89,21 @@ class MeView(ApiView):
         return Response(selectors.summary(self.actor))
 
 
-class OrganizationViewSet(ApiViewSet):
+class OrganizationViewSet(HasTimeline, ApiViewSet):
     queryset = Organization.objects.all()
     read_right = Right.ORGANIZATION_VIEW
     rights = {
         "list": Right.ORGANIZATION_VIEW,
         "retrieve": Right.ORGANIZATION_VIEW,
+        "timeline": Right.ORGANIZATION_VIEW,
         "create": Right.ORGANIZATION_CREATE,
         "partial_update": Right.ORGANIZATION_EDIT,
         "destroy": Right.ORGANIZATION_DELETE,
     }
     shapes = {"create": serializers.OrganizationIn, "partial_update": serializers.OrganizationEdit}
     out = serializers.OrganizationOut
+    outs = {"timeline": TimelinePage}
+    parameters = TIMELINE_PARAMETERS
     statuses = {"destroy": 202}
     filters = {"name": "name", "enabled": "enabled"}
     search = ("name", "display_name")

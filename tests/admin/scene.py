@@ -8,7 +8,7 @@ from django.db import transaction
 from django.test import Client
 
 from catalogs.models import Catalog, CatalogItem, Image, ImageProbe
-from clusters.models import InventoryItem, NamespaceAllotment, ObservedObject, WorkItem
+from clusters.models import Happening, InventoryItem, NamespaceAllotment, ObservedObject, WorkItem
 from core import audit
 from core.actor import system_actor
 from core.models import AnsweredRequest, SavedView
@@ -54,6 +54,7 @@ def one_of_everything() -> VirtualMachine:
     make_person("vera")
     dev = make_vdc(make_organization("acme"), "dev")
     vm = make_vm(dev, "web", owner=make_person("bob"))
+    vm.refresh_from_db()
     scope = QuotaScope.objects.create(organization=dev.organization, vdc=dev, limits={"cpu": 4})
     QuotaClaim.objects.create(scope=scope, owner_kind="vm", owner_id=vm.pk, resource="cpu", allocated=1)
     NamespaceAllotment.objects.create(cluster=dev.cluster, name=dev.namespace, owner_kind="vdc", owner_id=dev.pk)
@@ -61,6 +62,10 @@ def one_of_everything() -> VirtualMachine:
         cluster=dev.cluster, group="kubevirt.io", kind="VirtualMachine", namespace=dev.namespace, name="web",
         uid=uuid.uuid4(), resource_version=7,
         body={"kind": "VirtualMachine", "spec": {"volumes": [{"cloudInitNoCloud": {"userData": SECRET}}], "running": True}},
+    )  # fmt: skip
+    Happening.objects.create(
+        owner_kind="vm", owner_id=vm.pk, organization_id=vm.organization_id, at=vm.created_at, last_at=vm.created_at,
+        what="event", code="Started",
     )  # fmt: skip
     catalog = Catalog.objects.create(name="base", display_name="Base")
     image = Image.objects.create(catalog=catalog, name="debian", url="https://images.test/debian", min_disk_gib=2)

@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from clusters import connections, observed, queue, reconcile
 from clusters.client import Client
 from clusters.errors import KubeError
+from clusters.events import EVENTS
 from clusters.models import Cluster, WorkItem
 from clusters.queue import Lease
 from clusters.refs import KINDS, ObjectKind, Ref, ref_of
@@ -49,6 +50,9 @@ def relist(cluster: Cluster, watched: Sequence[ObjectKind] = WATCHED) -> None:
         typed = [{"apiVersion": kind.api_version, "kind": kind.kind, **live} for live in objects]
         for live in typed:
             batch.add((False, live))
+        if kind == EVENTS:
+            watcher.flush(batch)
+            continue
         batch.add(Listed(kind, frozenset(map(ref_of, typed)), int(version)))
         watcher.flush(batch)
 

@@ -205,3 +205,16 @@ def test_a_bearer_is_one_query_and_the_answer_another(api, django_assert_num_que
     with django_assert_num_queries(2):
         alice.get("users")
     assert isinstance(alice, Api)
+
+
+def test_a_token_that_was_good_is_refused_once_it_has_expired(client, monkeypatch):
+    """Its signature is checked once; when it ends, at each use."""
+    session = session_of(make_person("bob"))
+    text = tokens.issue(session)["access"]
+    header = {"HTTP_AUTHORIZATION": f"Bearer {text}"}
+    assert client.get("/api/v1/me", **header).status_code == 200
+    late = time.time() + tokens.ACCESS_LIFETIME.total_seconds() + 1
+    monkeypatch.setattr("tenancy.api.tokens.time.time", lambda: late)
+    answer = client.get("/api/v1/me", **header)
+    assert answer.status_code == 401
+    assert "expired" in answer.json()["detail"]

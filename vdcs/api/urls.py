@@ -7,5 +7,6 @@ from vdcs.api import views
 
 urlpatterns = [
     *resource("vdcs", views.VdcViewSet, "vdc"),
+    path("vdcs/<uuid:pk>/timeline", views.VdcViewSet.as_view({"get": "timeline"}), name="vdc-timeline"),
     path("organizations/<uuid:pk>/quota", views.OrganizationQuotaView.as_view(), name="organization-quota"),
 ]

@@ -12,6 +12,7 @@ from core.api.base import ApiView, ApiViewSet
 from core.api.parameters import Parameter
 from core.errors import Invalid
 from core.rights import Right
+from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from tenancy.models import Organization
 from vdcs import selectors, services
 from vdcs.api import serializers
@@ -20,29 +21,32 @@ from vdcs.models import Vdc
 MOST_STRANGERS = 99_999_999
 
 
-class VdcViewSet(ApiViewSet):
+class VdcViewSet(HasTimeline, ApiViewSet):
     queryset = Vdc.objects.select_related("organization", "cluster", "quota")
     read_right = Right.VDC_VIEW
     rights = {
         "list": Right.VDC_VIEW,
         "retrieve": Right.VDC_VIEW,
+        "timeline": Right.VDC_VIEW,
         "create": Right.VDC_CREATE,
         "partial_update": Right.VDC_EDIT,
         "destroy": Right.VDC_DELETE,
     }
     shapes = {"create": serializers.VdcIn, "partial_update": serializers.VdcEdit}
     out = serializers.VdcOut
+    outs = {"timeline": TimelinePage}
     statuses = {"destroy": 202}
     filters = {"organization": "organization_id", "cluster": "cluster_id", "name": "name", "phase": "phase"}
     search = ("name", "display_name")
     parameters = {
+        **TIMELINE_PARAMETERS,
         "destroy": {
             "cascade": Parameter({"type": "boolean"}, "what is in it goes first"),
             "strangers": Parameter(
                 {"type": "integer", "minimum": 0, "maximum": MOST_STRANGERS},
                 "how many objects that are not OVIM's go with it",
             ),
-        }
+        },
     }
 
     def create(self, request: Request) -> Response:

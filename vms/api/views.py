@@ -14,21 +14,24 @@ from core.api.columns import Columns
 from core.api.json import Raw
 from core.errors import Invalid
 from core.rights import Right
+from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from vdcs.models import Vdc
 from vms import orders, services
 from vms.api import serializers
 from vms.models import Disk, VirtualMachine
+from vms.words import SENTENCES
 
 ALIASES = {"memory": "memory_mib", "disk": "disk_gib"}
 MASK = "•••"
 
 
-class VmViewSet(ApiViewSet):
+class VmViewSet(HasTimeline, ApiViewSet):
     queryset = VirtualMachine.objects.select_related("vdc", "owner")
     read_right = Right.VM_VIEW
     rights = {
         "list": Right.VM_VIEW,
         "retrieve": Right.VM_VIEW,
+        "timeline": Right.VM_VIEW,
         "create": Right.VM_CREATE,
         "partial_update": Right.VM_EDIT,
         "destroy": Right.VM_DELETE,
@@ -42,7 +45,9 @@ class VmViewSet(ApiViewSet):
         "order": serializers.VmOrder,
     }
     out = serializers.VmOut
-    outs = {name: serializers.VmDetail for name in rights if name != "list"}
+    outs = {name: serializers.VmDetail for name in rights if name != "list"} | {"timeline": TimelinePage}
+    parameters = TIMELINE_PARAMETERS
+    words = SENTENCES
     statuses = {"destroy": 202, "order": 202}
     filters = {
         "organization": "organization_id",

@@ -169,6 +169,7 @@ class Nodes:
             set_condition(status, kind, "True")
         pod["status"] = status
         self.cluster.update(PODS, pod, manager="kubelet", subresource="status")
+        event(self.cluster, pod, "Started", "Started container compute", component="kubelet")
         return None
 
     def _terminate(self, pod: Object) -> float | None:
@@ -177,6 +178,7 @@ class Nodes:
         key = (meta["namespace"], meta["name"])
         if meta["uid"] not in self.ending and self.pace.stop:
             self.ending.add(meta["uid"])
+            event(self.cluster, pod, "Killing", "Stopping container compute", component="kubelet")
             return self.pace.stop
         self.ending.discard(meta["uid"])
         call = Call(self.cluster.resource(PODS), *key, internal=True)

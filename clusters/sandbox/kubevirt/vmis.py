@@ -219,6 +219,7 @@ class Instances:
         if vmi["spec"].get("startStrategy") == "Paused":
             set_condition(status, "Paused", "True", "PausedByUser", "VMI was paused by user")
         self.running_since[vmi["metadata"]["uid"]] = time.monotonic()
+        event(self.cluster, vmi, "Created", "VirtualMachineInstance defined.", component="virt-handler")
         event(self.cluster, vmi, "Started", "VirtualMachineInstance started.", component="virt-handler")
 
     def _agent(self, vmi: Object, pod: Object) -> float | None:
@@ -240,9 +241,13 @@ class Instances:
         meta, status = vmi["metadata"], vmi["status"]
         if pod is not None:
             if not pod["metadata"].get("deletionTimestamp"):
+                event(self.cluster, vmi, "ShuttingDown", "Signaled Graceful Shutdown", component="virt-handler")
                 self.cluster.delete("pods", meta["namespace"], pod["metadata"]["name"], uid=pod["metadata"]["uid"])
             self._not_ready(status, "PodTerminating", "virt-launcher pod is terminating")
             return None
+        if status.get("phase") != "Succeeded":
+            text = "The VirtualMachineInstance was shut down."
+            event(self.cluster, vmi, "Stopped", text, component="virt-handler")
         vmi_status.phase(status, "Succeeded")
         self._not_ready(status, "PodNotExists", "virt-launcher pod has not yet been scheduled")
         status["activePods"] = {}

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from clusters.models import Placement
 from core import access
-from core.actor import Actor
+from core.actor import Actor, Level
 from core.enforce import needs
 from core.listing.answer import answer
 from core.rights import Right
@@ -44,11 +44,28 @@ def vdc_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "vdc": vdc,
         "meters": meters(usage(vdc)),
         "may_create": vdc.deletion_requested_at is None and access.allows(actor, Right.VM_CREATE, vdc),
+        "may_edit": vdc.deletion_requested_at is None and access.allows(actor, Right.VDC_EDIT, vdc),
+        "may_delete": access.allows(actor, Right.VDC_DELETE, vdc),
+        "may_see_roles": actor.holds(Right.BINDING_VIEW),
         "shows_cluster": actor.holds(Right.CLUSTER_VIEW),
     }
     found = render(request, f"vdcs/detail.html{'#live' if request.headers.get('HX-Request') else ''}", page)
     patch_vary_headers(found, ["HX-Request"])
     return found
+
+
+def _may(actor: Actor, organization: Organization, whole: bool) -> dict[str, bool]:
+    """Which verbs the page of an organization offers."""
+    provider = any(grant.level is Level.SYSTEM for grant in actor.grants)
+    stays = organization.deletion_requested_at is None
+    return {
+        "may_edit": whole and stays,
+        "may_set_quota": provider and stays,
+        "may_switch": provider and stays,
+        "may_delete": provider and stays,
+        "may_see_roles": actor.holds(Right.BINDING_VIEW),
+        "may_create_vdc": stays and organization.enabled and access.allows(actor, Right.VDC_CREATE, organization),
+    }
 
 
 @needs(Right.ORGANIZATION_VIEW)
@@ -68,6 +85,7 @@ def organization_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "vdcs": [{"vdc": vdc, "meters": meters(usage_of(vdc))[:3]} for vdc in found[:MOST_VDCS]],
         "more": len(found) > MOST_VDCS,
         "may_people": actor.holds(Right.USER_VIEW),
+        **_may(actor, organization, whole),
     }
     if page["quota"]:
         page["meters"] = meters(page["quota"])

@@ -111,12 +111,17 @@ def set_password(
     )
 
 
+def _self(actor: Actor) -> User:
+    assert actor.user_id is not None, "OVIM itself has no password"
+    return User.objects.get(pk=actor.user_id)
+
+
 def prove_password(*, actor: Actor, password: str) -> None:
     """That it is the person himself and no found browser. Attempts are counted with those to sign in.
 
     Call it outside any transaction: what rolls back would take a wrong attempt back, too.
     """
-    user = User.objects.get(pk=actor.user_id)
+    user = _self(actor)
     throttle.attempt(user.username, actor.address)
     if not user.check_password(password):
         raise Invalid.field("current_password", "wrong", "This is not your current password.")
@@ -126,7 +131,7 @@ def prove_password(*, actor: Actor, password: str) -> None:
 @transaction.atomic
 def choose_password(*, actor: Actor, password: str) -> User:
     """Another password of one's own, once `prove_password` has passed. One's other sessions end."""
-    user = rows.lock(User.objects.get(pk=actor.user_id))
+    user = rows.lock(_self(actor))
     if user.check_password(password):
         raise Invalid.field("new_password", "same", "This is the password that you have: choose another one.")
     return _put_password(actor, user, password, must_change=False, field="new_password")

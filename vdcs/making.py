@@ -140,7 +140,7 @@ def vdc_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     intro = "Its namespace goes, and with it everything in it. It can’t be undone."
     page = _page(vdc, f"Delete {vdc}?", "Delete", intro=intro, danger=True, live=False)
     page.more = {
-        "held_title": f"It holds {len(held)} machines" if held else "",
+        "held_title": f"In it now: {len(held)}",
         "held": [(name, "") for name in held[:MOST_NAMED]],
         "held_more": max(len(held) - MOST_NAMED, 0),
         "warnings": [item for item in vdc.conditions if item["type"] == "HoldsStrangers"],

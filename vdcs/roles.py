@@ -97,8 +97,8 @@ def _give(
         bindings.bind_role(actor=actor, user=user, role=role, **_place(given["place"]))
         return Done(request.path, f"{user} is {role.label.lower()} now.")
 
-    page.template = "vdcs/roles.html"
-    page.more = {"may_give": bool(places), "person": person}
+    about = {"above": "vdcs/roles.html", "about": "vdcs/about_roles.html"}
+    page.more = {**about, "closed": not places, "person": person}
     if places and person is None and actor.holds(Right.USER_VIEW):
         people = access.visible(actor, User.objects.order_by("username"), Right.USER_VIEW)
         page.more["names"] = list(people.values_list("username", flat=True)[:MOST_OPTIONS])

@@ -79,7 +79,6 @@ class Page:
     intro: str = ""
     danger: bool = False
     live: bool = True
-    template: str = "form.html"
     more: dict[str, Any] = field(default_factory=dict)
 
 
@@ -220,8 +219,9 @@ def _shown(
         **told,
     }
     bad = form.is_bound and not context["fits"] and not planning
-    template = f"{page.template}#plan" if planning else page.template
-    answer = render(request, template, context, status=_status(form, refusal) if bad else 200)
+    answer = render(
+        request, "form.html#plan" if planning else "form.html", context, status=_status(form, refusal) if bad else 200
+    )
     patch_vary_headers(answer, ["HX-Request"])
     answer["Cache-Control"] = "no-store"  # each page has a key of its own
     return answer

@@ -64,11 +64,13 @@ class LimitsForm(Form):
                 raise forms.ValidationError(f"{name}: {error}", code="quantity") from None
         return found
 
-    def limits(self) -> dict[str, int]:
-        """As far as it can be told: what is wrong is left out."""
+    def limits(self, before: Mapping[str, int] | None = None) -> dict[str, int]:
+        """As they are typed; of a field that is wrong, what there was `before`."""
         given: Mapping[str, Any] = getattr(self, "cleaned_data", {})
         found = {name: given[name] for name in LIMITS if given.get(name) is not None}
-        return found | (given.get("classes") or {})
+        found |= given.get("classes") or {}
+        kept = {name: value for name, value in (before or {}).items() if self.place_of(f"limits.{name}") in self.errors}
+        return found | kept
 
     def place_of(self, path: str) -> str:
         name = path.removeprefix("limits.")
@@ -87,7 +89,7 @@ def limits_of(limits: Mapping[str, int]) -> dict[str, Any]:
 class QuotaForm(LimitsForm):
     mode = forms.ChoiceField(label="How its VDCs draw from it", choices=MODES)
     allow_below_use = forms.BooleanField(
-        label="Even below what is in use", required=False, help_text="Nothing is taken away; nothing more fits."
+        label="Even below what is in use", required=False, help_text="Of a shared quota. Nothing is taken away; nothing more fits."
     )
     layout: Sequence[Section] = (LIMIT_SECTION, Section("How it counts", ("mode", "allow_below_use")))
 

@@ -113,7 +113,7 @@ def vdc_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
         return Done(reverse("vdc-detail", args=[pk]), f"{vdc} is changed.")
 
     def plan() -> Mapping[str, Any]:
-        after = form.limits() if form.is_bound else now["limits"]
+        after = form.limits(now["limits"]) if form.is_bound else now["limits"]
         names = {*after, *now["limits"]}
         added = {name: after.get(name, 0) - now["limits"].get(name, 0) for name in names}
         return {"limits": limit_meters(now["used"], now["limits"], after)} | _reserved(vdc.organization_id, added)

@@ -101,9 +101,9 @@ def organization_quota(request: HttpRequest, pk: UUID) -> HttpResponse:
 
     def plan() -> Mapping[str, Any]:
         mode = form["mode"].value()
-        after = form.limits() if form.is_bound else usage["limits"]
-        held = usage["reserved" if mode == QuotaMode.RESERVATION else "used"]
-        return {"limits": limit_meters(held, usage["limits"], after)}
+        after = form.limits(usage["limits"]) if form.is_bound else usage["limits"]
+        binds, word = ("reserved", "reserved") if mode == QuotaMode.RESERVATION else ("used", "in use")
+        return {"limits": limit_meters(usage[binds], usage["limits"], after), "counted": word}
 
     page = _page(organization, f"Quota of {organization}", "Save quota")
     return fill(request, page, form, act, row=organization, plan=plan)

@@ -17,7 +17,7 @@ from core.rights import Right
 from tenancy.models import Organization
 from vdcs.listings import VDCS
 from vdcs.meters import meters
-from vdcs.models import Vdc
+from vdcs.models import QuotaMode, Vdc
 from vdcs.selectors import organization_usage, usage, usage_of
 
 MOST_VDCS = 12
@@ -87,6 +87,7 @@ def organization_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "may_people": actor.holds(Right.USER_VIEW),
         **_may(actor, organization, whole),
     }
-    if page["quota"]:
-        page["meters"] = meters(page["quota"])
+    if page["quota"]:  # what its limits bind: the VDCs' limits where they reserve, else their use
+        binds = "reserved" if page["quota"]["mode"] == QuotaMode.RESERVATION else "used"
+        page["meters"] = meters({"limits": page["quota"]["limits"], "used": page["quota"][binds]})
     return render(request, "tenancy/organization.html", page)

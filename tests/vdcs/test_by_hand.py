@@ -85,13 +85,15 @@ def test_a_quota_shows_before_and_after_and_refuses_less_than_is_reserved(cluste
     address = f"/orgs/{acme.pk}/quota/"
     assert 'value="64Gi"' in root.get(address).content.decode()
     plan = root.fill(address, live=True, mode="reservation", cpu="32", memory_mib="64Gi")
-    assert "vCPU 16 in use · 64 → 32 · 16 left" in text(plan)
-    assert "Memory 32 GiB in use · 64 GiB · 32 left" in text(plan).replace("\N{NO-BREAK SPACE}", " ")
+    assert "vCPU 16 reserved · 64 → 32 · 16 left" in text(plan)
+    assert "Memory 32 GiB reserved · 64 GiB · 32 left" in text(plan).replace("\N{NO-BREAK SPACE}", " ")
     refused = root.fill(address, mode="reservation", cpu="8", memory_mib="64Gi")
     assert refused.status_code == 422
     for words in ("vCPU: 8 short in organization acme", "8 over", "the limits of the organization’s VDCs"):
         assert words in text(refused)
     assert quota(acme).limits["cpu"] == 64
+    unclear = root.fill(address, live=True, mode="reservation", cpu="64", memory_mib="64")
+    assert "Memory 32 GiB reserved · 64 GiB" in text(unclear).replace("\N{NO-BREAK SPACE}", " ")  # not "no limit"
     assert root.fill(address, mode="reservation", cpu="32", memory_mib="64Gi").status_code == 302
     assert quota(acme).limits == {"cpu": 32, "memory_mib": 65536}
 

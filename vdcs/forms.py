@@ -89,7 +89,9 @@ def limits_of(limits: Mapping[str, int]) -> dict[str, Any]:
 class QuotaForm(LimitsForm):
     mode = forms.ChoiceField(label="How its VDCs draw from it", choices=MODES)
     allow_below_use = forms.BooleanField(
-        label="Even below what is in use", required=False, help_text="Of a shared quota. Nothing is taken away; nothing more fits."
+        label="Even below what is in use",
+        required=False,
+        help_text="Of a shared quota. Nothing is taken away; nothing more fits.",
     )
     layout: Sequence[Section] = (LIMIT_SECTION, Section("How it counts", ("mode", "allow_below_use")))
 

@@ -58,7 +58,7 @@ class OrganizationForm(OrganizationEditForm):
         help_text="Lower-case letters, digits and “-”. It never changes.",
     )
     field_order = ("name", "display_name", "description")
-    layout = (Section("Who", ("name", "display_name", "description")),)
+    layout: Sequence[Section] = (Section("Who", ("name", "display_name", "description")),)
 
 
 class PersonEditForm(Form):

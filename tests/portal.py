@@ -14,7 +14,7 @@ _HIDDEN = re.compile(r'<input type="hidden" name="(key|generation)" value="([^"]
 
 
 class Browser(Client):
-    def fill(self, address: str, *, live: bool = False, seen: Any = None, **given: Any) -> Any:
+    def fill(self, address: str, *, live: Any = False, seen: Any = None, **given: Any) -> Any:
         """Open the form at the address and send it; `seen`: an earlier page of it, whose hidden fields are sent."""
         page = seen or self.get(address)
         assert page.status_code < 400, page.status_code

@@ -24,6 +24,7 @@ from core.errors import Conflict, DomainError, Invalid, QuotaExceeded, Stale, Th
 from core.models import AuditEntry, Outcome
 from core.rights import Right
 from core.rows import Generations
+from core.trial import trial
 
 FORM = ["GET", "HEAD", "POST"]  # what a form's page answers to
 REFUSALS = (Conflict, Invalid, QuotaExceeded, Stale, Throttled)  # shown at the form; others have a page of their own
@@ -146,9 +147,8 @@ def fill(
 
 
 def _try(act: Callable[[], Done]) -> None:
-    with transaction.atomic():
+    with trial():
         act()
-        transaction.set_rollback(True)
 
 
 def _once(request: HttpRequest, form: Form, act: Callable[[], Done]) -> HttpResponse:

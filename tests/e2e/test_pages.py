@@ -100,7 +100,8 @@ def look(page, name, scheme):
 
 def walk(visitor, pages, scheme):
     SHOTS.mkdir(parents=True, exist_ok=True)
-    page, faults = visitor.page(), []
+    page = visitor.page()
+    faults: list[str] = []
     for name, address in pages.items():
         answer = page.goto(address)
         assert answer.status == (404 if name == "absent" else 200)

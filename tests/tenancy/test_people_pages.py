@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 
 from tenancy.models import RoleBinding, Session, User
-from tests.cast import PASSWORD, make_person, make_user, session_of
+from tests.cast import PASSWORD, CheapArgon2, make_person, make_user, session_of
 from tests.portal import browser, text
 
 pytestmark = pytest.mark.django_db
@@ -14,7 +14,7 @@ STRONG = "a-very-long-passphrase"
 
 
 def shown_password(answer) -> str:
-    return re.search(r'<input id="password" value="([^"]+)" readonly', answer.content.decode())[1]
+    return str(re.findall(r'<input id="password" value="([^"]+)" readonly', answer.content.decode())[0])
 
 
 def signs_in(name, password):
@@ -78,6 +78,20 @@ def test_while_one_types_the_plan_comes_and_nothing_is_made(acme):
     assert (answer.status_code, "It can be done." in text(answer)) == (200, True)
     assert "<html" not in answer.content.decode()
     assert not User.objects.filter(username="bob").exists()
+
+
+def test_no_password_is_hashed_while_one_types(acme):
+    """It takes half a second on purpose; its rules are told all the same."""
+    alice = browser("alice")
+    given = {"username": "eve", "organization": str(acme.pk)}
+    with override_settings(PASSWORD_HASHERS=["tests.tenancy.test_people_pages.Refusing"]):
+        assert "It can be done." in text(alice.fill("/people/new/", live=True, password=STRONG, **given))
+        assert "too short" in text(alice.fill("/people/new/", live=True, password="short", **given))
+
+
+class Refusing(CheapArgon2):
+    def encode(self, password, salt):
+        raise AssertionError("a password was hashed")
 
 
 def test_an_edit_over_somebody_elses_is_a_clash_that_shows_both(acme):

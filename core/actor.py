@@ -41,6 +41,8 @@ class Actor:
     request_id: str = ""
     # Where the person is from; None: the provider's people. His grants may lie elsewhere too.
     organization_id: UUID | None = None
+    # His password is known to somebody else: until he has set another one he has no grants.
+    must_change_password: bool = False
 
     @property
     def organizations(self) -> frozenset[UUID]:

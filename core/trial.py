@@ -37,6 +37,11 @@ def trial() -> Iterator[Trial]:
         _current.reset(token)
 
 
+def running() -> bool:
+    """Whether all that is done now is rolled back: what is costly and seen by nobody can be left out."""
+    return _current.get() is not None
+
+
 def audited(organization_id: UUID | None) -> None:
     """An audit entry is being written for this organization."""
     now = _current.get()

@@ -12,5 +12,10 @@ ORGANIZATION: Actions = {
     "delete": Action(Right.ORGANIZATION_DELETE, (_GOING,)),
     "create_vdc": Action(Right.VDC_CREATE, (_GOING, _DISABLED)),
 }
-USER: Actions = {"edit": Action(Right.USER_EDIT)}
+USER: Actions = {
+    "edit": Action(Right.USER_EDIT),
+    "reset_password": Action(Right.USER_EDIT),
+    "disable": Action(Right.USER_EDIT, ((Q(is_active=False), "The account is disabled already."),)),
+    "enable": Action(Right.USER_EDIT, ((Q(is_active=True), "The account is enabled already."),)),
+}
 ROLE_BINDING: Actions = {"delete": Action(Right.BINDING_EDIT)}

@@ -14,9 +14,10 @@ from core.listing.answer import answer
 from core.models import AuditEntry
 from core.rights import Right
 from tenancy.listings import AUDIT, ORGANIZATIONS, USERS, entries_seen
-from tenancy.models import RoleBinding, User
+from tenancy.models import Organization, RoleBinding, User
 
 SHOWN = 50
+GONE = "a VDC that is gone"
 
 
 def _actor(request: HttpRequest) -> Actor:
@@ -36,6 +37,15 @@ def user_list(request: HttpRequest) -> HttpResponse:
     return answer(request, USERS)
 
 
+def _named(bindings: list[RoleBinding]) -> list[RoleBinding]:
+    """Each with the name of its VDC, by the reverse of vdcs' foreign key: VDCs stand above."""
+    ids = {binding.vdc_id for binding in bindings if binding.vdc_id}
+    names = dict(Organization.objects.filter(vdcs__in=ids).values_list("vdcs__pk", "vdcs__name")) if ids else {}
+    for binding in bindings:
+        binding.vdc_name = names.get(binding.vdc_id, GONE)  # type: ignore[arg-type, attr-defined]
+    return bindings
+
+
 @needs(Right.USER_VIEW)
 @require_GET
 def user_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -46,7 +56,7 @@ def user_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     page = {
         "section": "users",
         "person": person,
-        "bindings": list(access.visible(actor, bindings, Right.BINDING_VIEW)[:SHOWN]),
+        "bindings": _named(list(access.visible(actor, bindings, Right.BINDING_VIEW)[:SHOWN])),
         "timeline": list(about.order_by("-pk")[:20]),
         "may_edit": access.allows(actor, Right.USER_EDIT, person),
     }

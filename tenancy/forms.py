@@ -1,6 +1,17 @@
-"""What people fill in."""
+"""What people fill in. Rules are in the services."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from django import forms
+
+from core.names import dns_label
+from core.ui.fields import PLAIN
+from core.ui.filling import Form, Section
+from tenancy.models import username as username_rule
+
+PROVIDER = "provider"  # the choice that stands for no organization
+SECRET = {"autocomplete": "new-password"}
 
 
 class SignInForm(forms.Form):
@@ -8,3 +19,113 @@ class SignInForm(forms.Form):
     password = forms.CharField(
         max_length=1024, strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
     )
+
+
+class SureForm(Form):
+    """Nothing to fill in: pressing the button is all."""
+
+
+class NameForm(Form):
+    """A name typed to confirm that it is meant."""
+
+    confirm = forms.CharField(label="Its name", max_length=63, widget=forms.TextInput(PLAIN))
+    layout = (Section("To be sure", ("confirm",)),)
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name = name
+        self.fields["confirm"].help_text = f"Type {name} to confirm."
+
+    def clean_confirm(self) -> str:
+        given: str = self.cleaned_data["confirm"]
+        if given.strip() != self.name:
+            raise forms.ValidationError(f"This is not its name: type {self.name}.", code="confirm")
+        return given
+
+
+class OrganizationEditForm(Form):
+    display_name = forms.CharField(label="Title", max_length=255)
+    description = forms.CharField(label="About", max_length=1000, required=False)
+    layout: Sequence[Section] = (Section("Texts", ("display_name", "description")),)
+
+
+class OrganizationForm(OrganizationEditForm):
+    name = forms.CharField(
+        label="Name",
+        max_length=63,
+        validators=[dns_label],
+        widget=forms.TextInput(PLAIN),
+        help_text="Lower-case letters, digits and “-”. It never changes.",
+    )
+    field_order = ("name", "display_name", "description")
+    layout: Sequence[Section] = (Section("Who", ("name", "display_name", "description")),)
+
+
+class PersonEditForm(Form):
+    full_name = forms.CharField(label="Name", max_length=255, required=False)
+    email = forms.EmailField(label="E-mail", max_length=254, required=False)
+    layout: Sequence[Section] = (Section("Who", ("full_name", "email")),)
+
+
+class PersonForm(PersonEditForm):
+    username = forms.CharField(
+        label="User name",
+        max_length=150,
+        validators=[username_rule],
+        widget=forms.TextInput(PLAIN),
+        help_text="For signing in. It never changes.",
+    )
+    organization = forms.ChoiceField(help_text="Its admins look after the account.")
+    password = forms.CharField(
+        required=False,
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(SECRET),
+        help_text="Empty: one is made up and shown once. Either way it has to be changed at the first sign-in.",
+    )
+    layout = (
+        Section("Who", ("username", "organization", "full_name", "email")),
+        Section("Password", ("password",)),
+    )
+
+    def __init__(self, *args: Any, organizations: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["organization"].choices = organizations  # type: ignore[attr-defined]
+
+
+class PasswordResetForm(Form):
+    password = forms.CharField(
+        label="New password",
+        required=False,
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(SECRET),
+        help_text="Empty: one is made up and shown once.",
+    )
+    layout = (Section("Password", ("password",)),)
+
+
+class OwnPasswordForm(Form):
+    current_password = forms.CharField(
+        label="Current password",
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "current-password"}),
+    )
+    new_password = forms.CharField(
+        label="New password",
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(SECRET),
+        help_text="At least 12 characters. A few words in a row are easy to remember and hard to guess.",
+    )
+    again = forms.CharField(
+        label="New password again", max_length=1024, strip=False, widget=forms.PasswordInput(SECRET)
+    )
+    layout = (Section("Password", ("current_password", "new_password", "again")),)
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if "again" in given and given.get("new_password") not in (None, given["again"]):
+            self.add_error("again", "This is another one than above.")
+        return given

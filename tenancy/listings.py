@@ -51,7 +51,12 @@ ORGANIZATIONS = Listing(
     sorts=(Sort("name", "name"), Sort("created", newest_first=True)),
     search=contains("name", "display_name"),
     filters=(choices("enabled", "State", [("", "Any"), ("True", "Enabled"), ("False", "Disabled")]),),
-    empty=Empty("No organization yet", "", "Whoever gave you your account can make you part of one."),
+    create=("organization-new", "Create organization", Right.ORGANIZATION_CREATE),
+    empty=Empty(
+        "No organization yet",
+        "A tenant: people, a quota, and VDCs that draw from it.",
+        "Whoever gave you your account can make you part of one.",
+    ),
 )
 
 
@@ -83,7 +88,10 @@ USERS = Listing(
     search_label="Name or e-mail",
     filters=(choices("state", "State", [("", "Any"), ("True", "Active"), ("False", "Disabled")], "is_active"),),
     label=lambda row: str(row["username"]),
-    empty=Empty("Nobody yet", "", "People appear here when they are given an account."),
+    create=("user-new", "Create person", Right.USER_EDIT),
+    empty=Empty(
+        "Nobody yet", "An account for somebody, with a role next.", "People appear here when they are given an account."
+    ),
 )
 
 

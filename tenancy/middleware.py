@@ -1,13 +1,18 @@
 """Who is behind a page: the signed cookie holds a session row's id and nothing else."""
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
+from core.actor import Actor
+from core.enforce import PUBLIC, declared
 from tenancy import selectors
 
 COOKIE_KEY = "sid"
+STILL_OPEN = ("own-password", "sign-out")
 
 
 class SignedIn:
@@ -27,3 +32,15 @@ class SignedIn:
                     request_id=getattr(request, "request_id", ""),
                 )
         return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        """Who has to change his password is led there first. He has no right yet anyway: `tenancy.selectors`."""
+        actor: Actor | None = request.actor  # type: ignore[attr-defined]
+        match = request.resolver_match
+        if actor is None or not actor.must_change_password or declared(view) == PUBLIC:
+            return None
+        if match is not None and match.view_name in STILL_OPEN:
+            return None
+        return HttpResponseRedirect(reverse("own-password"))

@@ -59,6 +59,8 @@ class User(AbstractBaseUser):
     email = models.EmailField(blank=True)
     full_name = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
+    # Somebody else knows the password: until the person has set another one, no role has any effect.
+    must_change_password = models.BooleanField(default=False, db_default=False)
     generation = models.BigIntegerField(default=1)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -13,10 +13,10 @@ from tenancy.roles import GRANTS, OWN_ONLY
 # Everything an Actor is made of, in one round trip, on every request: so that signing out, losing a role and being
 # disabled take effect with the next request. By hand, because this is the one query that every request pays.
 _ACTOR = """
-SELECT u.id, u.username, u.organization_id, (
+SELECT u.id, u.username, u.organization_id, u.must_change_password, (
   SELECT json_agg(json_build_array(b.role, b.organization_id, b.vdc_id))
   FROM tenancy_rolebinding b LEFT JOIN tenancy_organization o ON o.id = b.organization_id
-  WHERE b.user_id = u.id AND (b.organization_id IS NULL OR o.enabled)
+  WHERE b.user_id = u.id AND (b.organization_id IS NULL OR o.enabled) AND NOT u.must_change_password
 )
 FROM tenancy_user u LEFT JOIN tenancy_organization home ON home.id = u.organization_id
 """
@@ -49,7 +49,7 @@ def _actor(query: str, pk: UUID, session_id: UUID | None, address: str, request_
 
 
 def _made(row: Sequence[Any], session_id: UUID | None, address: str, request_id: str) -> Actor:
-    user_id, name, organization_id, bindings = row
+    user_id, name, organization_id, must_change_password, bindings = row
     return Actor(
         user_id=user_id,
         name=name,
@@ -58,6 +58,7 @@ def _made(row: Sequence[Any], session_id: UUID | None, address: str, request_id:
         address=address,
         request_id=request_id,
         organization_id=organization_id,
+        must_change_password=must_change_password,
     )
 
 
@@ -82,6 +83,7 @@ def summary(actor: Actor) -> Mapping[str, Any]:
         "id": actor.user_id,
         "username": actor.name,
         "organization": actor.organization_id,
+        "must_change_password": actor.must_change_password,
         "rights": sorted(str(right) for right in frozenset[str]().union(*(grant.rights for grant in actor.grants))),
         "grants": [
             {

@@ -16,6 +16,13 @@ DEEDS = {
     "session.begin": "signed in",
     "session.end": "signed out",
     "organization.delete": "asked for it to be deleted",
+    "user.create": "made the account",
+    "user.edit": "changed the account",
+    "user.disable": "disabled the account",
+    "user.enable": "enabled the account",
+    "user.set_password": "set a password",
+    "binding.create": "gave a role",
+    "binding.delete": "took a role away",
 }
 ORDERS = {
     "recreate-disk": "had a lost disk made anew",

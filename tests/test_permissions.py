@@ -29,6 +29,29 @@ ORGANIZATION = "ok ok 403 403 403 401"
 NO_COOKIE = "in in in in in in"
 VDC_ADMIN = "ok ok ok 403 403 401"
 
+# Pages with a form, read and sent alike. Behind the door of a missing row there is a 404.
+FORMS = {
+    "people/new/": ORGANIZATION,
+    "people/<uuid:pk>/edit/": ORGANIZATION,
+    "people/<uuid:pk>/disable/": ORGANIZATION,
+    "people/<uuid:pk>/enable/": ORGANIZATION,
+    "people/<uuid:pk>/password/": ORGANIZATION,
+    "people/<uuid:pk>/roles/": ORGANIZATION,
+    "account/password/": SIGNED_IN,
+    "orgs/new/": PROVIDER,
+    "orgs/<uuid:pk>/edit/": ORGANIZATION,
+    "orgs/<uuid:pk>/quota/": ORGANIZATION,
+    "orgs/<uuid:pk>/disable/": ORGANIZATION,
+    "orgs/<uuid:pk>/enable/": ORGANIZATION,
+    "orgs/<uuid:pk>/delete/": PROVIDER,
+    "orgs/<uuid:pk>/people/": VDC_ADMIN,
+    "vdcs/new/": ORGANIZATION,
+    "vdcs/<uuid:pk>/edit/": ORGANIZATION,
+    "vdcs/<uuid:pk>/delete/": ORGANIZATION,
+    "vdcs/<uuid:pk>/people/": VDC_ADMIN,
+    "roles/<uuid:pk>/remove/": ORGANIZATION,
+}
+
 # (method, route) → what root, alice, vera, bob, nobody and a stranger get.
 TABLE = {
     ("get", "healthz"): ALL,
@@ -68,11 +91,13 @@ TABLE = {
     ("post", "vms/<uuid:pk>/orders/"): NO_COOKIE,
     ("get", "vms/<uuid:pk>/delete/"): NO_COOKIE,
     ("post", "vms/<uuid:pk>/delete/"): NO_COOKIE,
+    **{(method, route): NO_COOKIE for route in FORMS for method in ("get", "post")},
     ("post", "api/v1/auth/login"): ALL,
     ("post", "api/v1/auth/refresh"): ALL,
     ("get", "api/v1/auth/info"): ALL,
     ("post", "api/v1/auth/logout"): SIGNED_IN,
     ("get", "api/v1/me"): SIGNED_IN,
+    ("post", "api/v1/me/password"): SIGNED_IN,
     ("get", "api/v1/organizations"): WITH_A_ROLE,
     ("post", "api/v1/organizations"): PROVIDER,
     ("get", "api/v1/organizations/<uuid:pk>"): WITH_A_ROLE,
@@ -85,6 +110,9 @@ TABLE = {
     ("post", "api/v1/users"): ORGANIZATION,
     ("get", "api/v1/users/<uuid:pk>"): ORGANIZATION,
     ("patch", "api/v1/users/<uuid:pk>"): ORGANIZATION,
+    ("post", "api/v1/users/<uuid:pk>/reset-password"): ORGANIZATION,
+    ("post", "api/v1/users/<uuid:pk>/disable"): ORGANIZATION,
+    ("post", "api/v1/users/<uuid:pk>/enable"): ORGANIZATION,
     ("get", "api/v1/role-bindings"): VDC_ADMIN,
     ("post", "api/v1/role-bindings"): ORGANIZATION,
     ("delete", "api/v1/role-bindings/<uuid:pk>"): ORGANIZATION,
@@ -113,6 +141,7 @@ TABLE = {
 }
 # What a plain view answers to; API views say it themselves.
 PAGE_METHODS = {
+    **dict.fromkeys(FORMS, ("get", "post")),
     "sign-in/": ("get", "post"),
     "sign-out/": ("post",),
     "preferences/": ("post",),
@@ -124,7 +153,9 @@ PAGE_METHODS = {
     "vms/<uuid:pk>/orders/": ("post",),
     "vms/<uuid:pk>/delete/": ("get", "post"),
 }
-PAGES_OF_FEW = {("post", "vms/<uuid:pk>/orders/"): VDC_ADMIN}
+PAGES_OF_FEW = {("post", "vms/<uuid:pk>/orders/"): VDC_ADMIN} | {
+    (method, route): cells for route, cells in FORMS.items() for method in ("get", "post")
+}
 # Who signed in gets past which page's door. Most pages need a role; one's own things do not.
 OWN = ("", "search/", "place/", "settings/", "views/", "views/<uuid:pk>/remove/", "activity/", "activity/<uuid:pk>/")
 PAGES = {

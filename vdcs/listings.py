@@ -86,9 +86,10 @@ VDCS = Listing(
     sorts=(Sort("name", "name"), Sort("created", newest_first=True)),
     search=contains("name", "display_name"),
     filters=(choices("phase", "State", STATES),),
+    create=("vdc-new", "Create VDC", Right.VDC_CREATE),
     empty=Empty(
         "No VDC yet",
-        "",
+        "A VDC is a share of your organization’s quota, where virtual machines live.",
         "A VDC is a share of your organization’s quota, where virtual machines live. An admin of your organization "
         "makes one.",
     ),

@@ -55,3 +55,20 @@ def meters(usage: Mapping[str, Any], added: Mapping[str, int] | None = None) -> 
 
 
 _ORDER = ("cpu", "memory_mib", "disk_gib", "vms", "running_vms")
+
+
+@dataclass(frozen=True)
+class LimitMeter(Meter):
+    """Of a limit that is being changed: `limit` as it would be, `was` as it is."""
+
+    was: int | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self.was != self.limit
+
+
+def limit_meters(used: Mapping[str, int], before: Mapping[str, int], after: Mapping[str, int]) -> list[LimitMeter]:
+    """Of everything that is limited before or after, in the order of other meters."""
+    names = sorted({*before, *after}, key=lambda name: (_ORDER.index(name.partition("/")[0]), name))
+    return [LimitMeter(name, used.get(name, 0), after.get(name), was=before.get(name)) for name in names]

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from clusters.models import Placement
 from core import access
-from core.actor import Actor
+from core.actor import Actor, Level
 from core.enforce import needs
 from core.listing.answer import answer
 from core.rights import Right
@@ -18,7 +18,7 @@ from tenancy.models import Organization
 from tenancy.pages import story_of
 from vdcs.listings import VDCS
 from vdcs.meters import meters
-from vdcs.models import Vdc
+from vdcs.models import QuotaMode, Vdc
 from vdcs.selectors import organization_usage, usage, usage_of
 
 MOST_VDCS = 12
@@ -46,11 +46,28 @@ def vdc_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "meters": meters(usage(vdc)),
         "story": story_of(request, vdc, {}),
         "may_create": vdc.deletion_requested_at is None and access.allows(actor, Right.VM_CREATE, vdc),
+        "may_edit": vdc.deletion_requested_at is None and access.allows(actor, Right.VDC_EDIT, vdc),
+        "may_delete": access.allows(actor, Right.VDC_DELETE, vdc),
+        "may_see_roles": actor.holds(Right.BINDING_VIEW),
         "shows_cluster": actor.holds(Right.CLUSTER_VIEW),
     }
     found = render(request, f"vdcs/detail.html{'#live' if request.headers.get('HX-Request') else ''}", page)
     patch_vary_headers(found, ["HX-Request"])
     return found
+
+
+def _may(actor: Actor, organization: Organization, whole: bool) -> dict[str, bool]:
+    """Which verbs the page of an organization offers."""
+    provider = any(grant.level is Level.SYSTEM for grant in actor.grants)
+    stays = organization.deletion_requested_at is None
+    return {
+        "may_edit": whole and stays,
+        "may_set_quota": provider and stays,
+        "may_switch": provider and stays,
+        "may_delete": provider and stays,
+        "may_see_roles": actor.holds(Right.BINDING_VIEW),
+        "may_create_vdc": stays and organization.enabled and access.allows(actor, Right.VDC_CREATE, organization),
+    }
 
 
 @needs(Right.ORGANIZATION_VIEW)
@@ -71,7 +88,9 @@ def organization_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "more": len(found) > MOST_VDCS,
         "story": story_of(request, organization, {}),
         "may_people": actor.holds(Right.USER_VIEW),
+        **_may(actor, organization, whole),
     }
-    if page["quota"]:
-        page["meters"] = meters(page["quota"])
+    if page["quota"]:  # what its limits bind: the VDCs' limits where they reserve, else their use
+        binds = "reserved" if page["quota"]["mode"] == QuotaMode.RESERVATION else "used"
+        page["meters"] = meters({"limits": page["quota"]["limits"], "used": page["quota"][binds]})
     return render(request, "tenancy/organization.html", page)

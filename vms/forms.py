@@ -9,31 +9,11 @@ from catalogs.models import CatalogItem
 from core import quantities
 from core.names import dns_label
 from core.ui.amounts import amount
+from core.ui.fields import QuantityField
 from vdcs.meters import meters
 from vdcs.models import Vdc
 from vdcs.selectors import usage_of
 from vms.models import Order
-
-LONGEST_NUMBER = 64
-
-
-class QuantityField(forms.CharField):
-    """`8Gi`, `8 GiB`: exact, or refused with a word about units."""
-
-    def __init__(self, read: Callable[[str], int], example: str, **kwargs: Any) -> None:
-        self._read, self._example = read, example
-        super().__init__(max_length=LONGEST_NUMBER, required=False, **kwargs)
-
-    def clean(self, value: Any) -> int | None:
-        text = super().clean(value).replace(" ", "").replace("iB", "i")
-        if not text:
-            return None
-        if text.isdigit():
-            raise forms.ValidationError(f"Write the unit, too: {text}Gi or {text}Mi.", code="quantity")
-        try:
-            return self._read(text)
-        except quantities.NotExact as error:
-            raise forms.ValidationError(str(error), code="quantity") from None
 
 
 class VmForm(forms.Form):

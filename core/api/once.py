@@ -6,7 +6,7 @@ Only what took effect is kept. A refusal changed nothing, so the same key may be
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils.crypto import salted_hmac
@@ -51,11 +51,16 @@ def carry_out(actor: Actor, request: Request, key: str, act: Callable[[], Respon
         response = act()
         if response.status_code < 400:
             headers = {name: response[name] for name in _KEPT if name in response}
-            body = b"" if response.status_code == 204 else Renderer().render(response.data)
+            body = b"" if response.status_code == 204 else Renderer().render(repeatable(response))
             replays.store(
                 actor.user_id, route, key, body_hash=body_hash, status=response.status_code, headers=headers, body=body
             )
     return response
+
+
+def repeatable(response: Response) -> Any:
+    """The answer's data as it may be kept and told again: without a secret that is told once (`response.kept`)."""
+    return getattr(response, "kept", response.data)
 
 
 def _again(status: int, body: bytes, headers: dict[str, str]) -> Response:

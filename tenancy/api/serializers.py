@@ -46,6 +46,7 @@ class MeOut(Shape):
     id = Id()
     username = Text()
     organization = Id(allow_null=True)
+    must_change_password = Flag(help_text="nothing else is possible before POST /api/v1/me/password")
     rights = serializers.ListField(child=Text(), help_text="held at one place at least")
     grants = GrantOut(many=True)
 
@@ -91,9 +92,20 @@ class OrganizationOut(Shape):
     allowed_actions = AllowedActions(ORGANIZATION, Right.ORGANIZATION_VIEW)
 
 
+MUST_CHANGE = "the password is good for choosing another one only (POST /api/v1/me/password); roles are without effect"
+
+
 class UserIn(Shape):
     username = Text(max_length=150, validators=[username_rule])
-    password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
+    password = Text(
+        max_length=1024,
+        write_only=True,
+        allow_null=True,
+        default=None,
+        style={"input_type": "password"},
+        help_text="left out: one is made up, told once in the answer, and has to be changed at the first sign-in",
+    )
+    must_change_password = Flag(default=False, help_text=MUST_CHANGE)
     organization = Id(allow_null=True, default=None, help_text="whose admins look after it; null: the provider's")
     email = serializers.EmailField(max_length=254, allow_blank=True, default="")
     full_name = Text(max_length=255, allow_blank=True, default="")
@@ -113,9 +125,35 @@ class UserOut(Shape):
     email = Text()
     full_name = Text()
     enabled = Flag(source="is_active")
+    must_change_password = Flag(help_text=MUST_CHANGE)
     generation = Whole()
     created_at = Moment()
     allowed_actions = AllowedActions(USER, Right.USER_VIEW)
+
+
+class UserMade(UserOut):
+    """A person whose password has just been set."""
+
+    generated_password = Text(
+        allow_null=True, help_text="told this once; null: it was given, or this answer is told again"
+    )
+
+
+class PasswordReset(Shape):
+    password = Text(
+        max_length=1024,
+        write_only=True,
+        allow_null=True,
+        default=None,
+        style={"input_type": "password"},
+        help_text="left out: one is made up and told once in the answer",
+    )
+    must_change_password = Flag(default=True, help_text=MUST_CHANGE)
+
+
+class PasswordChange(Shape):
+    current_password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
+    new_password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
 
 
 class RoleBindingIn(Shape):

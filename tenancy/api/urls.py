@@ -11,6 +11,7 @@ urlpatterns = [
     path("auth/logout", views.LogoutView.as_view(), name="auth-logout"),
     path("auth/info", views.AuthInfoView.as_view(), name="auth-info"),
     path("me", views.MeView.as_view(), name="me"),
+    path("me/password", views.MyPasswordView.as_view(), name="my-password"),
     *resource("organizations", views.OrganizationViewSet, "organization"),
     path(
         "organizations/<uuid:pk>/timeline",
@@ -18,6 +19,13 @@ urlpatterns = [
         name="organization-timeline",
     ),
     *resource("users", views.UserViewSet, "user"),
+    path(
+        "users/<uuid:pk>/reset-password",
+        views.UserViewSet.as_view({"post": "reset_password"}),
+        name="user-reset-password",
+    ),
+    path("users/<uuid:pk>/disable", views.UserViewSet.as_view({"post": "disable"}), name="user-disable"),
+    path("users/<uuid:pk>/enable", views.UserViewSet.as_view({"post": "enable"}), name="user-enable"),
     *resource("role-bindings", views.RoleBindingViewSet, "role-binding"),
     *resource("audit-entries", views.AuditEntryViewSet, "audit-entry"),
 ]

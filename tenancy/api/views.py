@@ -1,12 +1,14 @@
 """Signing in over the API, and the resources of tenancy: shape in, service, shape out."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import orjson
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.api.base import ApiView, ApiViewSet
+from core.api.base import ApiView, ApiViewSet, etag
 from core.enforce import PUBLIC
 from core.errors import Unauthenticated
 from core.models import AuditEntry
@@ -15,7 +17,7 @@ from tenancy import selectors
 from tenancy.api import serializers, tokens
 from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from tenancy.models import Organization, RoleBinding, RoleName, Session, User
-from tenancy.services import bindings, organizations, sessions, users
+from tenancy.services import bindings, organizations, passwords, sessions, users
 
 
 def _tokens(session: Session) -> dict[str, Any]:
@@ -89,6 +91,24 @@ class MeView(ApiView):
         return Response(selectors.summary(self.actor))
 
 
+class MyPasswordView(ApiView):
+    """Choose another password of one's own. All other sessions of oneself end."""
+
+    rights = {"post": Right.SELF}
+    shapes = {"post": serializers.PasswordChange}
+    statuses = {"post": 204}
+    versioned = False
+
+    def _carry_out(self, act: Callable[[], Response]) -> Response:
+        """First the proof, outside the transaction of a key or a trial: a wrong attempt stays counted."""
+        users.prove_password(actor=self.actor, password=self.body()["current_password"])
+        return super()._carry_out(act)
+
+    def post(self, request: Request) -> Response:
+        users.choose_password(actor=self.actor, password=self.body()["new_password"])
+        return Response(status=204)
+
+
 class OrganizationViewSet(HasTimeline, ApiViewSet):
     queryset = Organization.objects.all()
     read_right = Right.ORGANIZATION_VIEW
@@ -132,9 +152,17 @@ class UserViewSet(ApiViewSet):
         "retrieve": Right.USER_VIEW,
         "create": Right.USER_EDIT,
         "partial_update": Right.USER_EDIT,
+        "reset_password": Right.USER_EDIT,
+        "disable": Right.USER_EDIT,
+        "enable": Right.USER_EDIT,
     }
-    shapes = {"create": serializers.UserIn, "partial_update": serializers.UserEdit}
+    shapes = {
+        "create": serializers.UserIn,
+        "partial_update": serializers.UserEdit,
+        "reset_password": serializers.PasswordReset,
+    }
     out = serializers.UserOut
+    outs = {"create": serializers.UserMade, "reset_password": serializers.UserMade}
     filters = {"username": "username", "organization": "organization_id", "enabled": "is_active"}
     search = ("username", "full_name", "email")
 
@@ -143,11 +171,43 @@ class UserViewSet(ApiViewSet):
         body["organization"] = self.related(
             "organization", Organization.objects.all(), body["organization"], Right.ORGANIZATION_VIEW
         )
-        return self.created(users.create_user(actor=self.actor, **body))
+        made_up = passwords.generated() if body["password"] is None else None
+        if made_up is not None:
+            body |= {"password": made_up, "must_change_password": True}
+        return self._told_once(users.create_user(actor=self.actor, **body), made_up, 201)
 
     def partial_update(self, request: Request, pk: UUID) -> Response:
         user = users.edit_user(actor=self.actor, user=self.row(pk), changes=self.body(), generations=self.generations())
         return self.answer(user)
+
+    def reset_password(self, request: Request, pk: UUID) -> Response:
+        """Set another password, or have one made up. The person's sessions end."""
+        body = self.body()
+        made_up = passwords.generated() if body["password"] is None else None
+        user = users.set_password(
+            actor=self.actor,
+            user=self.row(pk),
+            password=made_up or body["password"],
+            must_change_password=made_up is not None or body["must_change_password"],
+            generations=self.generations(),
+        )
+        return self._told_once(user, made_up, 200)
+
+    def disable(self, request: Request, pk: UUID) -> Response:
+        """No access from now on: sessions end, roles are kept."""
+        return self.answer(users.disable_user(actor=self.actor, user=self.row(pk), generations=self.generations()))
+
+    def enable(self, request: Request, pk: UUID) -> Response:
+        """Access again, with the roles that were kept."""
+        return self.answer(users.enable_user(actor=self.actor, user=self.row(pk), generations=self.generations()))
+
+    def _told_once(self, user: User, made_up: str | None, status: int) -> Response:
+        """With the password that was made up. What is kept of the answer, for who sends it again, is without it."""
+        row = orjson.loads(bytes(self.line(user, None)))
+        response = Response(row | {"generated_password": made_up}, status=status, headers=etag(user))
+        response.kept = row | {"generated_password": None}  # type: ignore[attr-defined]  # read by core.api.once
+        response["Cache-Control"] = "no-store"
+        return response
 
 
 class RoleBindingViewSet(ApiViewSet):

@@ -84,9 +84,13 @@ def _check_place(role: RoleName, organization: Organization | None, vdc_id: UUID
         raise Invalid.field("vdc", "not_found", "The organization has no such VDC.")
 
 
+def may_give(actor: Actor, role: RoleName, organization_id: UUID | None, vdc_id: UUID | None) -> bool:
+    """Whether the actor may give this role at that place, or take it away: he has all of it there, and BINDING_EDIT."""
+    return covers(actor, GRANTS[role] | {Right.BINDING_EDIT}, organization_id, vdc_id)
+
+
 def _require_covering(actor: Actor, binding: RoleBinding) -> None:
-    needed = GRANTS[RoleName(binding.role)] | {Right.BINDING_EDIT}
-    if not covers(actor, needed, binding.organization_id, binding.vdc_id):
+    if not may_give(actor, RoleName(binding.role), binding.organization_id, binding.vdc_id):
         raise Forbidden(Right.BINDING_EDIT, f"the role {binding.role} there: nobody gives or takes more than he has")
 
 

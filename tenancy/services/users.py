@@ -3,19 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from core import access, audit, rows
 from core.actor import Actor, Level
-from core.errors import FieldError, Forbidden, Invalid
+from core.errors import Conflict, Forbidden, Invalid
 from core.rights import Right
 from core.rows import Generations
 from tenancy.access import covers
 from tenancy.models import Organization, RoleBinding, RoleName, User
 from tenancy.roles import GRANTS
-from tenancy.services import bindings
+from tenancy.services import bindings, passwords, throttle
 from tenancy.services.sessions import end_all
 
 EDITABLE = ("email", "full_name")
@@ -30,16 +28,26 @@ def create_user(
     organization: Organization | None = None,
     email: str = "",
     full_name: str = "",
+    must_change_password: bool = False,
 ) -> User:
-    """An account without any role. `organization` None: one of the provider's people."""
+    """An account without any role. `organization` None: one of the provider's people.
+
+    `must_change_password`: whoever makes the account knows the password, so it is good for choosing another one only.
+    """
     if organization is None:
         access.require_system(actor, Right.USER_EDIT)
     else:
         access.require(actor, Right.ORGANIZATION_VIEW, organization)
         if not covers(actor, frozenset({Right.USER_EDIT}), organization.pk, None):
             raise Forbidden(Right.USER_EDIT, f"organization {organization}")
-    user = User(username=username.lower(), organization=organization, email=email, full_name=full_name)
-    _set_password(user, password)
+    user = User(
+        username=username.lower(),
+        organization=organization,
+        email=email,
+        full_name=full_name,
+        must_change_password=must_change_password,
+    )
+    passwords.put(user, password)
     rows.save(user, new=True)
     audit.record(
         actor,
@@ -67,8 +75,10 @@ def edit_user(*, actor: Actor, user: User, changes: Mapping[str, Any], generatio
 
 @transaction.atomic
 def disable_user(*, actor: Actor, user: User, generations: Generations = None) -> User:
-    """No access from now on: sessions end, roles are kept. The last system or organization admin stays."""
+    """No access from now on: sessions end, roles are kept. The last system or organization admin stays, and oneself."""
     _require_over(actor, user)
+    if actor.user_id == user.pk:
+        raise Conflict("This is your own account: another admin can disable it.")
     bindings.require_others_like(list(RoleBinding.objects.filter(user=user)))
     user = _edit(actor, user, {"is_active": False}, generations, "user.disable")
     end_all(actor=actor, user=user)
@@ -82,27 +92,60 @@ def enable_user(*, actor: Actor, user: User, generations: Generations = None) ->
 
 
 @transaction.atomic
-def set_password(*, actor: Actor, user: User, password: str, generations: Generations = None) -> User:
-    """A new password, by the person himself or by who is over him. All other sessions end."""
+def set_password(
+    *,
+    actor: Actor,
+    user: User,
+    password: str,
+    must_change_password: bool = False,
+    generations: Generations = None,
+) -> User:
+    """A new password, by the person himself or by who is over him. All other sessions end.
+
+    `must_change_password`: it is good for choosing another one only.
+    """
     if actor.user_id != user.pk:
         _require_over(actor, user)
-    user = rows.lock(user, generations)
-    _set_password(user, password)
-    user.save(update_fields=["password"])
+    return _put_password(
+        actor, rows.lock(user, generations), password, must_change=must_change_password, field="password"
+    )
+
+
+def _self(actor: Actor) -> User:
+    assert actor.user_id is not None, "OVIM itself has no password"
+    return User.objects.get(pk=actor.user_id)
+
+
+def prove_password(*, actor: Actor, password: str) -> None:
+    """That it is the person himself and no found browser. Attempts are counted with those to sign in.
+
+    Call it outside any transaction: what rolls back would take a wrong attempt back, too.
+    """
+    user = _self(actor)
+    throttle.attempt(user.username, actor.address)
+    if not user.check_password(password):
+        raise Invalid.field("current_password", "wrong", "This is not your current password.")
+    throttle.was_right(user.username, actor.address)
+
+
+@transaction.atomic
+def choose_password(*, actor: Actor, password: str) -> User:
+    """Another password of one's own, once `prove_password` has passed. One's other sessions end."""
+    user = rows.lock(_self(actor))
+    if user.check_password(password):
+        raise Invalid.field("new_password", "same", "This is the password that you have: choose another one.")
+    return _put_password(actor, user, password, must_change=False, field="new_password")
+
+
+def _put_password(actor: Actor, user: User, password: str, *, must_change: bool, field: str) -> User:
+    """Onto the locked row."""
+    passwords.put(user, password, field=field)
+    user.must_change_password = must_change
+    user.generation += 1
+    user.save(update_fields=["password", "must_change_password", "generation"])
     end_all(actor=actor, user=user)
     audit.record(actor, "user.set_password", user, organization_id=user.organization_id)
     return user
-
-
-def _set_password(user: User, password: str) -> None:
-    try:
-        validate_password(password, user)
-    except ValidationError as error:
-        raise Invalid(
-            error.messages[0],
-            errors=[FieldError("password", str(item.code), item.messages[0]) for item in error.error_list],
-        ) from None
-    user.set_password(password)
 
 
 def _edit(actor: Actor, user: User, changes: dict[str, Any], generations: Generations, action: str) -> User:

@@ -46,6 +46,7 @@ def test_no_write_to_a_row_leaves_a_trace(api, cluster, method, route):
 
 CREATES = {
     "auth/logout": lambda: None,
+    "me/password": lambda: {"current_password": PASSWORD, "new_password": PASSWORD + " 12"},
     "organizations": lambda: {"name": "initech", "display_name": "Initech"},
     "users": lambda: {"username": "dora", "password": PASSWORD + " 12"},
     "role-bindings": lambda: {"user": str(make_person("bob").pk), "role": "system_admin"},
@@ -70,7 +71,7 @@ def test_no_create_leaves_a_trace(api, cluster, path):
     plan = answer.json()
     real = root.post(path, body)
     assert plan["status"] == real.status_code
-    if path != "auth/logout":
+    if real.status_code != 204:
         volatile = {"id", "created_at", "updated_at", "disks"}
         assert {key: value for key, value in plan["row"].items() if key not in volatile} == {
             key: value for key, value in real.json().items() if key not in volatile

@@ -72,8 +72,9 @@ class Visitor:
         return page
 
     def _hear(self, message: Any) -> None:
-        # A refused form is a 422 on purpose, which Chromium reports as an error of the network.
-        if message.type in ("error", "warning") and "422" not in message.text and "404" not in message.text:
+        # A refused form is a 4xx on purpose, which Chromium reports as an error of the network.
+        known = any(status in message.text for status in ("404", "409", "412", "422"))
+        if message.type in ("error", "warning") and not known:
             self.complaints.append(message.text)
 
 

@@ -50,19 +50,72 @@ def test_every_page_is_sound(visit, scheme):
     walk(visit(None, color_scheme=scheme), {"sign-in": "/sign-in/", "api": "/api/docs/"}, scheme)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_form_is_sound(visit, scheme):
+    scene = a_tenant()
+    alice, bob, dev = make_person("alice"), make_person("bob"), scene["dev"]
+    person, vdc, organization = f"/people/{bob.pk}", f"/vdcs/{dev.pk}", f"/orgs/{dev.organization_id}"
+    pages = {
+        "form-person": "/people/new/",
+        "form-person-edit": f"{person}/edit/",
+        "form-person-disable": f"{person}/disable/",
+        "form-person-password": f"{person}/password/",
+        "form-person-roles": f"{person}/roles/",
+        "form-own-password": "/account/password/",
+        "form-role-remove": f"/roles/{bob.bindings.get().pk}/remove/",
+        "form-org-edit": f"{organization}/edit/",
+        "form-org-people": f"{organization}/people/",
+        "form-vdc": "/vdcs/new/",
+        "form-vdc-edit": f"{vdc}/edit/",
+        "form-vdc-people": f"{vdc}/people/",
+        "form-vdc-delete": f"{vdc}/delete/",
+    }
+    admin = visit("alice", color_scheme=scheme)
+    walk(admin, pages, scheme)
+    refused = admin.page()
+    refused.goto(f"{vdc}/edit/")
+    refused.get_by_label("vCPU", exact=True).fill("1")
+    refused.get_by_label("Memory", exact=True).fill("64")
+    refused.get_by_role("button", name="Save").click()
+    look(refused, "form-vdc-refused", scheme)
+    refused.goto(f"{person}/password/")
+    refused.get_by_role("button", name="Reset password").click()
+    look(refused, "form-password-shown", scheme)
+    fleet = {
+        "form-org": "/orgs/new/",
+        "form-org-quota": f"{organization}/quota/",
+        "form-org-disable": f"{organization}/disable/",
+        "form-org-delete": f"{organization}/delete/",
+        "form-roles-of-root": f"/people/{alice.pk}/roles/",
+        "org-of-root": f"{organization}/",
+    }
+    walk(visit("root", color_scheme=scheme), fleet, scheme)
+
+
+def look(page, name, scheme):
+    faults: list[str] = []
+    sound(page, name, scheme, faults)
+    assert not faults, "\n".join(faults)
+
+
 def walk(visitor, pages, scheme):
     SHOTS.mkdir(parents=True, exist_ok=True)
-    page, faults = visitor.page(), []
+    page = visitor.page()
+    faults: list[str] = []
     for name, address in pages.items():
         answer = page.goto(address)
         assert answer.status == (404 if name == "absent" else 200)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            page.screenshot(path=SHOTS / f"{name}-{scheme}-{width}.png", full_page=width == 390)
-            found = Axe().run(page)
-            if found.violations_count:
-                faults.append(f"{name} {scheme} {width}: {found.generate_report()}")
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            if wide > 0:
-                faults.append(f"{name} {scheme} {width}: {wide} px wider than the screen")
+        sound(page, name, scheme, faults)
     assert not faults, "\n".join(faults)
+
+
+def sound(page, name, scheme, faults):
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.screenshot(path=SHOTS / f"{name}-{scheme}-{width}.png", full_page=width == 390)
+        found = Axe().run(page)
+        if found.violations_count:
+            faults.append(f"{name} {scheme} {width}: {found.generate_report()}")
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 0:
+            faults.append(f"{name} {scheme} {width}: {wide} px wider than the screen")

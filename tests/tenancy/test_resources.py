@@ -432,7 +432,13 @@ def test_postgresql_renders_a_person_as_the_shape_would(api, acme):
 
     bob = make_person("bob")
     shown = api("root").get(f"users/{bob.pk}").json()
-    assert shown.pop("allowed_actions") == {"edit": None}
+    actions = shown.pop("allowed_actions")
+    assert actions == {
+        "edit": None,
+        "reset_password": None,
+        "disable": None,
+        "enable": "The account is enabled already.",
+    }
     bob.refresh_from_db()
     shape = UserOut(bob)
     del shape.fields["allowed_actions"]

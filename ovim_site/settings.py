@@ -111,11 +111,10 @@ STATICFILES_FINDERS = [
 # Behind TLS: hashed names, compressed, cached for a year, after `collectstatic`. Otherwise (demo, tests) straight
 # from where they lie, so that nothing has to be collected first.
 OVIM_FILES_COLLECTED = SECURE
+_PLAIN = "django.contrib.staticfiles.storage.StaticFilesStorage"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {
-        "BACKEND": "ovim_site.assets.Hashed" if OVIM_FILES_COLLECTED else "django.contrib.staticfiles.storage.StaticFilesStorage",
-    },
+    "staticfiles": {"BACKEND": "ovim_site.assets.Hashed" if OVIM_FILES_COLLECTED else _PLAIN},
 }
 STATICFILES_FINDERS += ["ovim_site.assets.JoinedStyles"] if OVIM_FILES_COLLECTED else []
 WHITENOISE_USE_FINDERS = not OVIM_FILES_COLLECTED

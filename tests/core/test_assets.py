@@ -31,10 +31,19 @@ def deployed(django_db_setup: None, tmp_path_factory: Any) -> Iterator[tuple[str
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     collect = (sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity", "0")
     subprocess.run(collect, cwd=ROOT, env=environment, check=True)
-    serve = ("-m", "granian", "--interface", "wsgi", "--log-level", "warning", "--host", "127.0.0.1", "--port", str(port))
-    process = subprocess.Popen(
-        [sys.executable, *serve, "ovim_site.wsgi:application"], cwd=ROOT, env=environment
+    serve = (
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--log-level",
+        "warning",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
     )
+    process = subprocess.Popen([sys.executable, *serve, "ovim_site.wsgi:application"], cwd=ROOT, env=environment)
     try:
         answers(f"http://127.0.0.1:{port}/healthz")
         yield f"http://127.0.0.1:{port}", folder

@@ -69,6 +69,7 @@ def test_every_form_is_sound(visit, scheme):
         "form-vdc-edit": f"{vdc}/edit/",
         "form-vdc-people": f"{vdc}/people/",
         "form-vdc-delete": f"{vdc}/delete/",
+        "form-vm-edit": f"/vms/{scene['vms'][6].pk}/edit/",
     }
     admin = visit("alice", color_scheme=scheme)
     walk(admin, pages, scheme)
@@ -78,6 +79,11 @@ def test_every_form_is_sound(visit, scheme):
     refused.get_by_label("Memory", exact=True).fill("64")
     refused.get_by_role("button", name="Save").click()
     look(refused, "form-vdc-refused", scheme)
+    refused.goto(f"/vms/{scene['vms'][0].pk}/edit/")
+    refused.get_by_label("vCPU", exact=True).fill("99")
+    refused.get_by_label("Memory", exact=True).fill("64")
+    refused.get_by_role("button", name="Save changes").click()
+    look(refused, "form-vm-refused", scheme)
     refused.goto(f"{person}/password/")
     refused.get_by_role("button", name="Reset password").click()
     look(refused, "form-password-shown", scheme)

@@ -8,26 +8,42 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('catalogs', '0004_suspension'),
-        ('tenancy', '0002_user_by_email'),
-        ('vdcs', '0004_suspension'),
-        ('vms', '0004_suspension'),
+        ("catalogs", "0004_suspension"),
+        ("tenancy", "0002_user_by_email"),
+        ("vdcs", "0004_suspension"),
+        ("vms", "0004_suspension"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='virtualmachine',
-            index=models.Index(condition=models.Q(('power_state', 'off'), ('phase', 'Stopped'), _connector='OR'), fields=['organization', 'id'], name='vm_at_rest'),
+            model_name="virtualmachine",
+            index=models.Index(
+                condition=models.Q(("power_state", "off"), ("phase", "Stopped"), _connector="OR"),
+                fields=["organization", "id"],
+                name="vm_at_rest",
+            ),
         ),
         migrations.AddIndex(
-            model_name='virtualmachine',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('display_name'), 'gin_trgm_ops'), name='vm_display_name_trigrams'),
+            model_name="virtualmachine",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("display_name"), "gin_trgm_ops"
+                ),
+                name="vm_display_name_trigrams",
+            ),
         ),
         migrations.AddIndex(
-            model_name='virtualmachine',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper(django.db.models.functions.comparison.Cast('ip_addresses', models.TextField())), 'gin_trgm_ops'), name='vm_address_trigrams'),
+            model_name="virtualmachine",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper(
+                        django.db.models.functions.comparison.Cast("ip_addresses", models.TextField())
+                    ),
+                    "gin_trgm_ops",
+                ),
+                name="vm_address_trigrams",
+            ),
         ),
     ]

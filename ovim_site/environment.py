@@ -35,6 +35,7 @@ class Environment:
     rate_limit_address: int
     debug: bool
     fresh_files: bool
+    static_root: str
 
 
 def read(environ: Mapping[str, str]) -> Environment:
@@ -62,6 +63,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         rate_limit_address=_whole(environ, "OVIM_RATE_LIMIT_ADDRESS", 300, least=0, most=10_000_000),
         debug=_flag(environ, "OVIM_DEBUG"),
         fresh_files=_flag(environ, "OVIM_FRESH_FILES"),
+        static_root=environ.get("OVIM_STATIC_ROOT", ""),
     )
 
 

@@ -102,7 +102,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = BASE_DIR / "var" / "static"
+STATIC_ROOT = Path(ENV.static_root or BASE_DIR / "var" / "static")
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",
     "ovim_site.assets.NodeModules",
@@ -110,13 +110,14 @@ STATICFILES_FINDERS = [
 ]
 # Behind TLS: hashed names, compressed, cached for a year, after `collectstatic`. Otherwise (demo, tests) straight
 # from where they lie, so that nothing has to be collected first.
+OVIM_FILES_COLLECTED = SECURE
+_PLAIN = "django.contrib.staticfiles.storage.StaticFilesStorage"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {
-        "BACKEND": "ovim_site.assets.Hashed" if SECURE else "django.contrib.staticfiles.storage.StaticFilesStorage",
-    },
+    "staticfiles": {"BACKEND": "ovim_site.assets.Hashed" if OVIM_FILES_COLLECTED else _PLAIN},
 }
-WHITENOISE_USE_FINDERS = not SECURE
+STATICFILES_FINDERS += ["ovim_site.assets.JoinedStyles"] if OVIM_FILES_COLLECTED else []
+WHITENOISE_USE_FINDERS = not OVIM_FILES_COLLECTED
 WHITENOISE_AUTOREFRESH = ENV.fresh_files
 
 USE_TZ = True

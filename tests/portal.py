@@ -17,7 +17,7 @@ class Browser(Client):
     def fill(self, address: str, *, live: Any = False, seen: Any = None, **given: Any) -> Any:
         """Open the form at the address and send it; `seen`: an earlier page of it, whose hidden fields are sent."""
         page = seen or self.get(address)
-        assert page.status_code < 400, page.status_code
+        assert seen is not None or page.status_code < 400, page.status_code
         hidden = dict(_HIDDEN.findall(page.content.decode()))
         headers = {"HX-Request": "true"} if live else {}
         return self.post(address, hidden | given, headers=headers)

@@ -50,6 +50,7 @@ FORMS = {
     "vdcs/<uuid:pk>/delete/": ORGANIZATION,
     "vdcs/<uuid:pk>/people/": VDC_ADMIN,
     "roles/<uuid:pk>/remove/": ORGANIZATION,
+    "vms/<uuid:pk>/edit/": WITH_A_ROLE,
 }
 
 # (method, route) → what root, alice, vera, bob, nobody and a stranger get.

@@ -9,7 +9,8 @@ from catalogs.models import CatalogItem
 from core import quantities
 from core.names import dns_label
 from core.ui.amounts import amount
-from core.ui.fields import QuantityField
+from core.ui.fields import PLAIN, QuantityField
+from core.ui.filling import Form, Section
 from vdcs.meters import meters
 from vdcs.models import Vdc
 from vdcs.selectors import usage_of
@@ -126,6 +127,46 @@ def _place(vdc: Vdc) -> str:
     name = f"{vdc.organization.name} / {vdc.name}"
     memory = next((meter for meter in meters(usage_of(vdc)) if meter.resource == "memory_mib"), None)
     return name if memory is None or memory.limit is None else f"{name} — {amount(memory.left, 'memory_mib')} free"
+
+
+def typed_size(name: str, value: int) -> str:
+    """A size as somebody would type it in a form."""
+    if name == "memory_mib":
+        return f"{value // 1024}Gi" if value % 1024 == 0 else f"{value}Mi"
+    return f"{value}Gi" if name == "disk_gib" else str(value)
+
+
+class VmEditForm(Form):
+    """What of a machine can be changed. Its name and its disk can't."""
+
+    display_name = forms.CharField(label="Title", max_length=255, required=False)
+    description = forms.CharField(
+        label="Description", max_length=1000, required=False, widget=forms.Textarea({"rows": 3})
+    )
+    cpu = forms.IntegerField(label="vCPU", min_value=1, max_value=2**31 - 1, widget=forms.NumberInput(PLAIN))
+    memory_mib = QuantityField(quantities.mebibytes, "8Gi", label="Memory", help_text="Such as 4Gi or 512Mi.")
+    layout = (
+        Section("What it is", ("display_name", "description")),
+        Section("Size", ("cpu", "memory_mib"), hint="changed while the machine is stopped"),
+    )
+
+    def clean_description(self) -> str:
+        """A browser sends line ends in its own way, which is no change."""
+        return str(self.cleaned_data["description"]).replace("\r\n", "\n")
+
+    def clean_memory_mib(self) -> int:
+        size: int | None = self.cleaned_data["memory_mib"]
+        if size is None:
+            raise forms.ValidationError("Say how much, such as 4Gi.", code="required")
+        return size
+
+    def clean(self) -> None:
+        """What could be read stays so, whatever the service then says of it: the plan tells it all the same."""
+        self._read = self.given("display_name", "description", "cpu", "memory_mib")
+
+    def changes(self) -> dict[str, Any]:
+        """As the service takes them. Of a form that was not sent nothing."""
+        return dict(getattr(self, "_read", {}))
 
 
 class OrderForm(forms.Form):

@@ -35,6 +35,14 @@ def _why(row: Row) -> str:
     return why(row["conditions"], deleting=row["deletion_requested_at"] is not None, progress=row["progress"])
 
 
+def _organization(row: Row) -> str:
+    return bdi(row["organization__name"])
+
+
+def _owner(row: Row) -> str:
+    return bdi(row["owner__username"] or NOTHING)
+
+
 def _vdc(row: Row) -> str:
     return link("vdc-detail", row["vdc_id"], row["vdc__name"])
 
@@ -85,21 +93,21 @@ VMS = Listing(
     organization_path="organization_id",
     vdc_path="vdc_id",
     fields=(
-        "name", "phase", "progress", "deletion_requested_at", "conditions", "vdc_id", "vdc__name", "organization__name",
-        "owner__username", "cpu", "memory_mib", "disks_gib", "ip_addresses", "guest_os", "created_at",
+        "name", "phase", "progress", "deletion_requested_at", "conditions", "vdc_id", "vdc__name", "cpu", "memory_mib",
+        "ip_addresses", "created_at",
     ),
     columns=(
         Column("name", "Name", _name, "w-name", sort="name"),
         Column("state", "State", _state, "lead w-12"),
         Column("why", "Why, what next", _why, "why second"),
-        Column("organization", "Organization", lambda row: bdi(row["organization__name"]), "w-9", shown=of_many),
+        Column("organization", "Organization", _organization, "w-9", shown=of_many, reads=["organization__name"]),
         Column("vdc", "VDC", _vdc, "w-7"),
         Column("cpu", "vCPU", lambda row: str(row["cpu"]), "number mid w-4"),
         Column("memory", "Memory", lambda row: bdi(mib(row["memory_mib"])), "number mid w-6"),
-        Column("disk", "Disk", _disk, "number mid w-6"),
+        Column("disk", "Disk", _disk, "number mid w-6", reads=["disks_gib"]),
         Column("address", "Address", _address, "mid w-9"),
-        Column("owner", "Owner", lambda row: bdi(row["owner__username"] or NOTHING), "w-9", optional=True),
-        Column("guest", "Guest", lambda row: row["guest_os"] or NOTHING, "w-12", optional=True),
+        Column("owner", "Owner", _owner, "w-9", optional=True, reads=["owner__username"]),
+        Column("guest", "Guest", lambda row: row["guest_os"] or NOTHING, "w-12", optional=True, reads=["guest_os"]),
         Column("created", "Created", lambda row: age(row["created_at"]), "number wide w-7", sort="created"),
     ),
     sorts=(Sort("created", newest_first=True), Sort("name", "name")),

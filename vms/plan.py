@@ -13,7 +13,7 @@ from core.errors import Conflict, DomainError, Forbidden, Invalid, QuotaExceeded
 from core.ui.amounts import amount, resource
 from vdcs.models import Vdc
 from vms import services
-from vms.forms import SIZES, VmForm
+from vms.forms import SIZES, VmForm, typed_size
 from vms.models import VirtualMachine
 
 REFUSALS = (Conflict, Invalid, QuotaExceeded, Forbidden)
@@ -70,15 +70,8 @@ def _smaller(refusal: QuotaExceeded) -> dict[str, int]:
 
 def _shrunk(sizes: Mapping[str, int]) -> Way:
     label = " and ".join(f"{amount(value, name)} {resource(name)}" for name, value in sizes.items())
-    return Way(f"Use {label}", "the most that fits", "size", urlencode({n: _typed(n, v) for n, v in sizes.items()}))
+    return Way(f"Use {label}", "the most that fits", "size", urlencode({n: typed_size(n, v) for n, v in sizes.items()}))
 
 
 def _moved(vdc: Vdc) -> Way:
     return Way(f"Put it in {vdc.organization.name} / {vdc.name}", "it fits there", "vdc", urlencode({"vdc": vdc.pk}))
-
-
-def _typed(name: str, value: int) -> str:
-    """As somebody would type it in the form."""
-    if name == "memory_mib":
-        return f"{value // 1024}Gi" if value % 1024 == 0 else f"{value}Mi"
-    return f"{value}Gi" if name == "disk_gib" else str(value)

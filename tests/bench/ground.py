@@ -23,8 +23,9 @@ class Ground:
 
     site: Site
 
-    def __init__(self, *, statements: bool = False, **environment: str) -> None:
+    def __init__(self, *, statements: bool = False, deployed: bool = False, **environment: str) -> None:
         self._statements = statements
+        self._deployed = deployed
         self._extra = environment
         self._stack = ExitStack()
 
@@ -34,6 +35,8 @@ class Ground:
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.var = Var(self.folder / "var")
         self.var.open()
+        if self._deployed:  # as behind TLS; the bench speaks to the server itself
+            self._extra |= {"OVIM_PUBLIC_URL": f"https://{LOOPBACK}", "OVIM_STATIC_ROOT": str(self.folder / "static")}
         outside = {name: value for name, value in os.environ.items() if not name.startswith("OVIM_")}
         self.site = read_site(self.var, outside | self._extra)
         assert self.site.postgres is not None
@@ -47,6 +50,10 @@ class Ground:
         import django
 
         django.setup()
+        if self._deployed:
+            from django.core.management import call_command
+
+            call_command("collectstatic", interactive=False, verbosity=0)
         return self
 
     def __exit__(self, *_: object) -> None:

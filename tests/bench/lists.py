@@ -51,7 +51,7 @@ def _lists(web: str, bare: str, people: crowd.Crowd) -> Iterator[Row]:
                 _get(http, f"{web}/api/v1/vms?{urlencode(query)}", headers),
                 _get(http, f"{bare}/vms?{urlencode(query | where)}", {}),
             )
-    ours, floors = _medians(calls)
+    ours, floors = medians(calls)
     yield from _told(ours, floors)
 
 
@@ -91,7 +91,7 @@ def _get(http: urllib3.PoolManager, url: str, headers: dict[str, str]) -> Callab
     return call
 
 
-def _medians(
+def medians(
     calls: dict[Any, tuple[Callable[[], bytes], Callable[[], bytes]]],
 ) -> tuple[dict[Any, float], dict[Any, float]]:
     """In milliseconds. All take turns, so that what else the machine does falls on all of them alike."""

@@ -2,6 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from core.models import AuditEntry
 from tests.cast import make_cluster, make_person
@@ -51,6 +52,58 @@ def test_every_page_is_sound(visit, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_opens_over_a_list_and_comes_of_many_is_sound(visit, scheme):
+    a_tenant()
+    page = visit("alice", color_scheme=scheme).page()
+    page.goto("/vms/")
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Search or run a command").fill("web")
+    expect(page.locator("#palette-found a").first).to_be_visible()
+    look(page, "palette", scheme)
+    page.goto("/vms/")
+    for name in ("web-01", "legacy-erp"):
+        page.get_by_label(f"Select {name}").check()
+    look(page, "bulk-bar", scheme)
+    page.get_by_role("group", name="With the selected").get_by_role("button", name="Delete…").click()
+    look(page, "bulk-delete", scheme)
+    page.go_back()
+    page.get_by_role("group", name="With the selected").get_by_role("button", name="Start").click()
+    look(page, "bulk-done", scheme)
+
+
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+def test_the_list_and_a_form_need_no_scrolling_sideways_on_the_smallest_screen(visit, direction):
+    """320 px is what 1280 px are at 400 %."""
+    scene = a_tenant()
+    page = visit("alice", viewport={"width": 320, "height": 640}).page()
+    for address in ("/vms/", f"/vms/{scene['vms'][3].pk}/", f"/vms/{scene['vms'][3].pk}/edit/"):
+        page.goto(address)
+        page.evaluate("direction => document.documentElement.setAttribute('dir', direction)", direction)
+        for width in (320, 1024):
+            page.set_viewport_size({"width": width, "height": 640})
+            page.screenshot(path=SHOTS / f"{address.strip('/').replace('/', '-')[-12:]}-{direction}-{width}.png")
+            beyond = page.evaluate(BEYOND)
+            assert not beyond, (address, width, beyond)
+
+
+# Whatever reaches past the screen's edge, on either side: in right-to-left `scrollWidth` is no help.
+BEYOND = """() => [...document.querySelectorAll("main *, header *, footer *")].filter(part => {
+  const box = part.getBoundingClientRect(), wide = document.documentElement.clientWidth;
+  if (!box.width || !box.height || part.closest(".hushed, svg, [hidden]")) return false;
+  return (box.left < -1 || box.right > wide + 1) && !inside(part);
+  function inside(part) {
+    for (let up = part.parentElement; up; up = up.parentElement) {
+      if (getComputedStyle(up).overflowX !== "visible") {
+        const frame = up.getBoundingClientRect();
+        return frame.left >= -1 && frame.right <= wide + 1 && getComputedStyle(up).overflowX !== "auto";
+      }
+    }
+    return false;
+  }
+}).map(part => part.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_form_is_sound(visit, scheme):
     scene = a_tenant()
     alice, bob, dev = make_person("alice"), make_person("bob"), scene["dev"]
@@ -69,6 +122,7 @@ def test_every_form_is_sound(visit, scheme):
         "form-vdc-edit": f"{vdc}/edit/",
         "form-vdc-people": f"{vdc}/people/",
         "form-vdc-delete": f"{vdc}/delete/",
+        "form-vm-edit": f"/vms/{scene['vms'][6].pk}/edit/",
     }
     admin = visit("alice", color_scheme=scheme)
     walk(admin, pages, scheme)
@@ -78,6 +132,11 @@ def test_every_form_is_sound(visit, scheme):
     refused.get_by_label("Memory", exact=True).fill("64")
     refused.get_by_role("button", name="Save").click()
     look(refused, "form-vdc-refused", scheme)
+    refused.goto(f"/vms/{scene['vms'][0].pk}/edit/")
+    refused.get_by_label("vCPU", exact=True).fill("99")
+    refused.get_by_label("Memory", exact=True).fill("64")
+    refused.get_by_role("button", name="Save changes").click()
+    look(refused, "form-vm-refused", scheme)
     refused.goto(f"{person}/password/")
     refused.get_by_role("button", name="Reset password").click()
     look(refused, "form-password-shown", scheme)

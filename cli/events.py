@@ -1,7 +1,7 @@
-"""`ovim events` and `ovim logs`: what happened to an object.
+"""`ovim events` and `ovim logs`: what happened to an object, newest last.
 
-The API tells it in two places: the audit log (who did what, and what was refused) and the object's conditions (what the
-cluster last said). Both are put in one list, newest last. There is no address for a guest's console log.
+VMs, VDCs and organizations have a timeline. For the rest the API tells it in two places: the audit log (who did what, and
+what was refused) and the object's conditions (what the cluster last said). There is no address for a guest's console log.
 """
 
 from typing import Any
@@ -17,12 +17,13 @@ from cli.options import objects, output, scoped, where
 from cli.output import Table, emit, emit_value, is_structured, say
 
 MOST = 50
+WITH_TIMELINE = frozenset({"vms", "vdcs", "organizations"})
 COLUMNS: dict[str, Cell] = {
     "AGE": lambda row: span(seconds_since(row["at"])) if row["at"] else "",
-    "TYPE": lambda row: row["type"],
-    "WHAT": lambda row: row["what"],
+    "SOURCE": lambda row: row["source"],
     "WHO": lambda row: row["who"],
-    "MESSAGE": lambda row: row["message"],
+    "TOOK": lambda row: "" if row.get("duration_ms") is None else f"{row['duration_ms'] / 1000:.1f}s",
+    "WHAT": lambda row: row["sentence"] if row["ok"] else f"! {row['sentence']}",
 }
 
 
@@ -42,8 +43,12 @@ def events(context_name: str | None, /, *, wanted: tuple[str, ...], limit: int, 
     client = client_of(context_name)
     found: list[Row] = []
     for noun, name in meant:
-        row = names.whole(client, noun, names.find(client, noun, name, place))
-        found += _told(row) + _done(client, noun, row, limit)
+        row = names.find(client, noun, name, place)
+        if noun.path in WITH_TIMELINE:
+            found += client.rows(f"{noun.path}/{row['id']}/timeline", most=limit)
+        else:
+            row = names.whole(client, noun, row)
+            found += _told(row) + _done(client, noun, row, limit)
     found = sorted(found, key=lambda event: event["at"] or "")[-limit:]
     if is_structured(style):
         emit_value(found, style, one=False)
@@ -57,10 +62,12 @@ def _told(row: Row) -> list[Row]:
     return [
         {
             "at": condition.get("since"),
-            "type": "condition",
-            "what": f"{condition['type']}={condition['status']}",
-            "who": "cluster",
-            "message": condition.get("message") or condition.get("reason") or "",
+            "source": "cluster",
+            "who": "",
+            "ok": True,
+            "sentence": _joined(
+                f"{condition['type']}={condition['status']}", condition.get("message") or condition.get("reason")
+            ),
         }
         for condition in row.get("conditions") or ()
     ]
@@ -78,13 +85,17 @@ def _done(client: Client, noun: Noun, row: Row, limit: int) -> list[Row]:
     return [
         {
             "at": entry["at"],
-            "type": entry["outcome"],
-            "what": entry["action"],
+            "source": "person",
             "who": entry["actor_name"],
-            "message": entry["reason"] or _change(entry),
+            "ok": entry["outcome"] == "done",
+            "sentence": _joined(entry["action"], entry["reason"] or _change(entry)),
         }
         for entry in entries
     ]
+
+
+def _joined(what: str, more: str | None) -> str:
+    return f"{what}: {more}" if more else what
 
 
 def _change(entry: Row) -> str:

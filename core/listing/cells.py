@@ -32,6 +32,15 @@ def row_html(listing: Listing, columns: Sequence[Column], row: Row, *, pick: boo
     return mark_safe("".join(parts))  # noqa: S308  # every piece is escaped above
 
 
+def options_html(options: Sequence[tuple[str, str]], chosen: str) -> SafeString:
+    """The inside of a `select`: value and label, the chosen one marked."""
+    parts = [
+        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(label)}</option>'
+        for value, label in options
+    ]
+    return mark_safe("".join(parts))  # noqa: S308
+
+
 def link(url: str, pk: Any, text: str, query: str = "") -> SafeString:
     """A link to a row's page, cheaply: the address is reversed once."""
     return mark_safe(f'<a href="{_address(url).replace(_SAMPLE, str(pk))}{escape(query)}">{escape(text)}</a>')  # noqa: S308

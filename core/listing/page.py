@@ -16,7 +16,7 @@ from core import access
 from core.actor import Actor
 from core.ids import uuids_in
 from core.listing import keyset, saved
-from core.listing.cells import row_html
+from core.listing.cells import options_html, row_html
 from core.listing.spec import Column, Listing, ReadyView, Sort, Verb
 
 MOST_IDS = 50  # static/js/live.js asks for no more at once
@@ -80,12 +80,11 @@ class Page:
         found = []
         for item in self.listing.filters:
             if item.shown(self.actor, self.given):
-                value = self.given.get(item.key, "")
-                options = [
-                    {"value": key, "label": label, "chosen": key == value}
-                    for key, label in item.options(self.actor, self.given)
-                ]
-                found.append({"key": item.key, "label": item.label, "options": options, "value": value, "spec": item})
+                value, options = self.given.get(item.key, ""), item.options(self.actor, self.given)
+                found.append({
+                    "key": item.key, "label": item.label, "value": value, "spec": item,
+                    "known": any(key == value for key, _ in options), "options": options_html(options, value),
+                })  # fmt: skip
         return found
 
     @cached_property
@@ -97,7 +96,7 @@ class Page:
         for item in self.filters:
             value = item["value"]
             if value:
-                if not any(option["chosen"] for option in item["options"]):
+                if not item["known"]:
                     return None
                 where &= item["spec"].where(value, self.actor)
         text = self.given.get("q", "").replace("\0", "").strip()

@@ -1,6 +1,7 @@
 """The navigation: every entry of the sidebar, with the right without which it is absent. The palette searches it, too."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.urls import reverse
 
@@ -20,7 +21,7 @@ class Way:
     key: str
     group: str = ""
 
-    @property
+    @cached_property
     def href(self) -> str:
         return reverse(self.page)
 

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from core.listing import keyset
+from core.listing.cells import options_html
 from core.models import SavedView
 from tests.domain import a_vdc, a_vm, an_organization
 from tests.test_permissions import signed_in
@@ -214,3 +215,8 @@ def test_a_way_out_of_a_denial_is_tried_and_changes_the_form_only(cluster):
     for change in ("memory_mib=2Gi", f"vdc={big.pk}"):
         assert "It fits." in alice.post("/vms/new/", wish | {"way": change}).content.decode()
     assert VirtualMachine.objects.count() == 1
+
+
+def test_what_stands_in_a_choice_is_text_and_the_chosen_one_is_marked():
+    html = options_html([("", "Any"), ('a"b', "<b>bold</b>")], 'a"b')
+    assert html == ('<option value="">Any</option><option value="a&quot;b" selected>&lt;b&gt;bold&lt;/b&gt;</option>')

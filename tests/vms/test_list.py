@@ -7,6 +7,7 @@ from uuid import uuid4
 import orjson
 import pytest
 from django.db import connection, connections
+from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
 from core import access
@@ -18,7 +19,8 @@ from tests.domain import KEY, a_vdc, a_vm, an_organization
 from vdcs.models import Vdc
 from vms.api import serializers
 from vms.api.views import VmViewSet
-from vms.models import VirtualMachine
+from vms.listings import VMS
+from vms.models import TROUBLED, VirtualMachine
 
 MANY = 30_000
 
@@ -149,3 +151,22 @@ def test_a_list_costs_the_same_queries_however_long(api, cluster):
     for number in range(5):
         a_vm(vdc, f"vm-{number}")
     assert queries() == before <= 3
+
+
+@pytest.mark.parametrize(
+    ("where", "indexes"),
+    [
+        (VMS.search("web"), ("vm_name_trigrams", "vm_display_name_trigrams", "vm_address_trigrams")),
+        (Q(power_state="off"), ("vm_at_rest",)),
+        (Q(phase="Stopped"), ("vm_at_rest",)),
+        (Q(phase__in=TROUBLED), ("vm_not_calm",)),
+    ],
+)
+def test_what_the_list_looks_for_an_index_can_find(db, where, indexes):
+    """With nothing else allowed but what an index finds: a condition without one would read every row all the same."""
+    with connection.cursor() as cursor:
+        for way in ("seqscan", "indexscan", "indexonlyscan"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+    plan = VirtualMachine.objects.filter(where).order_by().explain()
+    assert "Seq Scan" not in plan
+    assert all(name in plan for name in indexes), plan

@@ -153,6 +153,9 @@ def test_a_list_costs_the_same_queries_however_long(api, cluster):
     assert queries() == before <= 3
 
 
+assert VMS.search is not None  # the list of VMs has one
+
+
 @pytest.mark.parametrize(
     ("where", "indexes"),
     [

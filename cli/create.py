@@ -95,6 +95,8 @@ def _made_wish(vm: Row) -> Wish:
 def _make(client: Client, noun: Noun, body: Row) -> Row:
     row = client.post(noun.path, body)
     say(f"{plan.target(noun, row)} created.")
+    if row.get("generated_password"):
+        say(f"The password that was made up for it, told only now: {row['generated_password']}")
     return row
 
 

@@ -163,3 +163,12 @@ def test_the_fields_are_those_of_the_api(noun, given, edited, shown_as):
     assert set(known.made) == fields[given]
     assert set(known.edited) == fields.get(edited, set())
     assert fields[shown_as] - set(known.made) - set(known.edited) == known.shown
+
+
+def test_a_password_that_was_made_up_is_told_and_opens_the_door(root, ovim, server, vdc):
+    done = root("create", "-f", "-", text="kind: user\nusername: dana\norganization: acme\nemail: dana@example.org\n")
+    assert done.returncode == 0, done.stderr
+    told = next(line for line in done.stderr.splitlines() if "made up" in line)
+    password = told.rpartition(": ")[2]
+    signed_in = ovim("login", "--server", server, "--username", "dana", "--password-stdin", text=password + "\n")
+    assert signed_in.returncode == 0, signed_in.stderr

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -57,9 +58,13 @@ class Wanted:
     before: Ref | None = None
     remake: UUID | None = None
 
-    @property
+    @cached_property
     def ref(self) -> Ref:
         return ref_of(self.manifest)
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self.manifest)
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ def stamped(wanted: Wanted, held: Held, installation: UUID) -> Manifest:
     metadata["annotations"] = {
         **metadata.get("annotations", {}),
         CLAIM: str(held.token),
-        APPLIED: digest(wanted.manifest),
+        APPLIED: wanted.digest,
     }
     if held.uid is None:
         metadata["resourceVersion"] = "1"
@@ -216,7 +221,7 @@ def _why_apply(wanted: Wanted, held: Held, live: Seen) -> str:
 
     The annotation catches a late request of a fenced-off worker, which field ownership alone does not show.
     """
-    desired = digest(wanted.manifest)
+    desired = wanted.digest
     annotation = (live.body["metadata"].get("annotations") or {}).get(APPLIED)
     if desired != held.applied_hash:
         return "the desired state changed"
@@ -228,7 +233,7 @@ def _why_apply(wanted: Wanted, held: Held, live: Seen) -> str:
 
 
 def _unwatched_change(wanted: Wanted, held: Held) -> Change:
-    if digest(wanted.manifest) != held.applied_hash:
+    if wanted.digest != held.applied_hash:
         return Change(Action.UPDATE, wanted.ref, wanted, held, "the desired state changed")
     if held.checked_seconds_ago is None or held.checked_seconds_ago > RECHECK_SECONDS:
         return Change(Action.CHECK, wanted.ref, wanted, held, "not looked at for hours")

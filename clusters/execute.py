@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from clusters import inventory, observed, rivals, steps
-from clusters.apply import Action, Change, ChangeSet, Held, Wanted, digest, owned_digest, stamped, token_of
+from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, stamped, token_of
 from clusters.client import Object
 from clusters.conditions import Condition
 from clusters.errors import KubeError
@@ -182,7 +182,7 @@ class Executor:
     def _update(self, wanted: Wanted, held: Held) -> Steps[None]:
         body = stamped(wanted, held, self.installation)
         forced = wanted.ref.type.forced
-        rewriting = forced and held.applied_hash == digest(wanted.manifest)  # what we want is what we wrote last
+        rewriting = forced and held.applied_hash == wanted.digest  # what we want is what we wrote last
         if rewriting and rivals.pause(held) and self._is_fought_over(wanted, held, (yield from self._get(wanted.ref))):
             return
         try:

@@ -16,7 +16,7 @@ from django.db.models import F, Func
 from django.db.models.functions import Now
 
 from clusters import fence, kinds, sql
-from clusters.apply import Held, Owner, digest, owned_digest
+from clusters.apply import Held, Owner, owned_digest
 from clusters.errors import Fenced
 from clusters.models import InventoryItem, Reconciled
 from clusters.queue import Lease
@@ -71,7 +71,7 @@ def known(item: Applied) -> Held:
     return replace(
         item.held,
         uid=uid,
-        applied_hash=digest(item.wanted.manifest),
+        applied_hash=item.wanted.digest,
         owned_hash=owned_digest(item.live),
         checked_seconds_ago=0.0,
     )

@@ -54,12 +54,12 @@ def controller_of(live: Mapping[str, Any]) -> str | None:
     return None
 
 
+# One JSON document and not an array a column: a body in an array is escaped, quote by quote.
 UPSERT = """
 INSERT INTO clusters_observedobject AS o
   (cluster_id, "group", kind, namespace, name, uid, resource_version, controller_uid, body, owned_hash)
-SELECT %(cluster)s::uuid, r.* FROM unnest(%(groups)s::text[], %(kinds)s::text[], %(namespaces)s::text[], %(names)s::text[],
-  %(uids)s::uuid[], %(versions)s::bigint[], %(controllers)s::uuid[], %(bodies)s::jsonb[],
-  %(hashes)s::text[]) AS r
+SELECT %(cluster)s::uuid, r.* FROM jsonb_to_recordset(%(rows)s::jsonb) AS r("group" text, kind text, namespace text,
+  name text, uid uuid, resource_version bigint, controller_uid uuid, body jsonb, owned_hash text)
 ON CONFLICT (cluster_id, "group", kind, namespace, name) DO UPDATE SET uid = excluded.uid,
   resource_version = excluded.resource_version, controller_uid = excluded.controller_uid,
   body = excluded.body, owned_hash = excluded.owned_hash
@@ -70,21 +70,22 @@ WHERE o.uid <> excluded.uid OR o.resource_version < excluded.resource_version
 def store(cluster_id: UUID, objects: Iterable[Mapping[str, Any]]) -> None:
     """Upsert objects, sorted by key; an older version of the same uid changes nothing."""
     latest = {ref_of(live): live for live in objects}
-    ordered = sorted(latest.items())
-    if not ordered:
-        return
-    sql.run(
-        UPSERT,
+    rows = [
         {
-            "cluster": cluster_id,
-            **keys_of(ref for ref, _ in ordered),
-            "uids": [live["metadata"]["uid"] for _, live in ordered],
-            "versions": [int(live["metadata"]["resourceVersion"]) for _, live in ordered],
-            "controllers": [controller_of(live) for _, live in ordered],
-            "bodies": [orjson.dumps(trimmed(live)).decode() for _, live in ordered],
-            "hashes": [owned_digest(live) for _, live in ordered],
-        },
-    )
+            "group": ref.group,
+            "kind": ref.kind,
+            "namespace": ref.namespace,
+            "name": ref.name,
+            "uid": live["metadata"]["uid"],
+            "resource_version": int(live["metadata"]["resourceVersion"]),
+            "controller_uid": controller_of(live),
+            "body": trimmed(live),
+            "owned_hash": owned_digest(live),
+        }
+        for ref, live in sorted(latest.items())
+    ]
+    if rows:
+        sql.run(UPSERT, {"cluster": cluster_id, "rows": orjson.dumps(rows).decode()})
 
 
 def lock(cluster_id: UUID, refs: Sequence[Ref]) -> None:

@@ -71,6 +71,7 @@ def finish(asked: Sequence[Finish]) -> list[str | Fenced]:
     """
     now = timezone.now()
     answers: dict[UUID, str] = {}
+    changed: list[Reconciled] = []
     by_fields: dict[tuple[str, ...], list[Finish]] = {}
     for step in asked:
         by_fields.setdefault(tuple(sorted(step.outcome.fields)), []).append(step)
@@ -78,8 +79,10 @@ def finish(asked: Sequence[Finish]) -> list[str | Fenced]:
         values = {step.row.pk: _values(step, now) for step in steps}
         for pk, current, act in _finish(steps, fields, values):
             answers[pk] = act
-            if current:
-                _shown(next(step.row for step in steps if step.row.pk == pk), values[pk])
+            row = next(step.row for step in steps if step.row.pk == pk)
+            if current and _shown(row, values[pk]):
+                changed.append(row)
+    published(*changed)
     return [answers.get(step.row.pk) or Fenced() for step in asked]
 
 
@@ -162,26 +165,29 @@ def _first_message(outcome: Outcome) -> str:
     return next((item.message for item in outcome.conditions if item.message), "")
 
 
-def _shown(row: Reconciled, values: Mapping[str, Any]) -> None:
-    """The row in memory as it is in the database now; whoever watches it is told."""
+def _shown(row: Reconciled, values: Mapping[str, Any]) -> bool:
+    """The row in memory as it is in the database now. Whether that is another than before."""
     changed = {name: value for name, value in values.items() if getattr(row, name) != value}
     for name, value in changed.items():
         setattr(row, name, value)
-    if changed:
-        published(row)
+    return bool(changed)
 
 
-def published(row: Reconciled, *, deleted: bool = False) -> None:
+def published(*rows: Reconciled, deleted: bool = False) -> None:
     """Tell live viewers after commit. A hint: who misses it fetches what changed since."""
-    message = live.Change(
-        kind=kinds.of(row).name,
-        id=row.pk,
-        generation=row.generation,
-        phase=str(row.phase),
-        organization_id=row.tenant_pk(),
-        deleted=deleted,
-    )
-    transaction.on_commit(lambda: live.publish(message), robust=True)
+    messages = [
+        live.Change(
+            kind=kinds.of(row).name,
+            id=row.pk,
+            generation=row.generation,
+            phase=str(row.phase),
+            organization_id=row.tenant_pk(),
+            deleted=deleted,
+        )
+        for row in rows
+    ]
+    if messages:
+        transaction.on_commit(lambda: live.publish(messages), robust=True)
 
 
 def mirror(row: Reconciled, lease: Lease, wanted: tuple[Ref, Mapping[str, Any]] | None) -> None:

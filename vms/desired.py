@@ -1,6 +1,7 @@
 """Facts of a VM → its objects. Leaving an object out deletes it, data excepted. Pure."""
 
 import base64
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -69,6 +70,7 @@ def cloud_init_secret(vm: VmFacts) -> Manifest:
     )
 
 
+@lru_cache(maxsize=64)  # a look asks for the same machine's a few times
 def user_data(vm: VmFacts) -> str:
     """What was given, untouched, unless there are keys to add to it."""
     if vm.user_data and not vm.ssh_keys:

@@ -95,7 +95,7 @@ def _change(vms: list[VirtualMachine], sent: dict[tuple[str, int], float]) -> No
         vm.generation += 1
         VirtualMachine.objects.filter(pk=vm.pk).update(generation=F("generation") + 1)
         sent[str(vm.pk), vm.generation] = time.perf_counter()
-        live.publish(live.Change("vm", vm.pk, vm.generation, vm.phase, vm.organization_id))
+        live.publish([live.Change("vm", vm.pk, vm.generation, vm.phase, vm.organization_id)])
 
 
 async def _hear(port: int, token: str, heard: Heard, sent: dict[tuple[str, int], float]) -> None:

@@ -39,7 +39,7 @@ def running(process):
 def tell(vm, *, deleted=False):
     if not deleted:
         vm.refresh_from_db()
-    changes.publish(changes.Change("vm", vm.pk, vm.generation, vm.phase, vm.organization_id, deleted))
+    changes.publish([changes.Change("vm", vm.pk, vm.generation, vm.phase, vm.organization_id, deleted)])
 
 
 def line(process):

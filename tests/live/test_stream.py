@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 
 def tell(vm: VirtualMachine, *, deleted: bool = False) -> None:
-    changes.publish(changes.Change("vm", vm.pk, vm.generation, vm.phase, vm.organization_id, deleted))
+    changes.publish([changes.Change("vm", vm.pk, vm.generation, vm.phase, vm.organization_id, deleted)])
 
 
 def test_each_hears_only_of_what_he_may_see(listen):

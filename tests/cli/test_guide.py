@@ -82,6 +82,6 @@ def test_every_example_of_the_guide_works(ovim: Ovim, server: str, vdc: object, 
         "limits: ",
         "web\ton",
         "condition",
-        "vm.create",
+        "made it: ",
     ):
         assert shown in done.stdout, shown

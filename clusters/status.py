@@ -75,13 +75,13 @@ def finish(asked: Sequence[Finish]) -> list[str | Fenced]:
     by_fields: dict[tuple[str, ...], list[Finish]] = {}
     for step in asked:
         by_fields.setdefault(tuple(sorted(step.outcome.fields)), []).append(step)
+    rows = {step.row.pk: step.row for step in asked}
     for fields, steps in by_fields.items():
         values = {step.row.pk: _values(step, now) for step in steps}
         for pk, current, act in _finish(steps, fields, values):
             answers[pk] = act
-            row = next(step.row for step in steps if step.row.pk == pk)
-            if current and _shown(row, values[pk]):
-                changed.append(row)
+            if current and _shown(rows[pk], values[pk]):
+                changed.append(rows[pk])
     published(*changed)
     return [answers.get(step.row.pk) or Fenced() for step in asked]
 

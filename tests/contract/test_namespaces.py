@@ -1,0 +1,22 @@
+"""Promise: a namespace is gone only when all that was in it is gone."""
+
+import time
+
+from tests.contract.conftest import MERGE, Cluster
+
+
+def test_a_namespace_takes_what_is_in_it_along(cluster: Cluster, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/configmaps"
+    made = cluster.call("POST", path, {"metadata": {"name": "held", "finalizers": ["example.org/hold"]}})
+    assert made.status == 201
+    assert cluster.call("DELETE", f"/api/v1/namespaces/{space}").body["status"]["phase"] == "Terminating"
+    refused = cluster.call("POST", path, {"metadata": {"name": "late"}})
+    assert (refused.status, refused.body["reason"]) == (403, "Forbidden")
+    assert refused.body["details"]["causes"][0]["reason"] == "NamespaceTerminating"
+    assert cluster.call("GET", f"{path}/held").body["metadata"]["deletionTimestamp"]
+    freed = cluster.call("PATCH", f"{path}/held", {"metadata": {"finalizers": None}}, media=MERGE)
+    assert freed.status == 200
+    end = time.monotonic() + 30
+    while cluster.call("GET", f"/api/v1/namespaces/{space}").status != 404:
+        assert time.monotonic() < end, "the namespace never ended"
+        time.sleep(0.1)

@@ -1,8 +1,16 @@
 """Promise: a namespace is gone only when all that was in it is gone."""
 
 import time
+from collections.abc import Callable
 
 from tests.contract.conftest import MERGE, Cluster
+
+
+def _eventually(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.1)
 
 
 def test_a_namespace_takes_what_is_in_it_along(cluster: Cluster, space: str) -> None:
@@ -13,10 +21,8 @@ def test_a_namespace_takes_what_is_in_it_along(cluster: Cluster, space: str) -> 
     refused = cluster.call("POST", path, {"metadata": {"name": "late"}})
     assert (refused.status, refused.body["reason"]) == (403, "Forbidden")
     assert refused.body["details"]["causes"][0]["reason"] == "NamespaceTerminating"
-    assert cluster.call("GET", f"{path}/held").body["metadata"]["deletionTimestamp"]
+    _eventually(lambda: "deletionTimestamp" in cluster.call("GET", f"{path}/held").body["metadata"])
+    assert cluster.call("GET", f"/api/v1/namespaces/{space}").status == 200
     freed = cluster.call("PATCH", f"{path}/held", {"metadata": {"finalizers": None}}, media=MERGE)
     assert freed.status == 200
-    end = time.monotonic() + 30
-    while cluster.call("GET", f"/api/v1/namespaces/{space}").status != 404:
-        assert time.monotonic() < end, "the namespace never ended"
-        time.sleep(0.1)
+    _eventually(lambda: cluster.call("GET", f"/api/v1/namespaces/{space}").status == 404)

@@ -24,8 +24,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return found
 
 
-def _grouped(open_ways: list[ways.Way]) -> list[tuple[str, list[ways.Way]]]:
+def _grouped(open_ways: list[ways.Way]) -> tuple[tuple[str, tuple[ways.Way, ...]], ...]:
     groups: dict[str, list[ways.Way]] = {}
     for way in open_ways:
         groups.setdefault(way.group, []).append(way)
-    return list(groups.items())
+    return tuple((name, tuple(entries)) for name, entries in groups.items())

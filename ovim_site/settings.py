@@ -96,7 +96,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "ovim_site.context.shell",
             ],
-            "builtins": ["ovim_site.templatetags.portal"],
+            "builtins": ["ovim_site.templatetags.portal", "ovim_site.templatetags.memo"],
         },
     }
 ]

@@ -146,8 +146,9 @@ class Page:
         return self._cut[0]
 
     @cached_property
-    def rows(self) -> list[SafeString]:
-        return [row_html(self.listing, self.columns, row, pick=bool(self.verbs)) for row in self.values]
+    def rows(self) -> SafeString:
+        made = (row_html(self.listing, self.columns, row, pick=bool(self.verbs)) for row in self.values)
+        return SafeString("\n".join(made))  # each of them is
 
     @property
     def count(self) -> int:

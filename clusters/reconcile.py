@@ -257,7 +257,7 @@ def _executor(job: Job) -> Executor:
     row = job.row
     may = (lambda item, error, live: overrule(row, item, error, live)) if overrule else None
     left = job.recipe.left(row) if job.recipe.left else frozenset()
-    return Executor(row, job.lease, status.installation(), may, left)
+    return Executor(row, job.lease, status.installation(), left, overrule=may)
 
 
 def _after(situation: Situation, held: Sequence[Held], executor: Executor) -> Situation:

@@ -140,19 +140,11 @@ def _record(asked: Sequence[Record]) -> list[Any]:
     return answers
 
 
-def _finish(asked: Sequence[Finish]) -> list[Any]:
-    return list(status.finish(asked))
-
-
-def _claim(asked: Sequence[Claim]) -> list[Any]:
-    return list(inventory.claim(asked))
-
-
-DATABASE: dict[str, Callable[[Sequence[Any]], list[Any]]] = {
+DATABASE: dict[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
     Look.__name__: _look,
-    Claim.__name__: _claim,
+    Claim.__name__: inventory.claim,
     Record.__name__: _record,
-    Finish.__name__: _finish,
+    Finish.__name__: status.finish,
 }
 
 

@@ -78,22 +78,26 @@ def finish(asked: Sequence[Finish]) -> list[str | Fenced]:
     rows = {step.row.pk: step.row for step in asked}
     for fields, steps in by_fields.items():
         values = {step.row.pk: _values(step, now) for step in steps}
-        for pk, current, act in _finish(steps, fields, values):
+        news = {pk: _news(rows[pk], columns) for pk, columns in values.items()}
+        for pk, current, act in _finish(steps, fields, values, news):
             answers[pk] = act
-            if current and _shown(rows[pk], values[pk]):
+            if current and news[pk]:
+                _show(rows[pk], news[pk])
                 changed.append(rows[pk])
     published(*changed)
     return [answers.get(step.row.pk) or Fenced() for step in asked]
 
 
-def _finish(steps: Sequence[Finish], fields: tuple[str, ...], values: Mapping[UUID, dict[str, Any]]) -> list[sql.Row]:
+def _finish(
+    steps: Sequence[Finish],
+    fields: tuple[str, ...],
+    values: Mapping[UUID, dict[str, Any]],
+    news: Mapping[UUID, dict[str, Any]],
+) -> list[sql.Row]:
     model = type(steps[0].row)
-    table = model._meta.db_table
-    rows = [{**_line(step), **values[step.row.pk]} for step in steps]
-    for line, step in zip(rows, steps, strict=True):
-        line["changed"] = any(getattr(step.row, name) != value for name, value in values[step.row.pk].items())
+    rows = [{**_line(step), **values[step.row.pk], "changed": bool(news[step.row.pk])} for step in steps]
     return fence.stroke(
-        table,
+        model._meta.db_table,
         [step.row.pk for step in steps],
         [step.lease.token for step in steps],
         _statement(model, fields),
@@ -165,12 +169,15 @@ def _first_message(outcome: Outcome) -> str:
     return next((item.message for item in outcome.conditions if item.message), "")
 
 
-def _shown(row: Reconciled, values: Mapping[str, Any]) -> bool:
-    """The row in memory as it is in the database now. Whether that is another than before."""
-    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
-    for name, value in changed.items():
+def _news(row: Reconciled, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the row does not say yet."""
+    return {name: value for name, value in values.items() if getattr(row, name) != value}
+
+
+def _show(row: Reconciled, news: Mapping[str, Any]) -> None:
+    """The row in memory as it is in the database now."""
+    for name, value in news.items():
         setattr(row, name, value)
-    return bool(changed)
 
 
 def published(*rows: Reconciled, deleted: bool = False) -> None:

@@ -7,7 +7,7 @@ import logging
 
 import orjson
 
-from clusters.sandbox import access, errors, routes, wire
+from clusters.sandbox import access, errors, health, routes, wire
 from clusters.sandbox.api import Api, verb_of
 from clusters.sandbox.call import User
 from clusters.sandbox.cluster import Cluster
@@ -20,7 +20,7 @@ from clusters.sandbox.watching import Watch
 from clusters.sandbox.wire import Answer, Receive, Request, Scope, Send
 
 LOG = logging.getLogger("ovim.sandbox")
-HEALTH = {"/healthz", "/livez", "/readyz"}
+HEALTH = ("/healthz", "/livez", "/readyz")
 
 
 class Server:
@@ -44,7 +44,8 @@ class Server:
             request = await wire.read(scope, receive)
             await self._handle(request, receive, send)
         except (ApiError, TextError) as problem:
-            await wire.write(send, wire.refusal(problem, []))
+            answer = wire.refusal(problem, [])
+            await wire.write(send, wire.spoken(request, answer) if request else answer)
         except Exception:
             LOG.exception("%s %s", scope["method"], scope["path"])
             message = "Internal error occurred: the sandbox failed, see its log"
@@ -67,7 +68,7 @@ class Server:
         if fault is not None and fault.action == "lost":
             wire.cut(send)
             return
-        await wire.write(send, answer)
+        await wire.write(send, await wire.compressed(request, wire.spoken(request, answer)))
 
     async def _before(self, fault: Fault, send: Send) -> bool:
         """Carries a fault out ahead of the request; True when there is nothing left to do."""
@@ -99,8 +100,8 @@ class Server:
             return self.api.answer(request, target, user)
         path = request.path.rstrip("/") or "/"
         access.require_path(user, request.method.lower(), path)
-        if path in HEALTH or path.startswith(("/livez/", "/readyz/", "/healthz/")):
-            return Answer(200, b"ok", "text/plain; charset=utf-8")
+        if path.startswith(HEALTH):
+            return Answer(200, health.report(path, verbose="verbose" in request.query), "text/plain; charset=utf-8")
         if path == "/version":
             return Answer(200, orjson.dumps(VERSION))
         if path.startswith("/openapi/"):

@@ -10,6 +10,7 @@ from clusters.sandbox.collector import Collector
 from clusters.sandbox.definitions import Definitions
 from clusters.sandbox.limits import Limits
 from clusters.sandbox.namespaces import Namespaces
+from clusters.sandbox.pods import Pods
 from clusters.sandbox.quotas import Quotas
 
 
@@ -18,6 +19,7 @@ def assemble(*, ca_bundle: str = "sandbox") -> tuple[Cluster, Definitions, Names
     cluster = Cluster()
     definitions = Definitions(cluster)
     Collector(cluster)
+    Pods(cluster)
     Limits(cluster)
     Quotas(cluster)
     namespaces = Namespaces(cluster, ca_bundle)

@@ -16,14 +16,14 @@ scheduling/bootstrap-system-priority-classes priority-and-fairness-config-produc
 start-kubernetes-service-cidr-controller start-kube-aggregator-informers apiservice-status-local-available-controller
 apiservice-status-remote-available-controller apiservice-registration-controller apiservice-wait-for-first-sync
 apiservice-discovery-controller kube-apiserver-autoregistration
-""".split()
+"""
 LAST_HOOKS = ("apiservice-openapi-controller", "apiservice-openapiv3-controller")
 
 
 def _checks(endpoint: str) -> list[str]:
     ready = endpoint == "readyz"
     first = ["ping", "log", "informer-sync"] if ready else ["ping", "log"]
-    hooks = [f"poststarthook/{name}" for name in HOOKS]
+    hooks = [f"poststarthook/{name}" for name in HOOKS.split()]
     last = [f"poststarthook/{name}" for name in LAST_HOOKS]
     return [*first, *hooks, "autoregister-completion", *last, *(["shutdown"] if ready else [])]
 

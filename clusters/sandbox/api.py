@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import access, access_reviews, errors, patches, reads, wire
+from clusters.sandbox import access, access_reviews, errors, jsontext, patches, reads, wire
 from clusters.sandbox.call import Call, User, dry_run_errors, write_options
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.deletes import options as delete_options
@@ -99,12 +99,18 @@ class Api:
             raise errors.method_not_allowed()
         write_options(call, request.query, "CreateOptions", request.header("user-agent"))
         body = wire.document(request, target.resource.kind)
+        self._find_duplicates(request, call)
         return self._render(request, call, self.cluster.writer.create(call, body), 201)
 
     def _update(self, request: Request, call: Call) -> Answer:
         write_options(call, request.query, "UpdateOptions", request.header("user-agent"))
         body = wire.document(request, call.resource.kind)
+        self._find_duplicates(request, call)
         return self._render(request, call, self.cluster.writer.update(call, body))
+
+    def _find_duplicates(self, request: Request, call: Call) -> None:
+        if call.validation != "Ignore":
+            call.duplicates = jsontext.duplicates(request.body)
 
     def _patch(self, request: Request, call: Call) -> Answer:
         media = request.content_type
@@ -125,6 +131,7 @@ class Api:
             return self._render(request, call, stored, 201 if created else 200)
         patch = wire.parse(request.body, yaml_allowed=False)
         self._check_patch(media, request.body, patch)
+        self._find_duplicates(request, call)
         return self._render(request, call, self.cluster.writer.patch(call, media, patch))
 
     def _apply_body(self, request: Request) -> Object:
@@ -138,15 +145,16 @@ class Api:
 
     def _check_patch(self, media: str, raw: bytes, patch: Any) -> None:
         if patch is None and raw.strip() != b"null":
-            raise errors.bad_request("error decoding patch: unexpected end of JSON input")
-        if media == patches.JSON and not isinstance(patch, list):
-            raise errors.bad_request(
-                "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
+            raise errors.bad_request(f"error decoding patch: {jsontext.problem(raw)}")
+        wanted, go = (list, "[]handlers.jsonPatchOp") if media == patches.JSON else (dict, "map[string]interface {}")
+        if not isinstance(patch, wanted):
+            raise errors.bad_request(f"error decoding patch: {wire.cannot(patch, go)}")
+        if media == patches.JSON and len(patch) > patches.MOST_OPERATIONS:
+            most = patches.MOST_OPERATIONS
+            text = (
+                f"Request entity too large: The allowed maximum operations in a JSON patch is {most}, got {len(patch)}"
             )
-        if media != patches.JSON and not isinstance(patch, dict):
-            raise errors.bad_request(
-                "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
-            )
+            raise errors.error(413, "RequestEntityTooLarge", text)
 
     def _delete(self, request: Request, call: Call) -> Answer:
         wish = self._delete_options(request, call)

@@ -11,6 +11,7 @@ from clusters.sandbox.collector import Collector
 from clusters.sandbox.definitions import Definitions
 from clusters.sandbox.limits import Limits
 from clusters.sandbox.namespaces import Namespaces
+from clusters.sandbox.pods import Pods
 from clusters.sandbox.quotas import Quotas
 
 
@@ -20,6 +21,7 @@ def assemble(*, ca_bundle: str = "sandbox") -> tuple[Cluster, Definitions, Names
     definitions = Definitions(cluster)
     Collector(cluster)
     Aggregation(cluster)
+    Pods(cluster)
     Limits(cluster)
     Quotas(cluster)
     namespaces = Namespaces(cluster, ca_bundle)

@@ -106,9 +106,10 @@ def _metadata(call: Call, metadata: Any, unknown: list[str]) -> Object:
 
 def _report(call: Call, unknown: list[str], *, patched: bool) -> None:
     """Strict refuses unknown fields, Warn names them in headers, Ignore is silent."""
-    if not unknown or call.validation == "Ignore":
+    if call.validation == "Ignore" or not (unknown or call.duplicates):
         return
-    listed = [f'unknown field "{name}"' for name in unknown]
+    listed = [f'duplicate field "{name}"' for name in call.duplicates]
+    listed += [f'unknown field "{name}"' for name in unknown]
     if call.validation == "Warn":
         call.warnings += listed
         return

@@ -55,6 +55,8 @@ class Call:
     user: User = field(default_factory=User)
     warnings: list[str] = field(default_factory=list)
     raw: bytes = b""
+    duplicates: list[str] = field(default_factory=list)  # fields that the body names twice
+    rewrite: bool = False  # stored under a new version though nothing changes
     internal: bool = False  # a controller of the sandbox itself
 
     @property

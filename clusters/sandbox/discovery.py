@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import errors
+from clusters.sandbox import discovery_rows, errors
 from clusters.sandbox.errors import TextError
 from clusters.sandbox.resources import Registry, Resource
 from clusters.sandbox.routes import NOT_FOUND_TEXT
@@ -32,7 +32,6 @@ VERSION: Object = {
 }
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
-STATUS_VERBS = ["get", "patch", "update"]
 
 
 class Discovery:
@@ -66,7 +65,8 @@ class Discovery:
         for group, version in self.extra:
             if version not in out.setdefault(group, []):
                 out[group].append(version)
-        return out
+        ranked = sorted(out, key=lambda group: discovery_rows.group_rank(group, out[group]))
+        return {group: out[group] for group in ranked}
 
     def _group_body(self, group: str, versions: list[str]) -> Object:
         listed = [{"groupVersion": f"{group}/{version}", "version": version} for version in versions]
@@ -88,6 +88,8 @@ class Discovery:
         if not found and not extra:
             raise TextError(404, NOT_FOUND_TEXT)
         rows = [row for resource in found for row in self._rows(resource)] + extra
+        if not group:
+            rows = sorted([*rows, *discovery_rows.BARE_CORE], key=lambda row: str(row["name"]))
         name = f"{group}/{version}" if group else version
         body = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": rows}
         if not group:
@@ -98,13 +100,18 @@ class Discovery:
         found = [r for r in self.registry.by_path.values() if r.group == group and r.version == version]
         return sorted(found, key=lambda r: r.plural)
 
+    def _verbs(self, resource: Resource) -> list[str]:
+        if resource.custom:
+            return CUSTOM_VERBS
+        return [verb for verb in resource.verbs if (resource.key, verb) != ("namespaces", "deletecollection")]
+
     def _rows(self, resource: Resource) -> list[Object]:
         row: Object = {
             "name": resource.plural,
             "singularName": resource.singular,
             "namespaced": resource.namespaced,
             "kind": resource.kind,
-            "verbs": CUSTOM_VERBS if resource.custom else list(resource.verbs),
+            "verbs": self._verbs(resource),
         }
         if resource.short_names:
             row["shortNames"] = list(resource.short_names)
@@ -112,14 +119,7 @@ class Discovery:
             row["categories"] = list(resource.categories)
         named = f"{resource.group}/{resource.version}/{resource.kind}"
         row["storageVersionHash"] = base64.b64encode(hashlib.sha256(named.encode()).digest()[:8]).decode()
-        rows = [row]
-        if resource.status:
-            status = {"name": f"{resource.plural}/status", "singularName": "", "namespaced": resource.namespaced}
-            rows.append({**status, "kind": resource.kind, "verbs": STATUS_VERBS})
-        if resource.scale is not None:
-            scale = {"name": f"{resource.plural}/scale", "singularName": "", "namespaced": resource.namespaced}
-            rows.append({**scale, "group": "autoscaling", "version": "v1", "kind": "Scale", "verbs": STATUS_VERBS})
-        return rows
+        return [row, *discovery_rows.subresources(resource)]
 
     def _aggregated(self, *, core: bool) -> Object:
         groups = {"": ["v1"]} if core else self._all_groups()
@@ -138,19 +138,26 @@ class Discovery:
     def _discovered(self, group: str, version: str) -> list[Object]:
         out = []
         for resource in self._of(group, version):
-            kind = {"group": group, "version": version, "kind": resource.kind}
+            own = {"group": group, "version": version} if resource.custom else {"group": "", "version": ""}
+            kind = {**own, "kind": resource.kind}
             row: Object = {
                 "resource": resource.plural,
                 "responseKind": kind,
                 "scope": "Namespaced" if resource.namespaced else "Cluster",
                 "singularResource": resource.singular,
-                "verbs": list(resource.verbs),
+                "verbs": self._verbs(resource),
             }
             if resource.short_names:
                 row["shortNames"] = list(resource.short_names)
             if resource.categories:
                 row["categories"] = list(resource.categories)
-            if resource.status:
-                row["subresources"] = [{"subresource": "status", "responseKind": kind, "verbs": STATUS_VERBS}]
+            below = [self._discovered_below(sub, own) for sub in discovery_rows.subresources(resource)]
+            if below:
+                row["subresources"] = below
             out.append(row)
         return out
+
+    def _discovered_below(self, sub: Object, own: Object) -> Object:
+        place = {name: sub.get(name, own[name]) for name in ("group", "version")}
+        kind = {**place, "kind": sub["kind"]}
+        return {"subresource": sub["name"].partition("/")[2], "responseKind": kind, "verbs": sub["verbs"]}

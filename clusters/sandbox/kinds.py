@@ -150,7 +150,27 @@ PrinterColumn: name:str+ type:str+ format:str description:str priority:int jsonP
 SelectableField: jsonPath:str+
 CRDConversion: strategy:str+ webhook:*any
 CRDStatus: conditions:[StatusCondition]/type+ acceptedNames:CRDNames storedVersions:[str]+ observedGeneration:int64
+MutatingAdmissionPolicy: spec:any
+MutatingAdmissionPolicyBinding: spec:any
 APIService: spec:any status:any
+PodTemplate: template:PodTemplateSpec
+ReplicationController: spec:any status:any
+ControllerRevision: data:any revision:int64+
+CronJob: spec:any status:any
+HorizontalPodAutoscaler: spec:any status:any
+CertificateSigningRequest: spec:any status:any
+IPAddress: spec:any
+ServiceCIDR: spec:any status:any
+CSINode: spec:any
+CSIStorageCapacity: nodeTopology:*LabelSelector storageClassName:str+ capacity:*qty maximumVolumeSize:*qty
+VolumeAttributesClass: driverName:str+ parameters:{str}
+RuntimeClass: handler:str+ overhead:*any scheduling:*any
+DeviceClass: spec:any
+ResourceClaim: spec:any status:any
+ResourceClaimTemplate: spec:any
+ResourceSlice: spec:any
+FlowSchema: spec:any status:any
+PriorityLevelConfiguration: spec:any status:any
 EndpointSlice: addressType:str+ endpoints:[any]+ ports:[any]+
 SubjectAccessReview: spec:SubjectAccessReviewSpec status:any
 LocalSubjectAccessReview: spec:SubjectAccessReviewSpec status:any

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from clusters.sandbox import patches
 from clusters.sandbox.discovery import VERSION
 from clusters.sandbox.errors import TextError
 from clusters.sandbox.resources import Registry, Resource
@@ -40,6 +41,8 @@ class OpenApi:
     def answer(self, path: str) -> Answer:
         if path == "/openapi/v3":
             return Answer(200, orjson.dumps({"paths": self._index()}), "text/plain; charset=utf-8")  # as the real one
+        if path == "/openapi/v2":
+            return Answer(200, orjson.dumps(self._swagger()))
         place = path.removeprefix("/openapi/v3/")
         parts = place.split("/")
         group, version = ("", parts[1]) if parts[0] == "api" and len(parts) == 2 else ("", "")
@@ -64,10 +67,8 @@ class OpenApi:
         paths: Object = {}
         for resource in found:
             name = self._name(resource)
-            schema = _schema(resource.node, 0)
             gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-            schema["x-kubernetes-group-version-kind"] = [gvk]
-            schemas[name] = schema
+            schemas[name] = _root(resource, gvk)
             base = f"/{place}/" + ("namespaces/{namespace}/" if resource.namespaced else "") + resource.plural
             paths[base] = {"get": _operation("list", gvk, name), "post": _operation("post", gvk, name)}
             paths[base + "/{name}"] = {
@@ -75,6 +76,15 @@ class OpenApi:
             }
         info = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
         return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+
+    def _swagger(self) -> Object:
+        """The old document: only definitions, which is what old clients look for."""
+        definitions: Object = {}
+        for resource in self.registry.by_path.values():
+            gvk = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+            definitions[self._name(resource)] = _root(resource, gvk)
+        info = {"title": "Kubernetes", "version": "1.36"}
+        return {"swagger": "2.0", "info": info, "paths": {}, "definitions": definitions}
 
     def _name(self, resource: Resource) -> str:
         if resource.custom:
@@ -95,6 +105,16 @@ def _operation(action: str, gvk: Object, name: str) -> Object:
     }
 
 
+def _root(resource: Resource, gvk: Object) -> Object:
+    """The schema of a kind: as its definition has it, with its descriptions, or from the built-in structs."""
+    if resource.custom and resource.schema:
+        head = {name: _schema(resource.node.fields[name], 0) for name in ("apiVersion", "kind", "metadata")}
+        schema = {**resource.schema, "properties": {**(resource.schema.get("properties") or {}), **head}}
+    else:
+        schema = _schema(resource.node, 0)
+    return {**schema, "x-kubernetes-group-version-kind": [gvk]}
+
+
 def _schema(node: Node, depth: int) -> Object:
     if node.form == "scalar":
         return dict(SCALARS.get(node.scalar, {}))
@@ -104,8 +124,10 @@ def _schema(node: Node, depth: int) -> Object:
         out: Object = {"type": "array", "items": _schema(node.elem, depth + 1) if node.elem else {}}
         if node.keys:
             out |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(node.keys)}
+            key = patches.STRATEGIC_KEYS.get(node.keys, node.keys[0])
+            out |= {"x-kubernetes-patch-merge-key": key, "x-kubernetes-patch-strategy": "merge"}
         elif node.is_set:
-            out["x-kubernetes-list-type"] = "set"
+            out |= {"x-kubernetes-list-type": "set", "x-kubernetes-patch-strategy": "merge"}
         else:
             out["x-kubernetes-list-type"] = "atomic"
         return out

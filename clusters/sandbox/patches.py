@@ -13,6 +13,7 @@ MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+MOST_OPERATIONS = 10_000  # of one JSON patch
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

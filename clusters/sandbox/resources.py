@@ -72,11 +72,17 @@ v1 resourcequotas ResourceQuota N s quota
 v1 limitranges LimitRange N - limits
 v1 events Event N - ev
 v1 endpoints Endpoints N - ep
+v1 podtemplates PodTemplate N - -
+v1 replicationcontrollers ReplicationController N sg rc all
+apps/v1 controllerrevisions ControllerRevision N - -
 apps/v1 deployments Deployment N sg deploy all
 apps/v1 replicasets ReplicaSet N sg rs all
 apps/v1 statefulsets StatefulSet N sg sts all
 apps/v1 daemonsets DaemonSet N sg ds all
+batch/v1 cronjobs CronJob N sg cj all
 batch/v1 jobs Job N sg - all
+autoscaling/v2 horizontalpodautoscalers HorizontalPodAutoscaler N s hpa all
+certificates.k8s.io/v1 certificatesigningrequests CertificateSigningRequest C s csr
 rbac.authorization.k8s.io/v1 roles Role N - -
 rbac.authorization.k8s.io/v1 rolebindings RoleBinding N - -
 rbac.authorization.k8s.io/v1 clusterroles ClusterRole C - -
@@ -90,6 +96,11 @@ authentication.k8s.io/v1 selfsubjectreviews SelfSubjectReview C c -
 networking.k8s.io/v1 networkpolicies NetworkPolicy N g netpol
 networking.k8s.io/v1 ingresses Ingress N sg ing
 networking.k8s.io/v1 ingressclasses IngressClass C g -
+networking.k8s.io/v1 ipaddresses IPAddress C - ip
+networking.k8s.io/v1 servicecidrs ServiceCIDR C s -
+storage.k8s.io/v1 csinodes CSINode C - -
+storage.k8s.io/v1 csistoragecapacities CSIStorageCapacity N - -
+storage.k8s.io/v1 volumeattributesclasses VolumeAttributesClass C - vac
 storage.k8s.io/v1 storageclasses StorageClass C - sc
 storage.k8s.io/v1 volumeattachments VolumeAttachment C s -
 storage.k8s.io/v1 csidrivers CSIDriver C - -
@@ -97,6 +108,15 @@ coordination.k8s.io/v1 leases Lease N - -
 scheduling.k8s.io/v1 priorityclasses PriorityClass C g pc
 policy/v1 poddisruptionbudgets PodDisruptionBudget N sg pdb
 discovery.k8s.io/v1 endpointslices EndpointSlice N g -
+node.k8s.io/v1 runtimeclasses RuntimeClass C - -
+resource.k8s.io/v1 deviceclasses DeviceClass C g -
+resource.k8s.io/v1 resourceclaims ResourceClaim N s -
+resource.k8s.io/v1 resourceclaimtemplates ResourceClaimTemplate N - -
+resource.k8s.io/v1 resourceslices ResourceSlice C g -
+flowcontrol.apiserver.k8s.io/v1 flowschemas FlowSchema C sg -
+flowcontrol.apiserver.k8s.io/v1 prioritylevelconfigurations PriorityLevelConfiguration C sg -
+admissionregistration.k8s.io/v1 mutatingadmissionpolicies MutatingAdmissionPolicy C g - api-extensions
+admissionregistration.k8s.io/v1 mutatingadmissionpolicybindings MutatingAdmissionPolicyBinding C g - api-extensions
 admissionregistration.k8s.io/v1 validatingwebhookconfigurations ValidatingWebhookConfiguration C g - api-extensions
 admissionregistration.k8s.io/v1 mutatingwebhookconfigurations MutatingWebhookConfiguration C g - api-extensions
 admissionregistration.k8s.io/v1 validatingadmissionpolicies ValidatingAdmissionPolicy C sg - api-extensions

@@ -7,7 +7,7 @@ import logging
 
 import orjson
 
-from clusters.sandbox import access, errors, routes, wire
+from clusters.sandbox import access, errors, health, routes, wire
 from clusters.sandbox.api import VERBS, Api, verb_of
 from clusters.sandbox.call import User
 from clusters.sandbox.cluster import Cluster
@@ -22,7 +22,7 @@ from clusters.sandbox.watching import Watch
 from clusters.sandbox.wire import Answer, Receive, Request, Scope, Send
 
 LOG = logging.getLogger("ovim.sandbox")
-HEALTH = {"/healthz", "/livez", "/readyz"}
+HEALTH = ("/healthz", "/livez", "/readyz")
 
 
 class Server:
@@ -47,7 +47,8 @@ class Server:
             request = await wire.read(scope, receive)
             await self._handle(request, receive, send)
         except (ApiError, TextError) as problem:
-            await wire.write(send, wire.refusal(problem, []))
+            answer = wire.refusal(problem, [])
+            await wire.write(send, wire.spoken(request, answer) if request else answer)
         except Exception:
             LOG.exception("%s %s", scope["method"], scope["path"])
             message = "Internal error occurred: the sandbox failed, see its log"
@@ -72,7 +73,7 @@ class Server:
         if fault is not None and fault.action == "lost":
             wire.cut(send)
             return
-        await wire.write(send, answer)
+        await wire.write(send, await wire.compressed(request, wire.spoken(request, answer)))
 
     async def _before(self, fault: Fault, send: Send) -> bool:
         """Carries a fault out ahead of the request; True when there is nothing left to do."""
@@ -115,8 +116,8 @@ class Server:
             return self.api.answer(request, target, user)
         path = request.path.rstrip("/") or "/"
         access.require(self.cluster.store, user, self._wish(request, None))
-        if path in HEALTH or path.startswith(("/livez/", "/readyz/", "/healthz/")):
-            return Answer(200, b"ok", "text/plain; charset=utf-8")
+        if path.startswith(HEALTH):
+            return Answer(200, health.report(path, verbose="verbose" in request.query), "text/plain; charset=utf-8")
         if path == "/version":
             return Answer(200, orjson.dumps(VERSION))
         if path.startswith("/openapi/"):

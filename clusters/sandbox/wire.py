@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +12,7 @@ from urllib.parse import parse_qsl
 import orjson
 import yaml
 
+from clusters.sandbox import jsontext
 from clusters.sandbox.errors import ApiError, TextError, bad_request, error
 from clusters.sandbox.reads import Shape
 
@@ -20,6 +23,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JSON = "application/json"
 BODY_LIMIT = 3 * 1024 * 1024
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+YAML = ("application/yaml", "text/yaml")
+SHOWN = 30  # bytes of an unreadable body that its refusal repeats
 PROTOBUF_MIX = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 
@@ -74,17 +79,36 @@ async def read(scope: Scope, receive: Receive) -> Request:
 def document(request: Request, kind: str) -> Object:
     """The body of a POST or PUT: JSON or YAML, an object."""
     media = request.content_type
-    if media not in {"", JSON, "application/yaml", "text/yaml"}:
+    if media not in {"", JSON, *YAML}:
         what = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
         text = f"the body of the request was in an unknown format - accepted media types include: {what}"
         raise error(415, "UnsupportedMediaType", text)
     value = parse(request.body, yaml_allowed="yaml" in media)
-    if not isinstance(value, dict):
-        text = request.body.decode("utf-8", "replace")
-        short = text or "<empty>"
-        why = f"couldn't get version/kind; json parse error: unexpected end of JSON input ({short})"
-        raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {why}")
-    return value
+    if isinstance(value, dict):
+        return value
+    if value is None:
+        malformed = jsontext.problem(request.body) or "json: cannot unmarshal null"
+        why = f"couldn't get version/kind; json parse error: {malformed}"
+    else:
+        why = f"couldn't get version/kind; json parse error: {cannot(value, TYPE_META)}"
+    raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {why} ({summary(request.body)})")
+
+
+TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+
+
+def cannot(value: Any, wanted: str) -> str:
+    """Go's words for a JSON value of the wrong kind."""
+    words = {dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "bool"}
+    return f"json: cannot unmarshal {words.get(type(value), 'value')} into Go value of type {wanted}"
+
+
+def summary(body: bytes) -> str:
+    """The beginning of a body that could not be read: as it came when it looks like JSON, else in hexadecimal."""
+    if not body:
+        return "<empty>"
+    short, tail = body[:SHOWN], " ..." if len(body) > SHOWN else ""
+    return (short.decode("utf-8", "replace") if body[:1] == b"{" else short.hex()) + tail
 
 
 def parse(body: bytes, *, yaml_allowed: bool) -> Any:
@@ -100,23 +124,87 @@ def parse(body: bytes, *, yaml_allowed: bool) -> Any:
         return None
 
 
-def shape(request: Request) -> Shape:
-    """The representation the Accept header asks for first; 406 when none can be served."""
-    accept = request.header("accept")
-    if not accept:
-        return Shape()
+def clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
+    """Media types and their parameters in the order of the client's preference."""
+    out = []
     for clause in accept.split(","):
-        parts = [part.strip() for part in clause.split(";")]
-        parameters = dict(part.split("=", 1) for part in parts[1:] if "=" in part)
-        if parts[0] not in {JSON, "*/*", "application/*", "application/yaml"}:
+        media, *rest = [part.strip() for part in clause.split(";")]
+        parameters = dict(part.split("=", 1) for part in rest if "=" in part)
+        try:
+            weight = float(parameters.get("q", "1"))
+        except ValueError:
+            weight = 1.0
+        out.append((weight, media, parameters))
+    out.sort(key=lambda found: -found[0])
+    return [(media, parameters) for _, media, parameters in out]
+
+
+def served(accept: str) -> tuple[str, Shape] | None:
+    """The first media type and representation of an Accept header that there is; None when none is."""
+    if not accept:
+        return JSON, Shape()
+    for media, parameters in clauses(accept):
+        if media not in {JSON, "*/*", "application/*", *YAML[:1]}:
             continue
+        spoken = media if media in YAML else JSON
         kind = parameters.get("as", "")
         if not kind:
-            return Shape()
+            return spoken, Shape()
         if kind in {"Table", "PartialObjectMetadata", "PartialObjectMetadataList"} and parameters.get("v") == "v1":
-            return Shape(kind, request.query.get("includeObject") or "Metadata")
-    text = f"406: Not Acceptable\n\nAvailable representations: {PROTOBUF_MIX}"
-    raise error(406, "NotAcceptable", text, {})
+            return spoken, Shape(kind)
+    return None
+
+
+def shape(request: Request) -> Shape:
+    """The representation the Accept header asks for first; 406 when none can be served."""
+    found = served(request.header("accept"))
+    if found is None:
+        text = f"406: Not Acceptable\n\nAvailable representations: {PROTOBUF_MIX}"
+        raise error(406, "NotAcceptable", text, {})
+    return Shape(found[1].kind, request.query.get("includeObject") or "Metadata")
+
+
+class _GoDumper(yaml.SafeDumper):
+    """YAML as the server's library writes it: what looks like another type is quoted, lines are kept."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: _GoDumper, value: str) -> yaml.ScalarNode:
+    style = None
+    if "\n" in value:
+        style = "|"
+    elif not value or dumper.resolve(yaml.ScalarNode, value, (True, False)) != "tag:yaml.org,2002:str":
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_GoDumper.add_representer(str, _text)
+
+
+def spoken(request: Request, answer: Answer) -> Answer:
+    """The answer in the language asked for: YAML where the client prefers it to JSON."""
+    accept = request.header("accept")
+    if "yaml" not in accept or answer.content_type != JSON or not answer.body:
+        return answer
+    found = served(accept)
+    if found is None or found[0] == JSON:
+        return answer
+    text = yaml.dump(orjson.loads(answer.body), Dumper=_GoDumper, sort_keys=True, width=2**31, allow_unicode=True)
+    return Answer(answer.code, text.encode(), found[0], answer.warnings, answer.headers)
+
+
+COMPRESSED_FROM = 128 * 1024
+
+
+async def compressed(request: Request, answer: Answer) -> Answer:
+    """Long answers to readers who take gzip; packed beside the loop, so that nobody waits."""
+    if request.method != "GET" or len(answer.body) < COMPRESSED_FROM or "gzip" not in request.header("accept-encoding"):
+        return answer
+    body = await asyncio.to_thread(gzip.compress, answer.body, 1)
+    headers = {**answer.headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Answer(answer.code, body, answer.content_type, answer.warnings, headers)
 
 
 def refusal(problem: ApiError | TextError, warnings: list[str]) -> Answer:

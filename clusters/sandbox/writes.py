@@ -176,7 +176,7 @@ class Writer:
         charge = self.admission.validate(call, new, old.obj)
         meta["uid"] = old.meta["uid"]
         strategies.count_generation(resource, new, old.obj, call.subresource)
-        if same(new, old.obj):
+        if same(new, old.obj) and not call.rewrite:
             return old
         if call.dry_run:
             return Stored(new, orjson.dumps(new), 0)
@@ -267,6 +267,7 @@ class Writer:
             return self._create(call, new, entries), True
         self._same_address(call, new)
         self._optimistic(call, stored, new, patch=True)
+        call.rewrite = strategies.rewrites(resource, live or {}, merged)
         return self._update(call, stored, new, entries), False
 
 

@@ -1,7 +1,4 @@
-"""Recorded conversations with a real API server replay equal on the sandbox.
-
-EXCEPTIONS names the steps that can't be equal yet, each with its reason. One that starts to pass fails the test.
-"""
+"""Recorded conversations with a real API server replay equal on the sandbox, every step of them."""
 
 from __future__ import annotations
 
@@ -23,12 +20,6 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TOKEN = "admin-token"
 FILES = sorted((HERE / "replay").glob("*.json"))
-EXCEPTIONS: dict[str, dict[str, str]] = {
-    "02-server-side-apply.json": {
-        "pvc same": "the real server writes once more when a claim's size was sent as 2048Mi and is kept as 2Gi; "
-        "facts and the neighbouring steps do not say when, so the sandbox does not guess",
-    },
-}
 
 
 @contextmanager
@@ -64,8 +55,4 @@ def test_conversation_replays_equal(file: Path, tmp_path: Path) -> None:
         result = subprocess.run([*command, "--json", str(out), str(file)], capture_output=True, text=True, check=False)
     assert result.returncode in {0, 1}, result.stderr
     report = json.loads(out.read_text())[file.name]
-    excused = EXCEPTIONS.get(file.name, {})
-    assert len(excused) * 20 <= report["steps"], "more than one excused step in twenty"
-    different = {step["name"]: step["differences"] for step in report["different"]}
-    assert {name: text for name, text in different.items() if name not in excused} == {}
-    assert set(excused) - set(different) == set(), "excused steps that pass: remove them from EXCEPTIONS"
+    assert {step["name"]: step["differences"] for step in report["different"]} == {}

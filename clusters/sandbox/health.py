@@ -1,0 +1,39 @@
+"""/healthz, /livez and /readyz: a word, or with ?verbose the checks behind it (k8s-transcript 01)."""
+
+from __future__ import annotations
+
+from clusters.sandbox.errors import TextError
+from clusters.sandbox.routes import NOT_FOUND_TEXT
+
+HOOKS = """
+start-apiserver-admission-initializer generic-apiserver-start-informers priority-and-fairness-config-consumer
+priority-and-fairness-filter storage-object-count-tracker-hook start-apiextensions-informers
+start-apiextensions-controllers crd-informer-synced start-system-namespaces-controller
+peer-endpoint-reconciler-controller start-cluster-authentication-info-controller
+start-kube-apiserver-identity-lease-controller start-kube-apiserver-identity-lease-garbage-collector storage-readiness
+start-legacy-token-tracking-controller start-service-ip-repair-controllers rbac/bootstrap-roles
+scheduling/bootstrap-system-priority-classes priority-and-fairness-config-producer bootstrap-controller
+start-kubernetes-service-cidr-controller start-kube-aggregator-informers apiservice-status-local-available-controller
+apiservice-status-remote-available-controller apiservice-registration-controller apiservice-wait-for-first-sync
+apiservice-discovery-controller kube-apiserver-autoregistration
+"""
+LAST_HOOKS = ("apiservice-openapi-controller", "apiservice-openapiv3-controller")
+
+
+def _checks(endpoint: str) -> list[str]:
+    ready = endpoint == "readyz"
+    first = ["ping", "log", "informer-sync"] if ready else ["ping", "log"]
+    hooks = [f"poststarthook/{name}" for name in HOOKS.split()]
+    last = [f"poststarthook/{name}" for name in LAST_HOOKS]
+    return [*first, *hooks, "autoregister-completion", *last, *(["shutdown"] if ready else [])]
+
+
+def report(path: str, *, verbose: bool) -> bytes:
+    """The text for one endpoint or one of its checks; 404 for what is neither."""
+    endpoint, _, check = path.strip("/").partition("/")
+    checks = _checks(endpoint)
+    if endpoint not in {"healthz", "livez", "readyz"} or (check and check not in checks):
+        raise TextError(404, NOT_FOUND_TEXT)
+    if check or not verbose:
+        return b"ok"
+    return ("".join(f"[+]{name} ok\n" for name in checks) + f"{endpoint} check passed\n").encode()

@@ -52,6 +52,9 @@ class Api:
             return wire.refusal(problem, call.warnings)
 
     def _dispatch(self, request: Request, target: Target, call: Call, verb: str) -> Answer:
+        served = self.subresources.served(request, target, call)
+        if served is not None:
+            return served
         if target.subresource and not (target.subresource == "status" and target.resource.status):
             return self.subresources.answer(request, target, call)
         if verb in {"get", "list"}:

@@ -103,16 +103,28 @@ def pod_usage(obj: Object) -> Usage:
 
 
 def _pod_total(spec: Object, side: str) -> Usage:
-    """Containers add up; the largest init container may exceed them; overhead comes on top."""
+    """Containers and sidecars add up; the largest init container may exceed them; overhead comes on top.
+
+    A sidecar is an init container that restarts always; a plain init container runs beside the sidecars before it.
+    """
     total: Usage = {}
+    sidecars: Usage = {}
+    largest: Usage = {}
     for container in spec.get("containers") or ():
         for name, text in ((container.get("resources") or {}).get(side) or {}).items():
             total[name] = total.get(name, ZERO) + amount(text)
     for container in spec.get("initContainers") or ():
+        stays = container.get("restartPolicy") == "Always"
         for name, text in ((container.get("resources") or {}).get(side) or {}).items():
-            one = amount(text)
-            if one.number > total.get(name, ZERO).number:
-                total[name] = one
+            beside = sidecars.get(name, ZERO) + amount(text)
+            if stays:
+                sidecars[name] = beside
+                total[name] = total.get(name, ZERO) + amount(text)
+            if beside.number > largest.get(name, ZERO).number:
+                largest[name] = beside
+    for name, one in largest.items():
+        if one.number > total.get(name, ZERO).number:
+            total[name] = one
     for name, text in (spec.get("overhead") or {}).items():
         if side == "requests" or name in total:
             total[name] = total.get(name, ZERO) + amount(text)

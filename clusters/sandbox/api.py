@@ -47,14 +47,12 @@ class Api:
         if resource.deprecation:
             call.warnings.append(resource.deprecation)
         try:
-            return self._dispatch(request, target, call, verb)
+            served = self.subresources.served(request, target, call)
+            return served if served is not None else self._dispatch(request, target, call, verb)
         except errors.ApiError as problem:
             return wire.refusal(problem, call.warnings)
 
     def _dispatch(self, request: Request, target: Target, call: Call, verb: str) -> Answer:
-        served = self.subresources.served(request, target, call)
-        if served is not None:
-            return served
         if target.subresource and not (target.subresource == "status" and target.resource.status):
             return self.subresources.answer(request, target, call)
         if verb in {"get", "list"}:

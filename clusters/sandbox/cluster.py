@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -26,18 +27,16 @@ Control = Callable[[Object], Object]  # an order's JSON → the answer's
 __all__ = ["ApiError", "Cluster", "Denial", "Object", "SubresourceCall"]
 
 
+@dataclass(slots=True)
 class SubresourceCall:
     """What a handler of an aggregated subresource is told (PUT virtualmachines/start)."""
 
-    def __init__(
-        self, method: str, namespace: str | None, name: str, body: Any, query: dict[str, str], rest: str = ""
-    ) -> None:
-        self.method = method
-        self.namespace = namespace
-        self.name = name
-        self.body = body
-        self.query = query
-        self.rest = rest  # what follows the subresource in the path
+    method: str
+    namespace: str | None
+    name: str
+    body: Any
+    query: dict[str, str]
+    rest: str = ""  # what follows the subresource in the path
 
 
 class Cluster:

@@ -49,9 +49,7 @@ class Agents:
             if vmi is None:
                 problem = errors.not_found("virtualmachineinstance", "kubevirt.io", call.name)
             elif phase_of(vmi) != "Running":
-                problem = errors.conflict(
-                    "virtualmachineinstance", "kubevirt.io", call.name, "VMI is not running"
-                )
+                problem = errors.conflict("virtualmachineinstance", "kubevirt.io", call.name, "VMI is not running")
             elif condition(vmi, "AgentConnected").get("status") != "True":
                 why = "VMI does not have guest agent connected"
                 problem = errors.conflict("virtualmachineinstance", "kubevirt.io", call.name, why)

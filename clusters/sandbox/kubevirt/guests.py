@@ -5,8 +5,11 @@ Nothing here is stored: after a restart of the sandbox every running guest has b
 
 from __future__ import annotations
 
+import base64
 import time
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from clusters.sandbox.cdi.objects import now, set_condition
 from clusters.sandbox.kubevirt.run_strategy import phase_of
@@ -42,6 +45,30 @@ class Guests:
     def booted(self, vmi: Object) -> None:
         self.boots[vmi["metadata"]["uid"]] = time.monotonic()
         self.hung.discard(vmi["metadata"]["uid"])
+
+    def first_words(self, vmi: Object) -> str:
+        """What cloud-init makes of the guest right after its boot: "shutdown", "panic", or nothing.
+
+        `power_state` turns it off; a command that writes "c" into sysrq-trigger panics it.
+        """
+        for volume in vmi["spec"].get("volumes") or []:
+            source = volume.get("cloudInitNoCloud") or volume.get("cloudInitConfigDrive") or {}
+            text = source.get("userData") or ""
+            if source.get("userDataBase64"):
+                text = base64.b64decode(source["userDataBase64"]).decode(errors="replace")
+            if not text.startswith("#cloud-config"):
+                continue
+            try:
+                config = yaml.safe_load(text)
+            except yaml.YAMLError:
+                continue
+            config = config if isinstance(config, dict) else {}
+            if any("sysrq-trigger" in str(line) for line in config.get("runcmd") or []):
+                return "panic"
+            power = config.get("power_state")
+            if isinstance(power, dict) and power.get("mode") in ("poweroff", "halt"):
+                return "shutdown"
+        return ""
 
     def forget(self, vmi: Object) -> None:
         self.boots.pop(vmi["metadata"]["uid"], None)
@@ -97,10 +124,10 @@ class Guests:
         vmi = self.cluster.get(VMIS, namespace, name)
         if vmi is None or phase_of(vmi) != "Running":
             raise ValueError(f"no running machine {namespace}/{name}")
-        self._act(action, vmi)
+        self.act(action, vmi)
         return {"guest": f"{namespace}/{name}", "action": action}
 
-    def _act(self, action: str, vmi: Object) -> None:
+    def act(self, action: str, vmi: Object) -> None:
         if action == "reboot":
             self.reboot(vmi)
         elif action == "panic" and not (vmi["spec"]["domain"].get("devices") or {}).get("panicDevices"):

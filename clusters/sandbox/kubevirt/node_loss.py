@@ -64,7 +64,9 @@ class NodeLoss:
         self._condition(node, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
         taints = [{"key": UNREACHABLE, "effect": effect, "timeAdded": now()} for effect in ("NoSchedule", "NoExecute")]
         self._taint(name, add=taints)
-        event(self.cluster, node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", component="node-controller")
+        event(
+            self.cluster, node, "NodeNotReady", f"Node {name} status is now: NodeNotReady", component="node-controller"
+        )
         for pod in self._pods(name):
             set_condition(pod["status"], "Ready", "False")
             self.cluster.update(PODS, pod, manager=LIFECYCLE, subresource="status")

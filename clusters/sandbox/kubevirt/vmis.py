@@ -276,6 +276,11 @@ class Instances:
             return left
         if condition(vmi, "AgentConnected").get("status") == "True" or condition(vmi, "Paused").get("status") == "True":
             return None
+        if not condition(vmi, "AgentConnected"):
+            words = self.guests.first_words(vmi)
+            if words:
+                self.guests.act(words, vmi)
+                return None
         set_condition(status, "AgentConnected", "True")
         status["guestOSInfo"] = vmi_status.GUEST | vmi_status.KERNEL
         status["interfaces"] = vmi_status.interfaces(vmi, pod["status"]["podIP"], agent=True)

@@ -8,7 +8,15 @@ from clusters.sandbox.admission import Denial
 from clusters.sandbox.call import Call
 from clusters.sandbox.errors import ApiError
 from clusters.sandbox.kubevirt import mutate, validate
-from clusters.sandbox.kubevirt.causes import MUTATOR, NOT_SUPPORTED, VALIDATOR, VMI_VALIDATOR, Cause, DeniedError, denied
+from clusters.sandbox.kubevirt.causes import (
+    MUTATOR,
+    NOT_SUPPORTED,
+    VALIDATOR,
+    VMI_VALIDATOR,
+    Cause,
+    DeniedError,
+    denied,
+)
 from clusters.sandbox.kubevirt.gates import Gates
 from clusters.sandbox.kubevirt.orders import VMIS, VMS, VirtApi
 from clusters.sandbox.kubevirt.validate_devices import RESTRICTED_LABELS

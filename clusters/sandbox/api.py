@@ -52,7 +52,8 @@ class Api:
         try:
             if resource.group in access_reviews.GROUPS:
                 return self.reviews.answer(request, call)
-            return self._dispatch(request, target, call, verb)
+            served = self.subresources.served(request, target, call)
+            return served if served is not None else self._dispatch(request, target, call, verb)
         except errors.ApiError as problem:
             return wire.refusal(problem, call.warnings)
 

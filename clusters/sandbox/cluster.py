@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -21,19 +22,21 @@ from clusters.sandbox.writes import Writer, same
 Object = dict[str, Any]
 Wake = Callable[[str, "str | None", str], None]
 Subresource = Callable[["SubresourceCall"], Any]
+Control = Callable[[Object], Object]  # an order's JSON → the answer's
 
 __all__ = ["ApiError", "Cluster", "Denial", "Object", "SubresourceCall"]
 
 
+@dataclass(slots=True)
 class SubresourceCall:
     """What a handler of an aggregated subresource is told (PUT virtualmachines/start)."""
 
-    def __init__(self, method: str, namespace: str | None, name: str, body: Any, query: dict[str, str]) -> None:
-        self.method = method
-        self.namespace = namespace
-        self.name = name
-        self.body = body
-        self.query = query
+    method: str
+    namespace: str | None
+    name: str
+    body: Any
+    query: dict[str, str]
+    rest: str = ""  # what follows the subresource in the path
 
 
 class Cluster:
@@ -46,6 +49,9 @@ class Cluster:
         self.writer = Writer(self.store, self.registry, self.admission)
         self.deleter = Deleter(self.store)
         self.subresources: dict[tuple[str, str], Subresource] = {}
+        self.served: dict[str, Subresource] = {}
+        self.controls: dict[str, Control] = {}
+        self.closing: list[Callable[[], None]] = []
         self._wakes: dict[str, list[Wake]] = {}
         self._everything: list[Callable[[str, Change], None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -123,6 +129,11 @@ class Cluster:
         for resource in resources:
             self._wakes.setdefault(resource, []).append(wake)
 
+    def wake_all(self, resource: str, namespace: str | None, name: str) -> None:
+        """Calls whoever subscribed to the resource, as a change of that object would."""
+        for wake in self._wakes.get(resource, ()):
+            self.after(0, _waking(wake, resource, namespace, name))
+
     def observe(self, listener: Callable[[str, Change], None]) -> None:
         """Every change of every resource with its before and after, at once (the sandbox's own controllers)."""
         self._everything.append(listener)
@@ -133,6 +144,15 @@ class Cluster:
     def register_subresource(self, resource: str, subresource: str, handler: Subresource) -> None:
         """`resource` may name an aggregated group: "virtualmachines.subresources.kubevirt.io"."""
         self.subresources[resource, subresource] = handler
+
+    def serve(self, resource: Resource, handler: Subresource) -> None:
+        """A resource of an aggregated API: nothing of it is stored, `handler` answers every request."""
+        self.registry.add(resource)
+        self.served[resource.key] = handler
+
+    def register_control(self, name: str, handler: Control) -> None:
+        """An order under /_sandbox/<name>, for controllers that can be told to misbehave."""
+        self.controls[name] = handler
 
     def install_crd(self, crd: Object) -> None:
         """Creates or updates a CustomResourceDefinition as its operator would."""
@@ -174,6 +194,8 @@ class Cluster:
             self.spawn(coro)
 
     def stop(self) -> None:
+        for close in self.closing:
+            close()
         for handle in self._timers:
             handle.cancel()
         for task in self._tasks:

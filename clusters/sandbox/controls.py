@@ -39,6 +39,9 @@ class Controls:
     def _do(self, method: str, what: str, order: Object) -> Object:
         if method == "GET" and what == "show":
             return self._show()
+        control = self.cluster.controls.get(what)
+        if control is not None:
+            return control(order)
         if method != "POST":
             raise errors.method_not_allowed()
         if what == "faults":

@@ -9,6 +9,15 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+MACHINERY = {
+    "guest": ("action", "target"),
+    "node": ("state", "name", "grace"),
+    "image": ("state", "image"),
+    "import": ("action", "target"),
+    "clock": ("offset",),
+    "virt-api": ("state",),
+}
+
 
 def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(prog="python -m clusters.sandbox ctl")
@@ -33,13 +42,41 @@ def parser() -> argparse.ArgumentParser:
     compact.add_argument("--resource")
     verbs.add_parser("clear", help="no more faults")
     verbs.add_parser("show", help="objects by kind, faults, watches")
+    _machinery(verbs)
     return out
+
+
+def _machinery(verbs: Any) -> None:
+    """Verbs that KubeVirt and CDI obey, not the API server."""
+    guest = verbs.add_parser("guest", help="what a guest does to itself")
+    guest.add_argument("action", choices=["shutdown", "crash", "panic", "reboot", "break", "mend"])
+    guest.add_argument("target", help="NAMESPACE/NAME of the machine")
+    node = verbs.add_parser("node", help="a node falls silent or comes back")
+    node.add_argument("state", choices=["lost", "back"])
+    node.add_argument("name")
+    node.add_argument("--grace", type=float, help="seconds until the node is given up; negative: never")
+    image = verbs.add_parser("image", help="a container image that can't be pulled")
+    image.add_argument("state", choices=["missing", "back"])
+    image.add_argument("image")
+    transfer = verbs.add_parser("import", help="a DataVolume's transfer stalls or goes on")
+    transfer.add_argument("action", choices=["stall", "release"])
+    transfer.add_argument("target", help="NAMESPACE/NAME of the DataVolume")
+    clock = verbs.add_parser("clock", help="the controllers' clock jumps")
+    clock.add_argument("offset", type=float, help="seconds ahead of the real time; 0 sets it right")
+    virt_api = verbs.add_parser("virt-api", help="KubeVirt's webhooks and subresources")
+    virt_api.add_argument("state", choices=["up", "down"])
+    verbs.add_parser("vms", help="every machine and its state")
 
 
 def order(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
     """Method, path and body of the request behind a verb."""
-    if options.verb == "show":
-        return "GET", "show", {}
+    if options.verb in {"show", "vms"}:
+        return "GET", options.verb, {}
+    if options.verb in MACHINERY:
+        body = {name: getattr(options, name) for name in MACHINERY[options.verb]}
+        if "target" in body:
+            body["namespace"], _, body["name"] = body.pop("target").partition("/")
+        return "POST", options.verb, body
     if options.verb == "fault":
         names = ("action", "count", "method", "path", "resource", "name", "code", "message", "retry_after", "delay_ms")
         return "POST", "faults", {name: getattr(options, name) for name in names}
@@ -61,6 +98,9 @@ def main(arguments: list[str]) -> int:
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             print(json.dumps(json.load(answer), indent=2))
+    except urllib.error.HTTPError as refusal:
+        print(f"ctl: {json.load(refusal).get('message', refusal)}", file=sys.stderr)
+        return 1
     except urllib.error.URLError as problem:
         print(f"ctl: {problem}", file=sys.stderr)
         return 1

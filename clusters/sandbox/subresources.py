@@ -33,7 +33,7 @@ class Subresources:
         key, subresource = target.resource.key, target.subresource
         handler = self.cluster.subresources.get((key, subresource))
         if handler is not None:
-            return self._registered(handler, request, call)
+            return self._registered(handler, request, call, target.rest)
         if key == "serviceaccounts" and subresource == "token" and request.method == "POST":
             return self._token(request, call)
         if key == "namespaces" and subresource == "finalize" and request.method == "PUT":
@@ -58,9 +58,14 @@ class Subresources:
         call.namespace, call.name = where.namespace, where.name
         return self._registered(handler, request, call)
 
-    def _registered(self, handler: Any, request: Request, call: Call) -> Answer:
+    def served(self, request: Request, target: Target, call: Call) -> Answer | None:
+        """Answers for a resource that is computed, not stored; None when it is an ordinary one."""
+        handler = self.cluster.served.get(target.resource.key)
+        return None if handler is None else self._registered(handler, request, call)
+
+    def _registered(self, handler: Any, request: Request, call: Call, rest: str = "") -> Answer:
         body = wire.parse(request.body, yaml_allowed=True) if request.body else None
-        result = handler(SubresourceCall(request.method, call.namespace, call.name, body, request.query))
+        result = handler(SubresourceCall(request.method, call.namespace, call.name, body, request.query, rest))
         if isinstance(result, Answer):
             return result
         if result is None:

@@ -102,17 +102,35 @@ def pod_usage(obj: Object) -> Usage:
     return out
 
 
+def _asked(container: Object, side: str) -> Object:
+    return (container.get("resources") or {}).get(side) or {}
+
+
+def _add(total: Usage, texts: Object) -> None:
+    for name, text in texts.items():
+        total[name] = total.get(name, ZERO) + amount(text)
+
+
 def _pod_total(spec: Object, side: str) -> Usage:
-    """Containers add up; the largest init container may exceed them; overhead comes on top."""
+    """Containers and sidecars add up; the largest init container may exceed them; overhead comes on top.
+
+    A sidecar is an init container that restarts always; a plain init container runs beside the sidecars before it.
+    """
     total: Usage = {}
+    largest: Usage = {}
     for container in spec.get("containers") or ():
-        for name, text in ((container.get("resources") or {}).get(side) or {}).items():
-            total[name] = total.get(name, ZERO) + amount(text)
+        _add(total, _asked(container, side))
+    sidecars: Usage = {}
     for container in spec.get("initContainers") or ():
-        for name, text in ((container.get("resources") or {}).get(side) or {}).items():
-            one = amount(text)
-            if one.number > total.get(name, ZERO).number:
-                total[name] = one
+        one = dict(sidecars)
+        _add(one, _asked(container, side))
+        if container.get("restartPolicy") == "Always":
+            _add(total, _asked(container, side))
+            sidecars = one
+        for name, value in one.items():
+            largest[name] = max(largest.get(name, ZERO), value, key=lambda found: found.number)
+    for name, value in largest.items():
+        total[name] = max(total.get(name, ZERO), value, key=lambda found: found.number)
     for name, text in (spec.get("overhead") or {}).items():
         if side == "requests" or name in total:
             total[name] = total.get(name, ZERO) + amount(text)

@@ -15,6 +15,7 @@ import pytest
 import urllib3
 import yaml
 
+from tests.contract.machines import Space
 from tests.sandbox import Sandbox
 
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
@@ -105,3 +106,9 @@ def space(cluster: Cluster) -> Iterator[str]:
     name = made.body["metadata"]["name"]
     yield name
     cluster.call("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def here(cluster: Cluster, space: str) -> Space:
+    """The fresh namespace, in the words of KubeVirt and CDI."""
+    return Space(cluster, space)

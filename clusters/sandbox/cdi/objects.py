@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from clusters.sandbox.clock import CLOCK
 from clusters.sandbox.errors import ApiError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ Object = dict[str, Any]
 
 
 def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return CLOCK.stamp()
 
 
 def owner_reference(owner: Object) -> Object:

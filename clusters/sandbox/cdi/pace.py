@@ -24,6 +24,9 @@ class Pace:
     agent: float = 1.0
     stop: float = 0.4
     retry_quota: float = 1.0
+    crash: float = 10.0  # the first wait after a start that failed
+    pull: float = 2.0  # from a failed pull of an image to its back-off
+    node_grace: float = 5.0  # how long a silent node keeps its pods
 
     def scaled(self, factor: float) -> Pace:
         return Pace(**{name: value * factor for name, value in vars(self).items()})
@@ -39,6 +42,9 @@ FAST = Pace(
     agent=0.02,
     stop=0,
     retry_quota=0.2,
+    crash=1.0,
+    pull=0.3,
+    node_grace=0.3,
 )
 
 

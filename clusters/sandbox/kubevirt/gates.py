@@ -35,6 +35,7 @@ class Gates:
     live_update: bool = True
     max_hotplug_ratio: int = 4
     cpu_allocation_ratio: int = 10
+    memory_overcommit: int = 100
     eviction_strategy: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,6 +1,6 @@
-"""The virt-launcher pod of a VMI as a pure function, with the requests a real one has.
+"""The virt-launcher pod of a VMI as a pure function.
 
-Numbers: facts/kubevirt.md section 5.1 (CPU ratio 10; guest/512 + 240 MiB + 8 MiB per vCPU + 8 MiB + 32 MiB video).
+What it asks for is worked out in `launcher_resources.py`; a quota bites on this pod, never on the machine.
 """
 
 from __future__ import annotations
@@ -8,18 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from clusters.sandbox.cdi.objects import owner_reference
-from clusters.sandbox.kubevirt.defaults import quantity
 from clusters.sandbox.kubevirt.gates import Gates
-from clusters.sandbox.quantity import parse
+from clusters.sandbox.kubevirt.launcher_resources import (
+    claims_of_devices,
+    console_log_resources,
+    disk_init_resources,
+    limits,
+    requests,
+)
 
 Object = dict[str, Any]
-MIB = 1024**2
-FIXED_MIB = 240
-PER_VCPU_MIB = 8
-IO_MIB = 8
-VIDEO_MIB = 32
-TPM_MIB = 53
-DEDICATED_MIB = 100
 IMAGE = "quay.io/kubevirt/virt-launcher:v1.9.0"
 INHERITED = (
     "affinity",
@@ -31,57 +29,6 @@ INHERITED = (
     "dnsPolicy",
 )
 EXTRA_GRACE = 15  # virt-launcher outlives its guest's own grace period
-
-
-def vcpus(spec: Object) -> int:
-    cpu = spec["domain"].get("cpu") or {}
-    return int((cpu.get("sockets") or 1) * (cpu.get("cores") or 1) * (cpu.get("threads") or 1))
-
-
-def guest_memory(spec: Object) -> int:
-    domain = spec["domain"]
-    guest = quantity((domain.get("memory") or {}).get("guest"))
-    return guest or quantity(((domain.get("resources") or {}).get("requests") or {}).get("memory"))
-
-
-def overhead(spec: Object) -> int:
-    """Bytes the machinery around a guest needs."""
-    devices = spec["domain"].get("devices") or {}
-    mib = FIXED_MIB + PER_VCPU_MIB * vcpus(spec) + IO_MIB
-    if devices.get("autoattachGraphicsDevice") is not False:
-        mib += VIDEO_MIB
-    if "tpm" in devices and devices["tpm"].get("enabled") is not False:
-        mib += TPM_MIB
-    if (spec["domain"].get("cpu") or {}).get("dedicatedCpuPlacement"):
-        mib += DEDICATED_MIB
-    return guest_memory(spec) // 512 + mib * MIB
-
-
-def requests(spec: Object, gates: Gates) -> Object:
-    """CPU and memory the compute container asks for."""
-    asked = (spec["domain"].get("resources") or {}).get("requests") or {}
-    cpu = asked.get("cpu")
-    if (spec["domain"].get("cpu") or {}).get("dedicatedCpuPlacement"):
-        cpu = str(vcpus(spec))
-    elif cpu is None:
-        cpu = f"{vcpus(spec) * 1000 // gates.cpu_allocation_ratio}m"
-    memory = quantity(asked.get("memory")) or guest_memory(spec)
-    if not (spec["domain"].get("resources") or {}).get("overcommitGuestOverhead"):
-        memory += overhead(spec)
-    return {"cpu": str(cpu), "memory": str(memory)}
-
-
-def limits(spec: Object, wanted: Object, *, quota_limits: frozenset[str]) -> Object:
-    """Explicit limits; where a quota counts memory limits, KubeVirt sets twice the request by itself."""
-    asked = dict((spec["domain"].get("resources") or {}).get("limits") or {})
-    result: Object = {}
-    if "cpu" in asked:
-        result["cpu"] = asked["cpu"]
-    if "memory" in asked:
-        result["memory"] = str(quantity(asked["memory"]) + overhead(spec))
-    elif "limits.memory" in quota_limits:
-        result["memory"] = str(2 * int(parse(wanted["memory"])))
-    return result
 
 
 def launcher_pod(vmi: Object, gates: Gates, *, quota_limits: frozenset[str] = frozenset()) -> Object:
@@ -109,17 +56,14 @@ def launcher_pod(vmi: Object, gates: Gates, *, quota_limits: frozenset[str] = fr
 def _pod_spec(vmi: Object, gates: Gates, quota_limits: frozenset[str]) -> Object:
     meta, spec = vmi["metadata"], vmi["spec"]
     wanted = requests(spec, gates)
-    resources: Object = {"requests": wanted}
     bounds = limits(spec, wanted, quota_limits=quota_limits)
-    if bounds:
-        resources["limits"] = bounds
     volumes, devices, mounts = _volumes(spec)
     compute: Object = {
         "name": "compute",
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/usr/bin/virt-launcher-monitor", "--name", meta["name"], "--namespace", meta["namespace"]],
-        "resources": resources,
+        "resources": {"limits": bounds, "requests": wanted},
         "volumeDevices": devices,
         "volumeMounts": mounts,
     }
@@ -134,7 +78,40 @@ def _pod_spec(vmi: Object, gates: Gates, quota_limits: frozenset[str]) -> Object
         "containers": [compute],
         "volumes": volumes,
     }
+    inits = _init_containers(spec)
+    if inits:
+        pod_spec["initContainers"] = inits
+    if claims_of_devices(spec):
+        pod_spec["resourceClaims"] = spec.get("resourceClaims") or []
     return pod_spec | {key: spec[key] for key in INHERITED if spec.get(key)}
+
+
+def _init_containers(spec: Object) -> list[Object]:
+    """A sidecar that tails the serial console, and one short run where images are mounted as disks."""
+    found: list[Object] = []
+    devices = spec["domain"].get("devices") or {}
+    if devices.get("autoattachSerialConsole") is not False and devices.get("logSerialConsole") is not False:
+        found.append(
+            {
+                "name": "guest-console-log",
+                "image": IMAGE,
+                "imagePullPolicy": "IfNotPresent",
+                "restartPolicy": "Always",
+                "command": ["/usr/bin/virt-tail"],
+                "resources": console_log_resources(spec),
+            }
+        )
+    if any("containerDisk" in volume for volume in spec.get("volumes") or []):
+        found.append(
+            {
+                "name": "container-disk-binary",
+                "image": IMAGE,
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["/usr/bin/cp", "/usr/bin/container-disk", "/init/usr/bin/container-disk"],
+                "resources": disk_init_resources(spec),
+            }
+        )
+    return found
 
 
 def claims(spec: Object) -> dict[str, str]:
@@ -155,6 +132,12 @@ def _volumes(spec: Object) -> tuple[list[Object], list[Object], list[Object]]:
         {"name": "libvirt-runtime", "mountPath": "/var/run/libvirt"},
     ]
     devices = []
+    for volume in spec.get("volumes") or []:
+        disk = volume.get("containerDisk")
+        if disk is not None:
+            policy = disk.get("imagePullPolicy") or "IfNotPresent"
+            volumes.append({"name": volume["name"], "image": {"reference": disk["image"], "pullPolicy": policy}})
+            mounts.append({"name": volume["name"], "mountPath": f"/var/run/kubevirt/container-disks/{volume['name']}"})
     for volume, claim in claims(spec).items():
         volumes.append({"name": volume, "persistentVolumeClaim": {"claimName": claim}})
         devices.append({"name": volume, "devicePath": f"/dev/{volume}"})

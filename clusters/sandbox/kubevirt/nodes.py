@@ -11,56 +11,30 @@ from clusters.sandbox.cdi.objects import event, now, set_condition
 from clusters.sandbox.cdi.pace import Pace
 from clusters.sandbox.cdi.worker import Worker
 from clusters.sandbox.deletes import DeleteOptions
-from clusters.sandbox.quantity import parse
+from clusters.sandbox.kubevirt.guests import Guests
+from clusters.sandbox.kubevirt.images import Images
+from clusters.sandbox.kubevirt.node_loss import NodeLoss
+from clusters.sandbox.kubevirt.scheduling import UNITS, refusals, requested
 
 if TYPE_CHECKING:
     from clusters.sandbox.cluster import Cluster
 
 Object = dict[str, Any]
 LAUNCHER = "virt-launcher"
-UNITS = ("cpu", "memory")
 PODS, NODES = "pods", "nodes"
-
-
-def requested(pod: Object) -> dict[str, Decimal]:
-    totals = dict.fromkeys(UNITS, Decimal(0))
-    for container in pod["spec"].get("containers") or []:
-        for unit in UNITS:
-            totals[unit] += parse(((container.get("resources") or {}).get("requests") or {}).get(unit, "0"))
-    return totals
-
-
-def refusals(pod: Object, nodes: list[Object], used: dict[str, dict[str, Decimal]]) -> tuple[list[str], dict[str, int]]:
-    """Names of the nodes that fit, and why the others don't, counted as the scheduler words it."""
-    fitting, reasons = [], dict[str, int]()
-    need = requested(pod)
-    selector = pod["spec"].get("nodeSelector") or {}
-    for node in nodes:
-        name, labels = node["metadata"]["name"], node["metadata"].get("labels") or {}
-        why = ""
-        if node["spec"].get("unschedulable"):
-            why = "node(s) were unschedulable"
-        elif any(labels.get(key) != value for key, value in selector.items()):
-            why = "node(s) didn't match Pod's node affinity/selector"
-        else:
-            free = {unit: parse(node["status"]["allocatable"].get(unit, "0")) - used[name][unit] for unit in UNITS}
-            short = next((unit for unit in UNITS if need[unit] > free[unit]), None)
-            why = f"Insufficient {short}" if short else ""
-        if why:
-            reasons[why] = reasons.get(why, 0) + 1
-        else:
-            fitting.append(name)
-    return fitting, reasons
 
 
 class Nodes:
     """One key per pod; sums per node are kept, not counted again for every pod."""
 
-    def __init__(self, cluster: Cluster, pace: Pace) -> None:
+    def __init__(self, cluster: Cluster, pace: Pace, guests: Guests) -> None:
         self.cluster = cluster
         self.pace = pace
         self.placed: dict[str, tuple[str, dict[str, Decimal]]] = {}
         self.used: dict[str, dict[str, Decimal]] = {}
+        self.guests = guests
+        self.images = Images(cluster)
+        self.pulls: dict[str, int] = {}  # failed pulls by the pod's uid
         self.waiting: set[tuple[str, str]] = set()
         self.started: set[tuple[str, str]] = set()
         self.ending: set[str] = set()
@@ -69,6 +43,7 @@ class Nodes:
         self.worker = Worker(cluster, "nodes", self.reconcile)
         self.worker.subscribe(PODS)
         cluster.subscribe([NODES], lambda *_: self._retry())
+        self.loss = NodeLoss(cluster, pace, guests, self.worker.wake)
         for pod in cluster.list(PODS):
             self._count(pod)
 
@@ -107,6 +82,8 @@ class Nodes:
         self.uids[namespace, name] = pod["metadata"]["uid"]
         if (pod["metadata"].get("labels") or {}).get("kubevirt.io") != LAUNCHER:
             return None
+        if self.guests.silent(pod):
+            return None  # nobody there to do anything
         if pod["metadata"].get("deletionTimestamp"):
             return self._terminate(pod)
         if pod["metadata"].get("ownerReferences") is None or pod["spec"].get("schedulingGates"):
@@ -151,6 +128,10 @@ class Nodes:
         if pod["status"].get("phase") != "Pending":
             return None
         key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+        problem = self.images.problem(pod)
+        if problem is not None:
+            return self._pull_failed(pod, *problem)
+        self.pulls.pop(pod["metadata"]["uid"], None)
         if key not in self.started and self.pace.start:
             self.started.add(key)
             return self.pace.start
@@ -161,16 +142,48 @@ class Nodes:
             "phase": "Running",
             "podIP": address,
             "podIPs": [{"ip": address}],
-            "hostIP": "10.10.0.10",
+            "hostIP": host_address(pod["spec"]["nodeName"]),
+            "hostIPs": [{"ip": host_address(pod["spec"]["nodeName"])}],
             "startTime": stamp,
-            "containerStatuses": [_container_status(stamp)],
+            **container_statuses(pod, stamp),
         }
-        for kind in ("Initialized", "ContainersReady", "Ready"):
+        for kind in ("PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready"):
             set_condition(status, kind, "True")
         pod["status"] = status
         self.cluster.update(PODS, pod, manager="kubelet", subresource="status")
-        event(self.cluster, pod, "Started", "Started container compute", component="kubelet")
+        image = pod["spec"]["containers"][0]["image"]
+        present = f'Container image "{image}" already present on machine'
+        for reason, text in (
+            ("Pulled", present),
+            ("Created", "Created container: compute"),
+            ("Started", "Started container compute"),
+        ):
+            event(self.cluster, pod, reason, text, component="kubelet")
         return None
+
+    def _pull_failed(self, pod: Object, image: str, why: str) -> float | None:
+        """ErrImagePull, then ImagePullBackOff; tried again until the image is there."""
+        tries = self.pulls[pod["metadata"]["uid"]] = self.pulls.get(pod["metadata"]["uid"], 0) + 1
+        error = f'rpc error: code = NotFound desc = failed to pull and unpack image "{image}": {why}'
+        failed = tries == 1
+        reason = "ErrImagePull" if failed else "ImagePullBackOff"
+        message = error if failed else f'Back-off pulling image "{image}": ErrImagePull: {error}'
+        status = pod["status"] | {"phase": "Pending", **container_statuses(pod, "", waiting=(image, reason, message))}
+        for kind in ("Initialized", "ContainersReady", "Ready"):
+            set_condition(status, kind, "False", "ContainersNotReady", "containers with unready status: [compute]")
+        if status != pod["status"] or tries <= 2:
+            pod["status"] = status
+            self.cluster.update(PODS, pod, manager="kubelet", subresource="status")
+        if failed:
+            event(self.cluster, pod, "Pulling", f'Pulling image "{image}"', component="kubelet")
+            text = f'Failed to pull image "{image}": {error}'
+            event(self.cluster, pod, "Failed", text, component="kubelet", warning=True)
+            event(self.cluster, pod, "Failed", "Error: ErrImagePull", component="kubelet", warning=True)
+        elif tries == 2:
+            text = f'Back-off pulling image "{image}"'
+            event(self.cluster, pod, "BackOff", text, component="kubelet")
+            event(self.cluster, pod, "Failed", "Error: ImagePullBackOff", component="kubelet", warning=True)
+        return self.pace.pull or 0.1
 
     def _terminate(self, pod: Object) -> float | None:
         """The launcher ends with its guest, well inside its grace period."""
@@ -186,21 +199,47 @@ class Nodes:
         return None
 
 
-def _container_status(stamp: str) -> Object:
-    return {
-        "name": "compute",
-        "image": "quay.io/kubevirt/virt-launcher:v1.9.0",
-        "imageID": "",
-        "ready": True,
-        "started": True,
-        "restartCount": 0,
-        "state": {"running": {"startedAt": stamp}},
-    }
+def host_address(node_name: str) -> str:
+    """The node's own address, by the number at the end of its name."""
+    digits = "".join(char for char in node_name if char.isdigit()) or "0"
+    return f"10.10.0.{10 + int(digits) % 200}"
+
+
+def container_statuses(pod: Object, stamp: str, *, waiting: tuple[str, str, str] | None = None) -> Object:
+    """Statuses of all containers: running, or waiting for the image (image, reason, message) that one of them needs."""
+    volumes = [(volume.get("image") or {}).get("reference") for volume in pod["spec"].get("volumes") or []]
+    found: Object = {}
+    for key, status_key in (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses")):
+        entries = []
+        for container in pod["spec"].get(key) or []:
+            state: Object = {"running": {"startedAt": stamp}}
+            if waiting is not None:
+                image, reason, message = waiting
+                concerned = container["image"] == image or (image in volumes and container["name"] == "compute")
+                state = {"waiting": {"reason": "PodInitializing"}}
+                if concerned:
+                    state = {"waiting": {"reason": reason, "message": message}}
+            up = waiting is None
+            entries.append(
+                {
+                    "name": container["name"],
+                    "image": container["image"],
+                    "imageID": container["image"] if up else "",
+                    "ready": up,
+                    "started": up,
+                    "restartCount": 0,
+                    "state": state,
+                }
+            )
+        if entries:
+            found[status_key] = entries
+    return found
 
 
 def node(name: str, *, cpu: int, memory_gib: int) -> Object:
     """A node as KubeVirt's virt-handler labels it."""
-    capacity = {"cpu": str(cpu), "memory": f"{memory_gib}Gi", "pods": "500", "devices.kubevirt.io/kvm": "1k"}
+    capacity = {"cpu": str(cpu), "memory": f"{memory_gib}Gi", "pods": "500", "ephemeral-storage": "1Ti"}
+    capacity |= {f"devices.kubevirt.io/{device}": "1k" for device in ("kvm", "tun", "vhost-net")}
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -218,6 +257,10 @@ def node(name: str, *, cpu: int, memory_gib: int) -> Object:
         "status": {
             "capacity": capacity,
             "allocatable": capacity,
+            "addresses": [
+                {"type": "InternalIP", "address": host_address(name)},
+                {"type": "Hostname", "address": name},
+            ],
             "conditions": [
                 {
                     "type": "Ready",

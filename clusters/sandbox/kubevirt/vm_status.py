@@ -7,19 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from clusters.sandbox.cdi.objects import condition, drop_condition, set_condition
+from clusters.sandbox.kubevirt.run_strategy import FINAL, strategy
 
 Object = dict[str, Any]
-FINAL = ("Succeeded", "Failed")
-COPIED = (
-    "Paused",
-    "AgentConnected",
-    "LiveMigratable",
-    "StorageLiveMigratable",
-    "DataVolumesReady",
-    "PodScheduled",
-    "Synchronized",
-    "AccessCredentialsSynchronized",
-)
+OWN = ("Ready", "Failure", "RestartRequired")  # conditions of the VM itself; all others repeat those of its VMI
 
 
 @dataclass(frozen=True)
@@ -32,6 +23,8 @@ class Facts:
     stop_wanted: bool
     volumes: tuple[Object, ...] = ()  # DataVolumes the template names
     unbound: bool = False  # some claim waits for a volume
+    failures: int = 0  # starts in a row that failed
+    failing: bool = False  # the controller just failed to do what it wanted
 
     @property
     def phase(self) -> str:
@@ -44,14 +37,6 @@ class Facts:
     def says(self, kind: str, value: str, reason: str = "") -> bool:
         found = condition(self.vmi or {}, kind)
         return found.get("status") == value and (not reason or found.get("reason") == reason)
-
-
-def strategy(vm: Object) -> str:
-    """runStrategy, or what the deprecated `running` means."""
-    spec = vm["spec"]
-    if spec.get("runStrategy"):
-        return str(spec["runStrategy"])
-    return "Always" if spec.get("running") else "Halted"
 
 
 def _stopping(facts: Facts) -> bool:
@@ -78,14 +63,13 @@ def _provisioning(facts: Facts) -> bool:
 
 def _starting(facts: Facts) -> bool:
     if facts.vmi is None:
-        return facts.start_wanted
+        return facts.start_wanted and not facts.failing
     return facts.phase in ("", "Pending", "Scheduling", "Scheduled")
 
 
 def _crashing(facts: Facts) -> bool:
-    failed = (facts.vm.get("status", {}).get("startFailure") or {}).get("consecutiveFailCount", 0)
     return (
-        bool(failed)
+        bool(facts.failures)
         and (facts.vmi is None or facts.final)
         and strategy(facts.vm) in ("Always", "RerunOnFailure", "Once")
     )
@@ -101,8 +85,10 @@ TABLE: tuple[tuple[str, Callable[[Facts], bool]], ...] = (
     ("ErrorUnschedulable", lambda facts: facts.says("PodScheduled", "False", "Unschedulable")),
     ("Provisioning", _provisioning),
     ("WaitingForVolumeBinding", lambda facts: facts.unbound and (facts.start_wanted or facts.vmi is not None)),
-    ("Starting", _starting),
+    ("ErrImagePull", lambda facts: facts.says("Synchronized", "False", "ErrImagePull")),
+    ("ImagePullBackOff", lambda facts: facts.says("Synchronized", "False", "ImagePullBackOff")),
     ("CrashLoopBackOff", _crashing),
+    ("Starting", _starting),
     ("Stopped", lambda facts: facts.final if facts.vmi is not None else not facts.start_wanted),
     ("WaitingForReceiver", lambda facts: facts.vmi is None and strategy(facts.vm) == "WaitAsReceiver"),
 )
@@ -130,8 +116,8 @@ def fill(status: Object, facts: Facts, failure: tuple[str, str] | None, *, resta
     else:
         drop_condition(status, "RestartRequired")
     status["printableStatus"] = printable(facts)
-    if vmi is not None or strategy(facts.vm) not in ("Once", "RerunOnFailure"):
-        status["runStrategy"] = strategy(facts.vm)  # the last strategy acted upon, not the last one read
+    if vmi is not None or status.get("runStrategy"):
+        status["runStrategy"] = strategy(facts.vm)  # from the first VMI on: it tells whether the VM ever started
     generation = facts.vm["metadata"].get("generation", 1)
     status["observedGeneration"] = status["desiredGeneration"] = generation
     status["volumeSnapshotStatuses"] = [
@@ -151,9 +137,11 @@ def _conditions(status: Object, vmi: Object | None) -> None:
     else:
         ready = condition(vmi, "Ready")
         set_condition(status, "Ready", ready.get("status", "False"), ready.get("reason", ""), ready.get("message", ""))
-    for kind in COPIED:
-        found = condition(vmi or {}, kind)
-        if found:
-            set_condition(status, kind, found["status"], found.get("reason", ""), found.get("message", ""))
-        else:
-            drop_condition(status, kind)
+    if vmi is None:
+        return
+    theirs = {item["type"]: item for item in vmi.get("status", {}).get("conditions") or [] if item["type"] not in OWN}
+    for item in list(status["conditions"]):
+        if item["type"] not in OWN and item["type"] not in theirs:
+            drop_condition(status, item["type"])
+    for kind, found in theirs.items():
+        set_condition(status, kind, found["status"], found.get("reason", ""), found.get("message", ""))

@@ -7,18 +7,20 @@ from typing import Any
 
 from clusters.sandbox.cdi.objects import now, set_condition
 from clusters.sandbox.kubevirt.defaults import quantity
-from clusters.sandbox.kubevirt.launcher import overhead
+from clusters.sandbox.kubevirt.launcher_resources import overhead
 
 Object = dict[str, Any]
 GUEST = {
     "id": "fedora",
-    "kernelRelease": "6.14.0-63.fc42.x86_64",
-    "kernelVersion": "#1 SMP PREEMPT_DYNAMIC",
-    "machine": "x86_64",
     "name": "Fedora Linux",
     "prettyName": "Fedora Linux 42 (Cloud Edition)",
     "version": "42 (Cloud Edition)",
     "versionId": "42",
+}
+KERNEL = {
+    "kernelRelease": "6.14.0-63.fc42.x86_64",
+    "kernelVersion": "#1 SMP PREEMPT_DYNAMIC",
+    "machine": "x86_64",
 }
 
 

@@ -5,7 +5,6 @@ VirtualMachineInstance has no status subresource: its status goes through the ob
 
 from __future__ import annotations
 
-import time
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from clusters.sandbox.cdi.worker import Worker
 from clusters.sandbox.errors import ApiError
 from clusters.sandbox.kubevirt import vmi_status
 from clusters.sandbox.kubevirt.gates import Gates
+from clusters.sandbox.kubevirt.guests import Guests, container_states
 from clusters.sandbox.kubevirt.launcher import claims, launcher_pod
 
 if TYPE_CHECKING:
@@ -28,16 +28,17 @@ FINALIZER = "foregroundDeleteVirtualMachine"
 MANAGER = "virt-controller"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 FINAL = ("Succeeded", "Failed")
+IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff")
 
 
 class Instances:
     """Reconciles VirtualMachineInstances."""
 
-    def __init__(self, cluster: Cluster, pace: Pace, gates: Gates) -> None:
+    def __init__(self, cluster: Cluster, pace: Pace, gates: Gates, guests: Guests) -> None:
         self.cluster = cluster
         self.pace = pace
         self.gates = gates
-        self.running_since: dict[str, float] = {}
+        self.guests = guests
         self.users: dict[tuple[str, str], set[str]] = {}
         self.pods: dict[str, tuple[str, str]] = {}
         self.owners: dict[tuple[str, str], Object] = {}
@@ -93,7 +94,7 @@ class Instances:
         elif status.get("phase") in FINAL:
             again = None
         elif pod is None and status.get("phase") in ("Scheduling", "Scheduled", "Running"):
-            vmi_status.phase(status, "Failed")
+            self._ended(vmi, "Failed")
             self._not_ready(status, "PodNotExists", "virt-launcher pod has not yet been scheduled")
             again = None
         elif pod is None:
@@ -180,8 +181,13 @@ class Instances:
     def _follow(self, vmi: Object, pod: Object) -> float | None:
         status = vmi["status"]
         pod_phase = pod["status"].get("phase")
-        if pod["metadata"].get("deletionTimestamp") or pod_phase in FINAL:
-            vmi_status.phase(status, "Failed" if pod_phase == "Failed" else "Succeeded")
+        if pod_phase in FINAL:
+            self._ended(vmi, pod_phase)
+            self._not_ready(status, "PodTerminating", "virt-launcher pod is terminating")
+            return None
+        if pod["metadata"].get("deletionTimestamp"):
+            if not self.guests.silent(pod):
+                self._ended(vmi, "Succeeded")
             self._not_ready(status, "PodTerminating", "virt-launcher pod is terminating")
             return None
         scheduled = condition(pod, "PodScheduled")
@@ -190,8 +196,11 @@ class Instances:
             self._not_ready(status, "GuestNotRunning", "Guest VM is not reported as running")
             return None
         drop_condition(status, "PodScheduled")
+        self._image_problem(status, pod)
         if pod_phase != "Running":
             return None
+        if status.get("phase") == "Running":
+            self._answering(status, pod)
         if status.get("phase") not in ("Scheduled", "Running"):
             vmi_status.phase(status, "Scheduled")
             status["nodeName"] = pod["spec"]["nodeName"]
@@ -199,9 +208,45 @@ class Instances:
             status["activePods"] = {pod["metadata"]["uid"]: pod["spec"]["nodeName"]}
             return self.pace.schedule
         if status["phase"] == "Scheduled":
+            if self.guests.broken(vmi):
+                self._refused_to_start(vmi, pod)
+                return None
             self._running(vmi, pod)
             return self.pace.agent
         return self._agent(vmi, pod)
+
+    def _image_problem(self, status: Object, pod: Object) -> None:
+        """A container disk that can't be pulled shows as the VMI's own condition."""
+        waiting = [(entry.get("state") or {}).get("waiting") or {} for entry in container_states(pod)]
+        found = next((item for item in waiting if item.get("reason") in IMAGE_REASONS), None)
+        if found is not None:
+            set_condition(status, "Synchronized", "False", found["reason"], found.get("message", ""))
+        elif condition({"status": status}, "Synchronized").get("reason") in IMAGE_REASONS:
+            drop_condition(status, "Synchronized")
+
+    def _answering(self, status: Object, pod: Object) -> None:
+        """A machine is as ready as its pod: a node that went silent makes it not ready, though it may well run."""
+        ready = condition(pod, "Ready")
+        set_condition(status, "Ready", ready.get("status", "False"), ready.get("reason", ""), ready.get("message", ""))
+
+    def _refused_to_start(self, vmi: Object, pod: Object) -> None:
+        name = f"{vmi['metadata']['namespace']}_{vmi['metadata']['name']}"
+        why = f"internal error: QEMU unexpectedly closed the monitor (vm='{name}')"
+        text = f"server error. command SyncVMI failed: \"LibvirtError(Code=1, Domain=10, Message='{why}')\""
+        event(self.cluster, vmi, "SyncFailed", text, component="virt-handler", warning=True)
+        set_condition(vmi["status"], "Synchronized", "False", "Synchronizing with the Domain failed.", text)
+        self.guests.end(pod, "Failed", 1)
+
+    def _ended(self, vmi: Object, phase: str) -> None:
+        """The guest is gone: well (shut down) or not (crashed), told once."""
+        status = vmi["status"]
+        if status.get("phase") in FINAL:
+            return
+        vmi_status.phase(status, phase)
+        well = phase == "Succeeded"
+        text = "The VirtualMachineInstance was shut down." if well else "The VirtualMachineInstance crashed."
+        event(self.cluster, vmi, "Stopped", text, component="virt-handler", warning=not well)
+        self.guests.forget(vmi)
 
     def _running(self, vmi: Object, pod: Object) -> None:
         status, namespace = vmi["status"], vmi["metadata"]["namespace"]
@@ -218,20 +263,26 @@ class Instances:
         vmi_status.migratable(status, vmi["spec"], present)
         if vmi["spec"].get("startStrategy") == "Paused":
             set_condition(status, "Paused", "True", "PausedByUser", "VMI was paused by user")
-        self.running_since[vmi["metadata"]["uid"]] = time.monotonic()
+        self.guests.booted(vmi)
         event(self.cluster, vmi, "Created", "VirtualMachineInstance defined.", component="virt-handler")
         event(self.cluster, vmi, "Started", "VirtualMachineInstance started.", component="virt-handler")
 
     def _agent(self, vmi: Object, pod: Object) -> float | None:
-        """The guest agent answers a moment after the boot; a paused guest answers nothing."""
+        """The guest agent answers a moment after the boot; a paused or hung guest answers nothing."""
         status = vmi["status"]
+        left = self.guests.agent_in(vmi, self.pace.agent)
+        if left is None or left > 0:
+            drop_condition(status, "AgentConnected")
+            return left
         if condition(vmi, "AgentConnected").get("status") == "True" or condition(vmi, "Paused").get("status") == "True":
             return None
-        left = self.running_since.get(vmi["metadata"]["uid"], 0.0) + self.pace.agent - time.monotonic()
-        if left > 0:
-            return left
+        if not condition(vmi, "AgentConnected"):
+            words = self.guests.first_words(vmi)
+            if words:
+                self.guests.act(words, vmi)
+                return None
         set_condition(status, "AgentConnected", "True")
-        status["guestOSInfo"] = dict(vmi_status.GUEST)
+        status["guestOSInfo"] = vmi_status.GUEST | vmi_status.KERNEL
         status["interfaces"] = vmi_status.interfaces(vmi, pod["status"]["podIP"], agent=True)
         return None
 
@@ -245,13 +296,9 @@ class Instances:
                 self.cluster.delete("pods", meta["namespace"], pod["metadata"]["name"], uid=pod["metadata"]["uid"])
             self._not_ready(status, "PodTerminating", "virt-launcher pod is terminating")
             return None
-        if status.get("phase") != "Succeeded":
-            text = "The VirtualMachineInstance was shut down."
-            event(self.cluster, vmi, "Stopped", text, component="virt-handler")
-        vmi_status.phase(status, "Succeeded")
+        self._ended(vmi, "Succeeded")
         self._not_ready(status, "PodNotExists", "virt-launcher pod has not yet been scheduled")
         status["activePods"] = {}
-        self.running_since.pop(meta["uid"], None)
         for claim in claims(vmi["spec"]).values():
             self.users.get((meta["namespace"], claim), set()).discard(meta["name"])
         meta["finalizers"] = [item for item in meta.get("finalizers") or [] if item != FINALIZER]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,25 @@ from clusters.sandbox.cdi.objects import event, owned_by, owner_reference
 from clusters.sandbox.cdi.pace import Pace
 from clusters.sandbox.cdi.worker import Worker
 from clusters.sandbox.errors import ApiError
-from clusters.sandbox.kubevirt import vm_status
+from clusters.sandbox.kubevirt import start_failure, vm_status
 from clusters.sandbox.kubevirt.defaults import vmi_defaults
 from clusters.sandbox.kubevirt.gates import Gates
 from clusters.sandbox.kubevirt.gojson import encode
 from clusters.sandbox.kubevirt.launcher import claims
 from clusters.sandbox.kubevirt.live_update import apply_live, restart_reason
+from clusters.sandbox.kubevirt.run_strategy import (
+    FINAL,
+    end_wanted,
+    paused_start_requested,
+    phase_of,
+    rerun_after,
+    start_requested,
+    start_wanted,
+    strategy,
+    trim_requests,
+)
 from clusters.sandbox.kubevirt.validate import start_spec
-from clusters.sandbox.kubevirt.vm_status import FINAL, Facts, strategy
+from clusters.sandbox.kubevirt.vm_status import Facts
 from clusters.sandbox.kubevirt.vmis import CLAIMS, DATA_VOLUMES, FINALIZER, VMIS
 
 if TYPE_CHECKING:
@@ -40,7 +50,6 @@ class Machines:
         self.pace = pace
         self.gates = gates
         self.users: dict[tuple[str, str], set[str]] = {}
-        self.not_before: dict[str, float] = {}
         self.restart_reasons: dict[str, str] = {}  # by VM uid, found anew on every run
         self.worker = Worker(cluster, "machines", self.reconcile)
         for resource in (VMS, VMIS):
@@ -111,30 +120,29 @@ class Machines:
 
     def _power(self, vm: Object, vmi: Object | None) -> tuple[tuple[str, str] | None, float | None]:
         """(failure, when to look again) after doing what the run strategy and the requests ask for."""
-        requests = [item["action"] for item in vm.get("status", {}).get("stateChangeRequests") or []]
-        final = vmi is not None and vmi.get("status", {}).get("phase") in FINAL
-        if vmi is not None and final:
-            return None, self._after_end(vm, vmi, restart="Start" in requests)
         if vmi is not None:
-            if self._stop_wanted(vm, vmi) and not vmi["metadata"].get("deletionTimestamp"):
+            if end_wanted(vm, vmi):
                 self._stop(vm, vmi)
-            else:
+            elif phase_of(vmi) not in FINAL:
                 self._live_update(vm, vmi)
             return None, None
-        if not self._start_wanted(vm) or not self._disks_exist(vm):
+        if strategy(vm) == "Halted" and start_requested(vm):
+            self._leave_halt(vm)
+            return None, 0.0
+        if not start_wanted(vm) or not self._disks_exist(vm):
             return None, None
-        left = self.not_before.get(vm["metadata"]["uid"], 0.0) - time.monotonic()
+        left = start_failure.left(vm)
         if left > 0:
             return None, left
         return self._start(vm), None
 
-    def _start_wanted(self, vm: Object) -> bool:
-        """Once and RerunOnFailure start by themselves only when the VM just got that strategy."""
-        status, wanted = vm.get("status", {}), strategy(vm)
-        asked = any(item["action"] == "Start" for item in status.get("stateChangeRequests") or [])
-        if wanted in ("Once", "RerunOnFailure"):
-            return asked or status.get("runStrategy") != wanted
-        return wanted == "Always" or (wanted == "Manual" and asked)
+    def _leave_halt(self, vm: Object) -> None:
+        """A start request on a halted VM (start paused) becomes the strategy Always; the request stays for the VMI."""
+        if "running" in vm["spec"]:
+            vm["spec"]["running"] = True
+        else:
+            vm["spec"]["runStrategy"] = "Always"
+        vm |= self.cluster.update(VMS, vm, manager=MANAGER)
 
     def _live_update(self, vm: Object, vmi: Object) -> None:
         """Brings changes to the running machine; what can't be brought waits for a restart, and stops the rest."""
@@ -152,14 +160,6 @@ class Machines:
         if reason:
             self.restart_reasons[vm["metadata"]["uid"]] = reason
 
-    def _stop_wanted(self, vm: Object, vmi: Object) -> bool:
-        if strategy(vm) == "Halted":
-            return True
-        for item in vm.get("status", {}).get("stateChangeRequests") or []:
-            if item["action"] == "Stop" and item.get("uid") == vmi["metadata"]["uid"]:
-                return True
-        return False
-
     def _disks_exist(self, vm: Object) -> bool:
         """A VMI is made once every DataVolume of the VM is filled or waits for its first consumer."""
         namespace = vm["metadata"]["namespace"]
@@ -173,6 +173,8 @@ class Machines:
     def _start(self, vm: Object) -> tuple[str, str] | None:
         meta = vm["metadata"]
         spec = start_spec(vm, self.cluster.get, self.gates)
+        if paused_start_requested(vm):
+            spec["startStrategy"] = "Paused"
         template = vm["spec"]["template"].get("metadata") or {}
         started = json.dumps(encode(spec, "VirtualMachineInstanceSpec"))
         vmi_defaults(spec, self.gates)
@@ -203,20 +205,15 @@ class Machines:
 
     def _stop(self, vm: Object, vmi: Object) -> None:
         meta = vmi["metadata"]
+        if meta.get("deletionTimestamp"):
+            return
         self.cluster.delete(VMIS, meta["namespace"], meta["name"], uid=meta["uid"])
         text = f"Stopped the virtual machine by deleting the virtual machine instance {meta['uid']}"
         event(self.cluster, vm, "SuccessfulDelete", text, component=MANAGER)
-
-    def _after_end(self, vm: Object, vmi: Object, *, restart: bool) -> float | None:
-        """A finished VMI goes away where the strategy wants a new one or none; else it stays to be read."""
-        ended = vmi["status"]["phase"]
-        keep = strategy(vm) in ("Manual", "Once") or (strategy(vm) == "RerunOnFailure" and ended == "Succeeded")
-        if not vmi["metadata"].get("deletionTimestamp") and (not keep or restart or self._stop_wanted(vm, vmi)):
-            self.cluster.delete(VMIS, vmi["metadata"]["namespace"], vmi["metadata"]["name"], uid=vmi["metadata"]["uid"])
-            return None
-        if vmi["metadata"].get("deletionTimestamp"):
-            self._let_go(vmi)
-        return None
+        if rerun_after(vm, vmi):
+            status = vm.setdefault("status", {})
+            status["stateChangeRequests"] = [*(status.get("stateChangeRequests") or []), {"action": "Start"}]
+            vm |= self.cluster.update(VMS, vm, manager=MANAGER, subresource="status")
 
     def _let_go(self, vmi: Object) -> None:
         finalizers = vmi["metadata"].get("finalizers") or []
@@ -227,10 +224,7 @@ class Machines:
     def _delete(self, vm: Object, vmi: Object | None) -> float | None:
         meta = vm["metadata"]
         if vmi is not None:
-            if not vmi["metadata"].get("deletionTimestamp"):
-                self._stop(vm, vmi)
-            elif vmi.get("status", {}).get("phase") in FINAL:
-                self._let_go(vmi)
+            self._stop(vm, vmi)
             self._status(vm, None)
             return None
         for claim in claims(vm["spec"]["template"].get("spec") or {}).values():
@@ -253,38 +247,27 @@ class Machines:
         for name in names:
             claim = self.cluster.get(CLAIMS, meta["namespace"], name)
             unbound = unbound or (claim is not None and claim.get("status", {}).get("phase") != "Bound")
+        before = vm.get("status", {})
+        after = deepcopy(before)
+        start_failure.sync(vm, after, vmi, self.pace.crash)
         facts = Facts(
             vm=vm,
             vmi=vmi,
-            start_wanted=self._start_wanted(vm),
-            stop_wanted=vmi is not None and self._stop_wanted(vm, vmi),
+            start_wanted=start_wanted(vm),
+            stop_wanted=vmi is not None and end_wanted(vm, vmi),
             volumes=tuple(volume for volume in found if volume is not None),
             unbound=unbound,
+            failures=(after.get("startFailure") or {}).get("consecutiveFailCount", 0),
+            failing=failure is not None,
         )
-        before = vm.get("status", {})
-        after = deepcopy(before)
         restart = self.restart_reasons.get(meta["uid"], "") if vmi is not None else ""
         vm_status.fill(after, facts, failure, restart=restart)
-        self._done_requests(after, vmi)
+        trim_requests(after, vmi)
         if after != before:
             vm["status"] = after
             self.cluster.update(VMS, vm, manager=MANAGER, subresource="status")
-
-    def _done_requests(self, status: Object, vmi: Object | None) -> None:
-        """A start is done when a VMI runs, a stop when that VMI is gone."""
-        kept = []
-        requests = status.get("stateChangeRequests") or []
-        for item in requests:
-            if item["action"] == "Stop" and (vmi is None or vmi["metadata"]["uid"] != item.get("uid")):
-                continue
-            stopping = any(other["action"] == "Stop" for other in requests)
-            if item["action"] == "Start" and vmi is not None and not stopping:
-                continue
-            kept.append(item)
-        if kept:
-            status["stateChangeRequests"] = kept
-        else:
-            status.pop("stateChangeRequests", None)
+        if phase_of(vmi) in FINAL and vmi is not None:
+            self._let_go(vmi)
 
     def _tell(self, vm: Object, reason: str, text: str) -> None:
         known = [item for item in vm.get("status", {}).get("conditions", []) if item["type"] == "Failure"]

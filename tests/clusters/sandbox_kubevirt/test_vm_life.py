@@ -48,7 +48,9 @@ def test_a_machine_starts_and_reports_what_a_real_one_reports(sandbox: Api, name
     pods = sandbox.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
     assert [pod["metadata"]["ownerReferences"][0]["kind"] for pod in pods] == ["VirtualMachineInstance"]
     # 2 vCPU at ratio 10; 1 GiB + 2 MiB page tables + 240 + 2*8 + 8 + 32 MiB
-    assert pods[0]["spec"]["containers"][0]["resources"] == {"requests": {"cpu": "200m", "memory": str(1322 * 1024**2)}}
+    devices = {f"devices.kubevirt.io/{device}": "1" for device in ("kvm", "tun", "vhost-net")}
+    requests = {"cpu": "200m", "memory": str(1322 * 1024**2), "ephemeral-storage": "50M"}
+    assert pods[0]["spec"]["containers"][0]["resources"] == {"limits": devices, "requests": requests | devices}
 
 
 def test_power_actions_edit_the_run_strategy_as_virt_api(sandbox: Api, namespace: str) -> None:
@@ -91,10 +93,10 @@ def test_a_manual_machine_starts_and_stops_on_request_only(sandbox: Api, namespa
 def test_pause_and_unpause(sandbox: Api, namespace: str) -> None:
     sandbox.post(vm_path(namespace), machine("web"))
     until(sandbox, namespace, "web", "Running")
-    assert power(sandbox, namespace, "web", "pause", "virtualmachineinstances") == 202
+    assert power(sandbox, namespace, "web", "pause", "virtualmachineinstances") == 200
     until(sandbox, namespace, "web", "Paused")
     assert power(sandbox, namespace, "web", "pause", "virtualmachineinstances") == 409
-    assert power(sandbox, namespace, "web", "unpause", "virtualmachineinstances") == 202
+    assert power(sandbox, namespace, "web", "unpause", "virtualmachineinstances") == 200
     until(sandbox, namespace, "web", "Running")
 
 

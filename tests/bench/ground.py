@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +29,7 @@ class Ground:
         self._deployed = deployed
         self._extra = environment
         self._stack = ExitStack()
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="ovim-bench-"))
@@ -45,6 +47,7 @@ class Ground:
             self.site.postgres.settings["log_statement"] = "all"
         self._stack.enter_context(self.site.postgres)
         self._stack.enter_context(self.site.valkey)
+        self._stack.callback(self._stop_all)
         os.environ |= self.site.environment
         self.start("migrate")
         import django
@@ -61,11 +64,18 @@ class Ground:
 
     def start(self, *names: str) -> dict[str, "subprocess.Popen[bytes]"]:
         """Parts of the demo by name, all at once; returns when they are ready, or done if they run to an end."""
-        parts = {part.name: part for stage in self.site.stages() for part in stage}
-        running = {name: self._spawn(name, parts[name].prepare(), parts[name].stop_signal) for name in names}
+        running = {name: self.begin(name) for name in names}
         for name, process in running.items():
-            self._await(parts[name], process)
+            self._await(self.part(name), process)
         return running
+
+    def part(self, name: str) -> Part:
+        return next(part for stage in self.site.stages() for part in stage if part.name == name)
+
+    def begin(self, name: str, *more: str, under: str = "") -> "subprocess.Popen[bytes]":
+        """Start one part and don't wait for it; `more` arguments and another name (`under`) make a second one of it."""
+        launch = self.part(name).prepare()
+        return self._spawn(under or name, replace(launch, argv=(*launch.argv, *more)))
 
     def serve(self, name: str, application: str) -> str:
         """Another WSGI application under the demo's own web server; its address."""
@@ -76,10 +86,18 @@ class Ground:
             raise RuntimeError(f"{name} does not answer:\n{last_lines(self.var.log(name))}")
         return f"http://{LOOPBACK}:{port}"
 
-    def _spawn(self, name: str, launch: Launch, stop_signal: int = 15) -> "subprocess.Popen[bytes]":
-        process = spawn(launch, log=self.var.log(name))
-        self._stack.callback(stop, process, stop_signal, 5)
-        return process
+    def keep_logs(self, folder: Path) -> None:
+        """Copy what the parts have said so far."""
+        shutil.copytree(self.var.folder / "log", folder, dirs_exist_ok=True)
+
+    def _spawn(self, name: str, launch: Launch) -> "subprocess.Popen[bytes]":
+        self.running[name] = spawn(launch, log=self.var.log(name))
+        return self.running[name]
+
+    def _stop_all(self) -> None:
+        for process in reversed(list(self.running.values())):
+            if process.poll() is None:
+                stop(process, seconds=5)
 
     def _await(self, part: Part, process: "subprocess.Popen[bytes]") -> None:
         if part.once:

@@ -1,0 +1,53 @@
+"""`python -m tests.chaos [SEED …]`: runs the seeds one after the other on one installation. Status 0: all passed."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.ground import Ground
+
+MOST_SHOWN = 40
+
+
+def parser() -> argparse.ArgumentParser:
+    out = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    out.add_argument("seeds", type=int, nargs="*", default=[1, 2, 3])
+    out.add_argument("--operations", type=int, default=1000)
+    out.add_argument("--users", type=int, default=20)
+    out.add_argument("--logs", type=Path, help="copy the parts' logs here when a seed fails")
+    return out
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = parser().parse_args(arguments)
+    passed = []
+    with Ground(OVIM_SANDBOX_PACE="fast", OVIM_RATE_LIMIT_USER="0", OVIM_RATE_LIMIT_ADDRESS="0") as ground:
+        from tests.chaos.installation import Installation  # Django is loaded by now, with the ground's environment
+
+        installation = Installation(ground, users=options.users)
+        for seed in options.seeds:
+            began = time.monotonic()
+            outcome = installation.run(seed, operations=options.operations, say=say)
+            verdict = "passed" if outcome.passed else f"FAILED, {len(outcome.differences)} differences"
+            say(
+                f"seed {seed} {verdict}: {time.monotonic() - began:.0f} s "
+                f"(storm {outcome.storm_seconds:.0f} s, converged in {outcome.calm_seconds:.1f} s)"
+            )
+            say("  " + ", ".join(f"{name} {value}" for name, value in outcome.counts.items()))
+            for text in outcome.differences[:MOST_SHOWN]:
+                say(f"  - {text}")
+            passed += [seed] if outcome.passed else []
+            if options.logs and not outcome.passed:
+                ground.keep_logs(options.logs / f"seed-{seed}")
+    say(f"{len(passed)} of {len(options.seeds)} seeds passed")
+    return 0 if len(passed) == len(options.seeds) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,72 @@
+"""The faults are over: time passes, work is done, until nothing changes any more."""
+
+import time
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+
+from clusters import queue
+from clusters.models import Placement
+from tests.chaos.kubectl import Kubectl
+from vdcs.models import Vdc
+from vms.models import VirtualMachine
+
+LOOK_SECONDS = 0.25
+STILL_LOOKS = 4  # so many looks in a row at which nothing moved
+BUSY = """
+SELECT count(*) FROM clusters_workitem WHERE tenant = ANY(%s::uuid[])
+  AND (due_at <= clock_timestamp() + interval '0.5 seconds' OR leased_until > clock_timestamp())
+"""
+# Back-offs, circuits, leases of the dead and pauses between rivals: minutes that nobody wants to wait for.
+MINUTES = (
+    "UPDATE clusters_workitem SET due_at = clock_timestamp() WHERE due_at IS NOT NULL",
+    "UPDATE clusters_cluster SET probe_at = clock_timestamp() WHERE failing_since IS NOT NULL",
+    "UPDATE clusters_inventoryitem SET rewritten_at = rewritten_at - interval '1 hour' WHERE rewritten_at IS NOT NULL",
+)
+HOURS = "UPDATE clusters_inventoryitem SET checked_at = checked_at - interval '5 hours'"
+
+
+def minutes_pass() -> None:
+    _execute(*MINUTES)
+
+
+def hours_pass(organizations: Sequence[str]) -> None:
+    """What is not watched (Secrets) is looked at live every few hours, when its row is next looked at."""
+    _execute(HOURS)
+    queue.request_all(Placement.objects.filter(tenant_id__in=organizations))
+    queue.request_all(Vdc.objects.filter(organization_id__in=organizations))
+    queue.request_all(VirtualMachine.objects.select_related("vdc").filter(organization_id__in=organizations))
+
+
+def _execute(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def until_still(kubectl: Kubectl, organizations: Sequence[str], seconds: float, tend: Callable[[], None]) -> bool:
+    """Wait until no work is due and the cluster does not change. False: it never became still."""
+    end, still, before = time.monotonic() + seconds, 0, None
+    while time.monotonic() < end:
+        tend()
+        now = _state(kubectl, organizations)
+        still = still + 1 if now is not None and now == before else 0
+        if still >= STILL_LOOKS:
+            return True
+        before = now
+        time.sleep(LOOK_SECONDS)
+    return False
+
+
+def _state(kubectl: Kubectl, organizations: Sequence[str]) -> int | None:
+    """The cluster's version; None while there is work, or while somebody does not answer."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(BUSY, [[UUID(pk) for pk in organizations]])
+            (busy,) = cursor.fetchone()
+    except DatabaseError:
+        connection.close()
+        return None
+    version = kubectl.control("show").get("resourceVersion")
+    return None if busy or version is None else int(version)

@@ -4,17 +4,19 @@ from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.shortcuts import resolve_url
 
 from clusters.models import Phase
 from core import access
 from core.actor import Actor
 from core.ids import uuids_in
 from core.listing.cells import bdi
-from core.listing.spec import Column, Empty, Listing, Row, Sort, choices, contains
+from core.listing.spec import Column, Empty, Listing, Row, Sort, Step, choices, contains
 from core.rights import Right
 from core.ui.amounts import age, amount
 from core.ui.phases import PHASES, phase_mark
 from vdcs import quotas
+from vdcs.actions import ACTIONS
 from vdcs.models import QuotaScope, Vdc
 
 MOST_OPTIONS = 200
@@ -86,6 +88,13 @@ VDCS = Listing(
     sorts=(Sort("name", "name"), Sort("created", newest_first=True)),
     search=contains("name", "display_name"),
     filters=(choices("phase", "State", STATES),),
+    actions=ACTIONS,
+    steps=(
+        Step("create_vm", "Create VM", "add", lambda pk: f"{resolve_url('vm-new')}?vdc={pk}"),
+        Step("edit", "Edit", "settings", lambda pk: resolve_url("vdc-edit", pk)),
+        Step("delete", "Delete…", "delete", lambda pk: resolve_url("vdc-delete", pk), danger=True),
+    ),
+    menu="vdc-menu",
     create=("vdc-new", "Create VDC", Right.VDC_CREATE),
     empty=Empty(
         "No VDC yet",

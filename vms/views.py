@@ -19,6 +19,7 @@ from core.errors import Conflict, DomainError, Forbidden, Invalid, QuotaExceeded
 from core.listing.answer import answer
 from core.listing.page import selected
 from core.rights import Right
+from core.ui.ways import target
 from tenancy.pages import story_of
 from vdcs.meters import meters
 from vdcs.models import Vdc
@@ -93,7 +94,7 @@ def vm_power(request: HttpRequest, pk: UUID) -> HttpResponse:
     except REFUSALS as refusal:
         return _detail(request, vm, refusal)
     messages.success(request, f"{vm} has been told to {'start' if on else 'stop'}.")
-    return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
+    return HttpResponseRedirect(target(request) if "next" in request.POST else resolve_url("vm-detail", vm.pk))
 
 
 @needs(Right.VM_ORDER)

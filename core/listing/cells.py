@@ -28,6 +28,11 @@ def row_html(listing: Listing, columns: Sequence[Column], row: Row, *, pick: boo
     link = f'<a href="{_address(listing.detail).replace(_SAMPLE, pk)}">{shown}</a>' if listing.detail else shown
     parts.append(f'<th scope="row"{_css(head.css)}>{link}</th>')
     parts.extend(f"<td{_css(column.css)}>{_safe(column.cell(row))}</td>" for column in columns[1:])
+    if listing.menu:
+        parts.append(
+            f'<td class="menu-cell"><a class="row-menu" href="{_address(listing.menu).replace(_SAMPLE, pk)}" '
+            f'aria-label="Actions of {name}">⋯</a></td>'
+        )
     parts.append("</tr>")
     return mark_safe("".join(parts))  # noqa: S308  # every piece is escaped above
 

@@ -22,7 +22,7 @@ from core.listing.spec import Column, Listing, ReadyView, Sort, Verb
 MOST_IDS = 50  # static/js/live.js asks for no more at once
 LONGEST = 255
 COUNTED = 1000  # past it a count says "1,000+": nobody needs the rest, and it would cost
-POSITION = ("after", "before", "ids")
+POSITION = ("after", "before", "ids", "peek")
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def test_a_menu_opens_at_its_row_says_why_not_and_gives_the_focus_back(visit, ma
     button.click()
     menu.get_by_role("link", name="Look at it here").click()
     expect(page.get_by_role("complementary", name="web-2")).to_be_visible()
-    expect(menu).to_be_hidden()
+    expect(page.locator("#row-menu")).to_be_hidden()
 
 
 def test_without_scripts_the_menu_is_a_page_and_leads_back(visit, machines):

@@ -53,7 +53,8 @@ def _left(resource: str) -> Callable[[Row], str]:
 
 
 def _state(row: Row) -> str:
-    return phase_mark(row["phase"], deleting=row["deletion_requested_at"] is not None)
+    deleting, suspended = row["deletion_requested_at"] is not None, row["suspended_at"] is not None
+    return phase_mark(row["phase"], deleting=deleting, suspended=suspended)
 
 
 STATES = [("", "Any"), *((str(phase), PHASES[str(phase)][2]) for phase in (Phase.PENDING, Phase.ACTIVE, Phase.FAILED))]
@@ -71,7 +72,7 @@ VDCS = Listing(
     organization_path="organization_id",
     vdc_path="pk",
     fields=(
-        "name", "display_name", "organization__name", "phase", "deletion_requested_at", "enforcement", "namespace",
+        "name", "display_name", "organization__name", "phase", "deletion_requested_at", "suspended_at", "enforcement", "namespace",
         "quota__limits", "quota__allocated", "quota__active", "created_at",
     ),
     columns=(

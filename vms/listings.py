@@ -31,7 +31,12 @@ def _name(row: Row) -> str:
 
 
 def _state(row: Row) -> str:
-    return phase_mark(row["phase"], deleting=row["deletion_requested_at"] is not None, progress=row["progress"])
+    return phase_mark(
+        row["phase"],
+        deleting=row["deletion_requested_at"] is not None,
+        progress=row["progress"],
+        suspended=row["suspended_at"] is not None,
+    )
 
 
 def _why(row: Row) -> str:
@@ -56,6 +61,12 @@ def _disk(row: Row) -> str:
 
 def _address(row: Row) -> str:
     return bdi(row["ip_addresses"][0]) if row["ip_addresses"] else NOTHING
+
+
+def _can(row: Row) -> str:
+    if row["deletion_requested_at"] is not None:
+        return ""
+    return "stop delete" if row["power_state"] == PowerState.ON else "start delete"
 
 
 def of_many(actor: Actor) -> bool:
@@ -97,7 +108,7 @@ VMS = Listing(
     vdc_path="vdc_id",
     fields=(
         "name", "phase", "progress", "deletion_requested_at", "conditions", "vdc_id", "vdc__name", "cpu", "memory_mib",
-        "ip_addresses", "created_at",
+        "ip_addresses", "created_at", "power_state", "suspended_at",
     ),
     columns=(
         Column("name", "Name", _name, "w-name", sort="name"),
@@ -133,6 +144,7 @@ VMS = Listing(
         Verb("delete", "Delete…", "delete", Right.VM_DELETE, danger=True),
     ),
     bulk="vm-bulk",
+    can=_can,
     actions=ACTIONS,
     steps=(
         Step("start", "Start", "start", lambda pk: resolve_url("vm-power", pk), {"state": PowerState.ON}),

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from core import access
 from core.actor import Actor
 from core.rights import Right
+from tenancy.suspension import suspension_of
 from tenancy.timeline import Wish, timeline
 from vms.models import VirtualMachine
 from vms.words import SENTENCES
@@ -20,4 +21,4 @@ def fill(request: HttpRequest, pk: UUID) -> Mapping[str, Any]:
     actor: Actor = request.actor  # type: ignore[attr-defined]  # set by SignedIn
     vm = access.get(actor, VirtualMachine.objects.defer("user_data", "ssh_keys"), pk, Right.VM_VIEW)
     entries, _ = timeline(actor, vm, Wish(limit=LAST), SENTENCES)
-    return {"vm": vm, "entries": entries}
+    return {"vm": vm, "entries": entries, "suspended": suspension_of(actor, vm)}

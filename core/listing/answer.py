@@ -8,6 +8,7 @@ from django.utils.cache import patch_vary_headers
 
 from core.errors import NotFound
 from core.ids import uuids_in
+from core.listing import matching
 from core.listing.menu import panel
 from core.listing.page import Page
 from core.listing.spec import Listing
@@ -24,10 +25,19 @@ def answer(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponse:
         patch_vary_headers(found, ["HX-Request"])
         return found
     template = "list.html#table" if request.headers.get("HX-Request") else "list.html"
-    shown = {"page": page, "section": listing.section, "peek": peek, "next": request.get_full_path(), **more}
-    found = render(request, template, shown)
+    shown = {"page": page, "section": listing.section, "peek": peek, "match": _match(page)}
+    found = render(request, template, shown | {"next": request.get_full_path()} | more)
     patch_vary_headers(found, ["HX-Request"])
     return found
+
+
+def _match(page: Page) -> dict[str, Any] | None:
+    """Choosing all that match, where that is more than the page shows and less than would be too many."""
+    if not page.verbs or f"{page.count}" == page.total or not page.rows:
+        return None
+    most, count = matching.MOST, page.total.replace(",", "")
+    few = count.isdecimal() and int(count) <= most
+    return {"token": matching.token(page) if few else "", "total": page.total, "most": most}
 
 
 def _peek(request: HttpRequest, listing: Listing) -> dict[str, Any] | None:

@@ -17,6 +17,8 @@ def row_html(listing: Listing, columns: Sequence[Column], row: Row, *, pick: boo
     """`data-row` and `data-id` are how static/js/live.js finds it; `pick`: with a box to select it by."""
     pk, name = str(row["pk"]), escape(listing.label(row))
     parts = [f'<tr id="{listing.name}-{pk}" data-id="{pk}"']
+    if listing.can and pick:
+        parts.append(f' data-can="{listing.can(row)}"')
     parts.append(f' data-row="{listing.live}">' if listing.live else ">")
     if pick:
         parts.append(

@@ -140,6 +140,7 @@ class Listing:
     views: Sequence[ReadyView] = ()
     verbs: Sequence[Verb] = ()
     bulk: str = ""
+    can: Callable[[Row], str] | None = None  # which verbs a row is in the state for, by key, between blanks
     create: tuple[str, str, Right] | None = None  # page name, label, right
     live: str = ""
     follows: str = ""  # kinds of other rows that these are made of, as static/js/live.js hears of them

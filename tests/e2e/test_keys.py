@@ -79,6 +79,8 @@ def test_without_scripts_many_are_stopped_and_pages_searched(visit, machines):
     page.goto("/vms/")
     page.get_by_label("Select web-1").check()
     page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("heading", name="Stop 1 virtual machine?")).to_be_visible()
+    page.get_by_role("button", name="Stop 1").click()
     expect(page.get_by_role("heading", name="1 told to stop")).to_be_visible()
     page.get_by_role("link", name="Search or run a command").click()
     page.get_by_label("Name, id or command").fill("db")

@@ -92,3 +92,28 @@ def test_menu_and_panel_are_sound(visit, scheme):
     page.get_by_role("link", name="Actions of legacy-erp").click()
     expect(page.locator("#row-menu")).to_be_visible()
     look(page, "menu", scheme)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_all_that_match_are_chosen_planned_and_stopped(visit, live_db, scripts):
+    vdc = a_vdc("dev", limits={"vms": 80})
+    for number in range(53):
+        a_vm(vdc, f"web-{number:02}", power_state="off" if number == 0 else "on")
+    page = visit("alice", java_script_enabled=scripts).page()
+    page.goto("/vms/?sort=name")
+    page.get_by_label("Select web-00").check()
+    if scripts:
+        bar = page.get_by_role("group", name="With the selected")
+        expect(bar.get_by_role("button", name="Start 1")).to_be_enabled()
+        expect(bar.get_by_role("button", name="Stop 0")).to_be_disabled()
+    page.get_by_label("Select all 53 that match").check()
+    if scripts:
+        expect(page.locator("#bulk-count")).to_have_text("All that match")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("heading", name="Stop 52 virtual machines?")).to_be_visible()
+    expect(page.get_by_role("region", name="Skipped")).to_contain_text("It is off already.")
+    page.get_by_role("button", name="Stop 52").click()
+    expect(page.get_by_role("heading", name="52 told to stop")).to_be_visible()
+    page.get_by_role("link", name="Back to the list").click()
+    expect(page).to_have_url(re.compile("sort=name"))
+    assert VirtualMachine.objects.filter(power_state="off").count() == 53

@@ -18,7 +18,7 @@ PIECES: Mapping[str, str] = {
 }
 # In the order of the cascade: the first one names the layers.
 STYLES: Sequence[str] = tuple(
-    f"css/{name}.css" for name in ("tokens", "base", "shell", "controls", "parts", "table", "pages", "small")
+    f"css/{name}.css" for name in ("tokens", "base", "shell", "controls", "parts", "table", "rows", "pages", "small")
 )
 JOINED = "css/portal.css"
 

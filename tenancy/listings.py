@@ -2,16 +2,18 @@
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
+from django.shortcuts import resolve_url
 
 from clusters.models import Phase, Placement
 from core import access
 from core.actor import Actor
 from core.listing.cells import NOTHING, bdi
-from core.listing.spec import Column, Empty, Filter, Listing, ReadyView, Row, Sort, choices, contains
+from core.listing.spec import Column, Empty, Filter, Listing, ReadyView, Row, Sort, Step, choices, contains
 from core.models import AuditEntry, Outcome
 from core.rights import Right
 from core.ui.amounts import age
 from core.ui.phases import chip, phase_mark
+from tenancy import actions
 from tenancy.models import Organization, User
 from tenancy.words import deed
 
@@ -51,6 +53,13 @@ ORGANIZATIONS = Listing(
     sorts=(Sort("name", "name"), Sort("created", newest_first=True)),
     search=contains("name", "display_name"),
     filters=(choices("enabled", "State", [("", "Any"), ("True", "Enabled"), ("False", "Disabled")]),),
+    actions=actions.ORGANIZATION,
+    steps=(
+        Step("create_vdc", "Create VDC", "add", lambda pk: f"{resolve_url('vdc-new')}?org={pk}"),
+        Step("edit", "Edit", "settings", lambda pk: resolve_url("organization-edit", pk)),
+        Step("delete", "Delete…", "delete", lambda pk: resolve_url("organization-delete", pk), danger=True),
+    ),
+    menu="organization-menu",
     create=("organization-new", "Create organization", Right.ORGANIZATION_CREATE),
     empty=Empty(
         "No organization yet",
@@ -88,6 +97,14 @@ USERS = Listing(
     search_label="Name or e-mail",
     filters=(choices("state", "State", [("", "Any"), ("True", "Active"), ("False", "Disabled")], "is_active"),),
     label=lambda row: str(row["username"]),
+    actions=actions.USER,
+    steps=(
+        Step("edit", "Edit", "settings", lambda pk: resolve_url("user-edit", pk)),
+        Step("reset_password", "Reset password…", "refresh", lambda pk: resolve_url("user-password", pk)),
+        Step("enable", "Enable…", "ok", lambda pk: resolve_url("user-enable-page", pk)),
+        Step("disable", "Disable…", "paused", lambda pk: resolve_url("user-disable-page", pk), danger=True),
+    ),
+    menu="user-menu",
     create=("user-new", "Create person", Right.USER_EDIT),
     empty=Empty(
         "Nobody yet", "An account for somebody, with a role next.", "People appear here when they are given an account."

@@ -2,13 +2,17 @@
 
 from django.urls import path
 
+from core.listing.menu import menu_of
 from tenancy import directory, people, views
+from tenancy.listings import ORGANIZATIONS, USERS
 
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("orgs/", directory.organization_list, name="organization-list"),
     path("people/", directory.user_list, name="user-list"),
+    path("orgs/<uuid:pk>/menu/", menu_of(ORGANIZATIONS), name="organization-menu"),
+    path("people/<uuid:pk>/menu/", menu_of(USERS), name="user-menu"),
     path("people/new/", people.person_create, name="user-new"),
     path("people/<uuid:pk>/edit/", people.person_edit, name="user-edit"),
     path("people/<uuid:pk>/disable/", people.person_disable, name="user-disable-page"),

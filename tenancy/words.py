@@ -21,6 +21,9 @@ DEEDS = {
     "user.disable": "disabled the account",
     "user.enable": "enabled the account",
     "user.set_password": "set a password",
+    "row.suspend": "suspended it",
+    "row.resume": "resumed it",
+    "row.reconcile": "had it looked at again",
     "binding.create": "gave a role",
     "binding.delete": "took a role away",
 }

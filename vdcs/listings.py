@@ -4,17 +4,19 @@ from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.shortcuts import resolve_url
 
 from clusters.models import Phase
 from core import access
 from core.actor import Actor
 from core.ids import uuids_in
 from core.listing.cells import bdi
-from core.listing.spec import Column, Empty, Listing, Row, Sort, choices, contains
+from core.listing.spec import Column, Empty, Listing, Row, Sort, Step, choices, contains
 from core.rights import Right
 from core.ui.amounts import age, amount
 from core.ui.phases import PHASES, phase_mark
 from vdcs import quotas
+from vdcs.actions import ACTIONS
 from vdcs.models import QuotaScope, Vdc
 
 MOST_OPTIONS = 200
@@ -51,7 +53,8 @@ def _left(resource: str) -> Callable[[Row], str]:
 
 
 def _state(row: Row) -> str:
-    return phase_mark(row["phase"], deleting=row["deletion_requested_at"] is not None)
+    deleting, suspended = row["deletion_requested_at"] is not None, row["suspended_at"] is not None
+    return phase_mark(row["phase"], deleting=deleting, suspended=suspended)
 
 
 STATES = [("", "Any"), *((str(phase), PHASES[str(phase)][2]) for phase in (Phase.PENDING, Phase.ACTIVE, Phase.FAILED))]
@@ -69,7 +72,7 @@ VDCS = Listing(
     organization_path="organization_id",
     vdc_path="pk",
     fields=(
-        "name", "display_name", "organization__name", "phase", "deletion_requested_at", "enforcement", "namespace",
+        "name", "display_name", "organization__name", "phase", "deletion_requested_at", "suspended_at", "enforcement", "namespace",
         "quota__limits", "quota__allocated", "quota__active", "created_at",
     ),
     columns=(
@@ -86,6 +89,13 @@ VDCS = Listing(
     sorts=(Sort("name", "name"), Sort("created", newest_first=True)),
     search=contains("name", "display_name"),
     filters=(choices("phase", "State", STATES),),
+    actions=ACTIONS,
+    steps=(
+        Step("create_vm", "Create VM", "add", lambda pk: f"{resolve_url('vm-new')}?vdc={pk}"),
+        Step("edit", "Edit", "settings", lambda pk: resolve_url("vdc-edit", pk)),
+        Step("delete", "Delete…", "delete", lambda pk: resolve_url("vdc-delete", pk), danger=True),
+    ),
+    menu="vdc-menu",
     create=("vdc-new", "Create VDC", Right.VDC_CREATE),
     empty=Empty(
         "No VDC yet",

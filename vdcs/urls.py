@@ -2,7 +2,9 @@
 
 from django.urls import path
 
+from core.listing.menu import menu_of
 from vdcs import making, organizations, roles, views
+from vdcs.listings import VDCS
 
 urlpatterns = [
     path("orgs/new/", organizations.organization_create, name="organization-new"),
@@ -13,6 +15,7 @@ urlpatterns = [
     path("orgs/<uuid:pk>/delete/", organizations.organization_delete, name="organization-delete"),
     path("orgs/<uuid:pk>/people/", roles.organization_people, name="organization-people"),
     path("vdcs/new/", making.vdc_create, name="vdc-new"),
+    path("vdcs/<uuid:pk>/menu/", menu_of(VDCS), name="vdc-menu"),
     path("vdcs/<uuid:pk>/edit/", making.vdc_edit, name="vdc-edit"),
     path("vdcs/<uuid:pk>/delete/", making.vdc_delete, name="vdc-delete"),
     path("vdcs/<uuid:pk>/people/", roles.vdc_people, name="vdc-people"),

@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 
 from django.db.models import IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.shortcuts import resolve_url
 
 from clusters.models import Phase
 from core.actor import Actor, Level
 from core.listing.cells import NOTHING, bdi, link
-from core.listing.spec import Column, Empty, Filter, Listing, ReadyView, Row, Sort, Verb, choices, contains
+from core.listing.spec import Column, Empty, Filter, Listing, Peek, ReadyView, Row, Sort, Step, Verb, choices, contains
 from core.rights import Right
 from core.ui.amounts import age, gib, mib
 from core.ui.phases import PHASES, phase_mark
 from vdcs.listings import vdc_options
+from vms import peek
+from vms.actions import ACTIONS
 from vms.models import CALM, TROUBLED, Disk, PowerState, VirtualMachine
 from vms.words import why
 
@@ -28,7 +31,12 @@ def _name(row: Row) -> str:
 
 
 def _state(row: Row) -> str:
-    return phase_mark(row["phase"], deleting=row["deletion_requested_at"] is not None, progress=row["progress"])
+    return phase_mark(
+        row["phase"],
+        deleting=row["deletion_requested_at"] is not None,
+        progress=row["progress"],
+        suspended=row["suspended_at"] is not None,
+    )
 
 
 def _why(row: Row) -> str:
@@ -53,6 +61,12 @@ def _disk(row: Row) -> str:
 
 def _address(row: Row) -> str:
     return bdi(row["ip_addresses"][0]) if row["ip_addresses"] else NOTHING
+
+
+def _can(row: Row) -> str:
+    if row["deletion_requested_at"] is not None:
+        return ""
+    return "stop delete" if row["power_state"] == PowerState.ON else "start delete"
 
 
 def of_many(actor: Actor) -> bool:
@@ -94,7 +108,7 @@ VMS = Listing(
     vdc_path="vdc_id",
     fields=(
         "name", "phase", "progress", "deletion_requested_at", "conditions", "vdc_id", "vdc__name", "cpu", "memory_mib",
-        "ip_addresses", "created_at",
+        "ip_addresses", "created_at", "power_state", "suspended_at",
     ),
     columns=(
         Column("name", "Name", _name, "w-name", sort="name"),
@@ -130,6 +144,17 @@ VMS = Listing(
         Verb("delete", "Delete…", "delete", Right.VM_DELETE, danger=True),
     ),
     bulk="vm-bulk",
+    can=_can,
+    actions=ACTIONS,
+    steps=(
+        Step("start", "Start", "start", lambda pk: resolve_url("vm-power", pk), {"state": PowerState.ON}),
+        Step("stop", "Stop", "stop", lambda pk: resolve_url("vm-power", pk), {"state": PowerState.OFF}),
+        Step("edit", "Edit", "settings", lambda pk: resolve_url("vm-edit", pk)),
+        Step("order", "Give an order…", "warning", lambda pk: resolve_url("vm-detail", pk), only=True),
+        Step("delete", "Delete…", "delete", lambda pk: resolve_url("vm-delete", pk), danger=True),
+    ),
+    menu="vm-menu",
+    peek=Peek("vms/peek.html", peek.fill),
     create=("vm-new", "Create VM", Right.VM_CREATE),
     live="vm",
     empty=Empty(

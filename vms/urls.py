@@ -2,13 +2,16 @@
 
 from django.urls import path
 
-from vms import editing, views
+from core.listing.menu import menu_of
+from vms import editing, many, views
+from vms.listings import VMS
 
 urlpatterns = [
     path("vms/", views.vm_list, name="vm-list"),
-    path("vms/bulk/", views.vm_bulk, name="vm-bulk"),
+    path("vms/bulk/", many.vm_bulk, name="vm-bulk"),
     path("vms/new/", views.vm_create, name="vm-new"),
     path("vms/<uuid:pk>/", views.vm_detail, name="vm-detail"),
+    path("vms/<uuid:pk>/menu/", menu_of(VMS), name="vm-menu"),
     path("vms/<uuid:pk>/edit/", editing.vm_edit, name="vm-edit"),
     path("vms/<uuid:pk>/power/", views.vm_power, name="vm-power"),
     path("vms/<uuid:pk>/orders/", views.vm_order, name="vm-order"),

@@ -15,15 +15,16 @@ from catalogs.models import CatalogItem
 from core import access
 from core.actor import Actor
 from core.enforce import needs
-from core.errors import Conflict, DomainError, Forbidden, Invalid, QuotaExceeded
+from core.errors import Conflict, DomainError, Invalid, QuotaExceeded
 from core.listing.answer import answer
-from core.listing.page import selected
 from core.rights import Right
+from core.ui.ways import target
 from tenancy.pages import story_of
+from tenancy.suspension import suspension_of
 from vdcs.meters import meters
 from vdcs.models import Vdc
 from vdcs.selectors import limited_classes, usage
-from vms import bulk, orders, plan, services
+from vms import orders, plan, services
 from vms.forms import OrderForm, VmForm
 from vms.listings import VMS, rows
 from vms.models import Disk, PowerState, VirtualMachine
@@ -72,6 +73,7 @@ def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | Non
         "offers": orders.offers(vm, disks) if access.allows(actor, Right.VM_ORDER, vm) else [],
         "story": story_of(request, vm, SENTENCES),
         "refusal": refusal,
+        "suspended": suspension_of(actor, vm),
         "may_edit": vm.deletion_requested_at is None and access.allows(actor, Right.VM_EDIT, vm),
         "may_power": vm.deletion_requested_at is None and access.allows(actor, Right.VM_POWER, vm),
         "may_delete": vm.deletion_requested_at is None and access.allows(actor, Right.VM_DELETE, vm),
@@ -93,7 +95,7 @@ def vm_power(request: HttpRequest, pk: UUID) -> HttpResponse:
     except REFUSALS as refusal:
         return _detail(request, vm, refusal)
     messages.success(request, f"{vm} has been told to {'start' if on else 'stop'}.")
-    return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
+    return HttpResponseRedirect(target(request) if "next" in request.POST else resolve_url("vm-detail", vm.pk))
 
 
 @needs(Right.VM_ORDER)
@@ -125,38 +127,6 @@ def vm_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     services.delete_vm(actor=actor, vm=vm)
     messages.success(request, f"{vm} is being deleted.")
     return HttpResponseRedirect(resolve_url("vm-list"))
-
-
-@needs(Right.VM_VIEW)
-@require_POST
-def vm_bulk(request: HttpRequest) -> HttpResponse:
-    """The list's bulk bar: what came of each stays on the screen. Deleting first shows what is lost."""
-    actor = _actor(request)
-    verb = request.POST.get("verb", "")
-    known = next((item for item in VMS.verbs if item.key == verb), None)
-    if known is None:
-        raise Invalid.field("verb", "choice", f"A verb is one of {', '.join(item.key for item in VMS.verbs)}.")
-    if not actor.holds(known.right):
-        raise Forbidden(known.right, "virtual machines")
-    ids = selected(request, bulk.MOST)
-    found = access.visible(actor, _rows().prefetch_related("disks"), Right.VM_VIEW).filter(pk__in=ids)
-    page: dict[str, Any] = {
-        "section": "vms",
-        "verb": known,
-        "vms": list(found.order_by("name")),
-        "query": _back(request),
-    }
-    if verb == "delete" and "sure" not in request.POST:
-        return render(request, "vms/bulk_delete.html", page)
-    results = bulk.run(actor, verb, page["vms"])
-    page["failed"] = [result for result in results if result.refusal]
-    page["done"] = [result for result in results if not result.refusal]
-    return render(request, "vms/bulk.html", page)
-
-
-def _back(request: HttpRequest) -> str:
-    """The list as it was left: only its query is taken from the form, never an address."""
-    return QueryDict(request.POST.get("query", "")[:2000]).urlencode()
 
 
 @needs(Right.VM_CREATE)

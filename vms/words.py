@@ -8,6 +8,7 @@ from core.ui.phases import percent
 
 # (condition, status) → (icon, tone, sentence); what is not here is shown in the cluster's own words.
 SENTENCES: Mapping[tuple[str, str], tuple[str, str, str]] = {
+    ("Suspended", "True"): ("paused", "warn", "It is suspended: OVIM leaves it alone."),
     ("Ready", "True"): ("ok", "ok", "It is as it should be."),
     ("Ready", "False"): ("info", "", "It is not ready."),
     ("DiskReady", "True"): ("ok", "ok", "Its disks are filled."),
@@ -23,7 +24,7 @@ SENTENCES: Mapping[tuple[str, str], tuple[str, str, str]] = {
     ("Unproven", "True"): ("warning", "warn", "A volume is left that can’t be proven to be its own."),
 }
 # Said in a list, most urgent first.
-TROUBLE = ("DiskLost", "Unproven", "ImportFailed", "Drifted", "PowerRefused", "RestartRequired")
+TROUBLE = ("Suspended", "DiskLost", "Unproven", "ImportFailed", "Drifted", "PowerRefused", "RestartRequired")
 
 
 def said(row: Any) -> list[dict[str, Any]]:

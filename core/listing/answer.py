@@ -1,4 +1,4 @@
-"""A list as an answer: the page, with HX-Request its table, with `?ids=` only those rows."""
+"""A list as an answer: the page, with HX-Request its table, with `?ids=` only those rows, with `?peek=` a row's panel."""
 
 from typing import Any
 
@@ -6,15 +6,48 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
+from core.errors import NotFound
+from core.ids import uuids_in
+from core.listing import matching
+from core.listing.menu import panel
 from core.listing.page import Page
 from core.listing.spec import Listing
+from core.ui.ways import came_from
 
 
 def answer(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponse:
     page = Page(request, listing)
     if "ids" in request.GET:
         return render(request, "list.html#rows", {"page": page})
+    peek = _peek(request, listing)
+    if peek is not None and request.headers.get("HX-Request"):
+        found = render(request, "parts/peek.html", {"page": page, "peek": peek, "next": came_from(request)})
+        patch_vary_headers(found, ["HX-Request"])
+        return found
     template = "list.html#table" if request.headers.get("HX-Request") else "list.html"
-    found = render(request, template, {"page": page, "section": listing.section, **more})
+    shown = {"page": page, "section": listing.section, "peek": peek, "match": _match(page)}
+    found = render(request, template, shown | {"next": request.get_full_path()} | more)
     patch_vary_headers(found, ["HX-Request"])
     return found
+
+
+def _match(page: Page) -> dict[str, Any] | None:
+    """Choosing all that match, where that is more than the page shows and less than would be too many."""
+    if not page.verbs or f"{page.count}" == page.total or not page.rows:
+        return None
+    most, count = matching.MOST, page.total.replace(",", "")
+    few = count.isdecimal() and int(count) <= most
+    return {"token": matching.token(page) if few else "", "total": page.total, "most": most}
+
+
+def _peek(request: HttpRequest, listing: Listing) -> dict[str, Any] | None:
+    """The panel that the address asks for. One of a row that is not there: none on the page, 404 alone."""
+    ids = uuids_in(request.GET.get("peek", ""), 1)
+    if not ids or not listing.detail:
+        return None
+    try:
+        return panel(request, listing, ids[0])
+    except NotFound:
+        if request.headers.get("HX-Request"):
+            raise
+        return None

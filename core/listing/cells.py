@@ -17,6 +17,8 @@ def row_html(listing: Listing, columns: Sequence[Column], row: Row, *, pick: boo
     """`data-row` and `data-id` are how static/js/live.js finds it; `pick`: with a box to select it by."""
     pk, name = str(row["pk"]), escape(listing.label(row))
     parts = [f'<tr id="{listing.name}-{pk}" data-id="{pk}"']
+    if listing.can and pick:
+        parts.append(f' data-can="{listing.can(row)}"')
     parts.append(f' data-row="{listing.live}">' if listing.live else ">")
     if pick:
         parts.append(
@@ -28,6 +30,11 @@ def row_html(listing: Listing, columns: Sequence[Column], row: Row, *, pick: boo
     link = f'<a href="{_address(listing.detail).replace(_SAMPLE, pk)}">{shown}</a>' if listing.detail else shown
     parts.append(f'<th scope="row"{_css(head.css)}>{link}</th>')
     parts.extend(f"<td{_css(column.css)}>{_safe(column.cell(row))}</td>" for column in columns[1:])
+    if listing.menu:
+        parts.append(
+            f'<td class="menu-cell"><a class="row-menu" href="{_address(listing.menu).replace(_SAMPLE, pk)}" '
+            f'aria-label="Actions of {name}">⋯</a></td>'
+        )
     parts.append("</tr>")
     return SafeString("".join(parts))  # every piece is escaped above
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
@@ -22,7 +22,7 @@ from core.listing.spec import Column, Listing, ReadyView, Sort, Verb
 MOST_IDS = 50  # static/js/live.js asks for no more at once
 LONGEST = 255
 COUNTED = 1000  # past it a count says "1,000+": nobody needs the rest, and it would cost
-POSITION = ("after", "before", "ids")
+POSITION = ("after", "before", "ids", "peek")
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,16 @@ class Tab:
 class Page:
     """What templates/list.html shows. Everything is asked for lazily: a fragment of rows costs one statement."""
 
-    def __init__(self, request: HttpRequest, listing: Listing) -> None:
+    def __init__(self, request: HttpRequest, listing: Listing, query: QueryDict | None = None) -> None:
+        """`query`: what is asked for, if not by the address."""
+        asked = request.GET if query is None else query
         self.listing = listing
         self.actor: Actor = request.actor  # type: ignore[attr-defined]  # set by SignedIn
-        chosen = ",".join(request.GET.getlist("cols"))
-        self.given = {name: str(request.GET[name])[:LONGEST] for name in request.GET if name not in ("cols", "ids")}
+        chosen = ",".join(asked.getlist("cols"))
+        self.given = {name: str(asked[name])[:LONGEST] for name in asked if name not in ("cols", "ids")}
         if chosen:
             self.given["cols"] = chosen[:LONGEST]
-        self.ids = uuids_in(request.GET["ids"], MOST_IDS) if "ids" in request.GET else None
+        self.ids = uuids_in(asked["ids"], MOST_IDS) if "ids" in asked else None
         self.url = reverse(listing.url)
 
     # --- what is asked for ---

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 
+from core.actions import Actions
 from core.actor import Actor
 from core.rights import Right
 
@@ -78,6 +81,30 @@ class Verb:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A line of a row's menu: a page to go to, or with `sends` a form that is sent at once.
+
+    `verb`: which of the listing's `actions` says whether it is possible. `only`: absent, where it is not.
+    """
+
+    verb: str
+    label: str
+    icon: str
+    to: Callable[[UUID], str]
+    sends: Mapping[str, str] | None = None
+    danger: bool = False
+    only: bool = False
+
+
+@dataclass(frozen=True)
+class Peek:
+    """What the side panel of a row has beside its facts: a template, and what fills it (a bounded number of queries)."""
+
+    template: str
+    fill: Callable[[HttpRequest, UUID], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Empty:
     """What an empty list says: its title, and who can change that."""
 
@@ -113,9 +140,14 @@ class Listing:
     views: Sequence[ReadyView] = ()
     verbs: Sequence[Verb] = ()
     bulk: str = ""
+    can: Callable[[Row], str] | None = None  # which verbs a row is in the state for, by key, between blanks
     create: tuple[str, str, Right] | None = None  # page name, label, right
     live: str = ""
     follows: str = ""  # kinds of other rows that these are made of, as static/js/live.js hears of them
+    actions: Actions = field(default_factory=dict)
+    steps: Sequence[Step] = ()
+    menu: str = ""  # page name of a row's menu (core.listing.menu)
+    peek: Peek | None = None
     reach: Callable[[Actor, QuerySet[Any]], QuerySet[Any]] | None = None
     organization_path: str | None = None
     vdc_path: str | None = None

@@ -35,10 +35,14 @@ def icon(name: str, extra: str = "") -> SafeString:
     return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>', extra, address, name)
 
 
-def phase_mark(phase: str, *, deleting: bool = False, progress: str = "") -> SafeString:
-    """`deleting`: a row that is to go shows so at once. `progress`: of an import, as CDI says it."""
+def phase_mark(phase: str, *, deleting: bool = False, progress: str = "", suspended: bool = False) -> SafeString:
+    """`deleting`: a row that is to go shows so at once. `progress`: of an import, as CDI says it.
+
+    `suspended`: nobody reconciles it, so the phase is what was seen last; that stands beside it.
+    """
     name = "Terminating" if deleting else phase
-    return _mark(name, percent(progress) if name == "Provisioning" else None)
+    mark = _mark(name, percent(progress) if name == "Provisioning" else None)
+    return mark + _suspended() if suspended else mark
 
 
 @lru_cache(maxsize=1024)
@@ -48,6 +52,11 @@ def _mark(name: str, share: int | None) -> SafeString:
         word = f"Importing {share}{GAP}%"
     spin = "turns" if picture == "busy" else ""
     return format_html('<span class="phase {}">{}<span>{}</span></span>', tone, icon(picture, spin), word)
+
+
+@lru_cache(maxsize=1)
+def _suspended() -> SafeString:
+    return format_html(" {}", chip("warn", "Suspended", "paused"))
 
 
 def chip(tone: str, word: str, picture: str = "") -> SafeString:

@@ -25,7 +25,8 @@ for _filter in (
 def phase(row: Any) -> SafeString:
     """Icon and word of a reconciled row."""
     progress = getattr(row, "progress", "")
-    return phases.phase_mark(row.phase, deleting=row.deletion_requested_at is not None, progress=progress)
+    deleting, suspended = row.deletion_requested_at is not None, row.suspended_at is not None
+    return phases.phase_mark(row.phase, deleting=deleting, progress=progress, suspended=suspended)
 
 
 @register.filter

@@ -1,5 +1,6 @@
 // Keys of one letter, as `?` lists them. They can be switched off (settings); Ctrl K is the palette's own.
-import { clear, pick, tell } from "./list.js";
+import { clear, pick } from "./list.js";
+import { openMenu, panel, peek, shut } from "./rows.js";
 
 const TYPING = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
 const WAIT = 1500; // milliseconds in which `g` waits for its second letter
@@ -16,6 +17,17 @@ function step(by) {
   const next = every[Math.min(Math.max(now + by, 0), every.length - 1)];
   for (const row of every) row.classList.toggle("at", row === next);
   next.querySelector("th a")?.focus();
+  if (panel() && next.dataset.id) peek(next.dataset.id);
+}
+
+// The row that is walked to, or whose link has the focus.
+const here = () => current() ?? document.activeElement?.closest?.("#table tbody tr");
+
+function look() {
+  const id = here()?.dataset.id;
+  if (!id) return;
+  if (panel()?.dataset.id === id) shut();
+  else peek(id);
 }
 
 function select(range) {
@@ -25,12 +37,11 @@ function select(range) {
   pick(box, range);
 }
 
-// Of a list's row, its verbs in the foot; of a thing's page, the first of its own.
+// Of a list's row, its menu; of a thing's page, the first of its own verbs.
 function verbs() {
-  const box = current()?.querySelector(".pick-row");
-  if (box && !box.checked) box.checked = true;
-  tell();
-  document.querySelector(box ? "#bulk button" : ".head .verbs :is(a, button)")?.focus();
+  const button = here()?.querySelector(".row-menu");
+  if (button) openMenu(button);
+  else document.querySelector(".head .verbs :is(a, button)")?.focus();
 }
 
 const ACTS = {
@@ -41,6 +52,7 @@ const ACTS = {
   x: () => select(false),
   X: () => select(true),
   ".": verbs,
+  " ": look,
   "?": () => document.getElementById("keys-dialog")?.showModal(),
   g: () => {
     going = Date.now();
@@ -56,9 +68,11 @@ document.addEventListener("keydown", (event) => {
   if (document.body.dataset.keys !== "on" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (document.querySelector("dialog[open]") || event.target.closest?.(TYPING)) return;
   if (event.key === "Escape") {
-    clear();
+    if (!document.querySelector("#row-menu:popover-open") && !shut()) clear();
     return;
   }
+  if (event.target.closest?.("#row-menu")) return;
+  if (event.key === " " && event.target.closest?.("button, summary, input, #peek")) return; // presses it, scrolls it
   if (Date.now() - going < WAIT) {
     event.preventDefault();
     go(event.key);

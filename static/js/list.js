@@ -13,19 +13,34 @@ export function tell() {
   all.hidden = false;
   all.checked = count > 0 && count === every.length;
   all.indeterminate = count > 0 && count < every.length;
-  bar.classList.toggle("on", count > 0);
-  document.getElementById("bulk-count").textContent = `${count} selected`;
+  const match = document.getElementById("match-all");
+  const matching = match?.checked;
+  bar.classList.toggle("on", count > 0 || matching);
+  document.getElementById("bulk-count").textContent = matching ? "All that match" : `${count} selected`;
+  for (const button of bar.querySelectorAll("button[name=verb]")) {
+    const able = every.filter((box) => box.checked && can(box, button.value)).length;
+    button.querySelector(".n").textContent = matching ? "" : able;
+    button.toggleAttribute("aria-disabled", false);
+    if (!matching && !able) button.setAttribute("aria-disabled", "true");
+  }
 }
+
+// Which verbs a row is in the state for, as the server said with it.
+const can = (box, verb) => (box.closest("tr").dataset.can ?? verb).split(" ").includes(verb);
 
 export function clear() {
   const some = boxes().filter((box) => box.checked);
   for (const box of some) box.checked = false;
+  const match = document.getElementById("match-all");
+  if (match) match.checked = false;
   tell();
   return some.length > 0;
 }
 
 // With Shift: everything from the box before to this one.
 export function pick(box, range) {
+  const match = document.getElementById("match-all");
+  if (match && !box.checked) match.checked = false;
   const every = boxes();
   const [from, to] = [every.indexOf(last), every.indexOf(box)].sort((a, b) => a - b);
   if (range && from >= 0) for (const one of every.slice(from, to + 1)) one.checked = box.checked;
@@ -35,6 +50,10 @@ export function pick(box, range) {
 
 document.addEventListener("click", (event) => {
   if (event.target.matches?.(".pick-row")) pick(event.target, event.shiftKey);
+  if (event.target.id === "match-all") {
+    for (const box of boxes()) box.checked = event.target.checked;
+    tell();
+  }
   if (event.target.id === "pick-all") {
     for (const box of boxes()) box.checked = event.target.checked;
     tell();

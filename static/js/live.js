@@ -88,28 +88,34 @@ async function fetchWaiting() {
 }
 
 async function refresh(ids) {
-  const whole = document.querySelector("[data-fragment]");
-  const list = document.querySelector("[data-list]");
-  const way = list?.dataset.list ?? "";
-  const url = whole ? whole.dataset.fragment : `${way}${way.includes("?") ? "&" : "?"}ids=${ids.join(",")}`;
+  // A part with an address of its own is fetched from there; rows of the list, all in one.
+  const parts = shown().filter((row) => row.dataset.fragment && ids.includes(row.dataset.id));
+  for (const part of parts) await fetchInto(part.dataset.fragment, [part]);
+  const rows = shown().filter((row) => !row.dataset.fragment && ids.includes(row.dataset.id));
+  const way = document.querySelector("[data-list]")?.dataset.list;
+  if (rows.length && way) {
+    await fetchInto(`${way}${way.includes("?") ? "&" : "?"}ids=${rows.map((row) => row.dataset.id).join(",")}`, rows);
+  }
+}
+
+async function fetchInto(url, rows) {
   const answer = await fetch(url, { headers: { "HX-Request": "true" } });
   if (answer.headers.has("HX-Redirect")) {
     location.assign(answer.headers.get("HX-Redirect"));
     return;
   }
   if (answer.status === 404) {
-    for (const id of ids) gone(id);
+    rows.forEach(gone);
     return;
   }
   if (!answer.ok) throw new Error(String(answer.status));
   const made = document.createElement("template");
   made.innerHTML = await answer.text();
   const found = new Map([...made.content.querySelectorAll("[data-row]")].map((row) => [row.dataset.id, row]));
-  for (const id of ids) {
-    const row = shown().find((item) => item.dataset.id === id);
-    if (!row) continue;
-    if (found.has(id)) changed(row, morph(row, found.get(id)));
-    else gone(id);
+  for (const row of rows) {
+    const now = found.get(row.dataset.id);
+    if (now) changed(row, morph(row, now));
+    else gone(row);
   }
 }
 
@@ -119,10 +125,8 @@ function changed(row, differs) {
   setTimeout(() => row.classList.remove("changed"), 4000);
 }
 
-function gone(id) {
-  const row = shown().find((item) => item.dataset.id === id);
-  if (!row) return;
-  if (row.dataset.fragment) location.assign(document.querySelector(".side a[aria-current]")?.href ?? "/");
+function gone(row) {
+  if (row.dataset.fragment && row.id !== "peek") location.assign(document.querySelector(".side a[aria-current]")?.href ?? "/");
   else row.remove();
 }
 

@@ -1,6 +1,7 @@
 // The portal's own script: live rows, keys, palette, lists, dialogs. Everything works without it, by links and forms.
 import "./live.js";
 import "./list.js";
+import "./rows.js";
 import "./palette.js";
 import "./keys.js";
 

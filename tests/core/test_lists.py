@@ -139,8 +139,12 @@ def test_many_are_stopped_at_once_each_with_its_own_result(cluster):
     theirs = a_vm(a_vdc("main", organization=an_organization("globex")), "theirs")
     ours = [a_vm(vdc, name) for name in ("one", "two")]
     alice = signed_in("alice")
-    answer = alice.post("/vms/bulk/", {"verb": "stop", "ids": [*(vm.pk for vm in ours), theirs.pk], "query": "q=o"})
-    text = answer.content.decode()
+    body = {"verb": "stop", "ids": [*(vm.pk for vm in ours), theirs.pk], "query": "q=o"}
+    asked = alice.post("/vms/bulk/", body).content.decode()
+    assert "Stop 2 virtual machines?" in asked
+    assert "theirs" not in asked
+    assert not VirtualMachine.objects.filter(power_state="off").exists()
+    text = alice.post("/vms/bulk/", body | {"sure": "yes"}).content.decode()
     assert "2 told to stop" in text
     assert "theirs" not in text
     assert {vm.power_state for vm in VirtualMachine.objects.filter(vdc=vdc)} == {"off"}
@@ -155,8 +159,9 @@ def test_deleting_many_first_says_what_is_lost(cluster):
     assert VirtualMachine.objects.get().deletion_requested_at is None
     alice.post("/vms/bulk/", {"verb": "delete", "ids": vm.pk, "sure": "yes"})
     assert VirtualMachine.objects.get().deletion_requested_at is not None
-    again = alice.post("/vms/bulk/", {"verb": "start", "ids": vm.pk}).content.decode()
-    assert "1 of 1 did not work" in again
+    again = alice.post("/vms/bulk/", {"verb": "start", "ids": vm.pk, "sure": "yes"}).content.decode()
+    assert "Nothing was done" in again
+    assert "It is being deleted." in again
     assert alice.post("/vms/bulk/", {"verb": "nonsense", "ids": vm.pk}).status_code == 422
 
 

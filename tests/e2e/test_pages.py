@@ -67,7 +67,9 @@ def test_what_opens_over_a_list_and_comes_of_many_is_sound(visit, scheme):
     page.get_by_role("group", name="With the selected").get_by_role("button", name="Delete…").click()
     look(page, "bulk-delete", scheme)
     page.go_back()
-    page.get_by_role("group", name="With the selected").get_by_role("button", name="Start").click()
+    page.get_by_role("group", name="With the selected").get_by_role("button", name="Stop").click()
+    look(page, "bulk-plan", scheme)
+    page.get_by_role("button", name="Stop 2").click()
     look(page, "bulk-done", scheme)
 
 

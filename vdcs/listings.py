@@ -72,8 +72,8 @@ VDCS = Listing(
     organization_path="organization_id",
     vdc_path="pk",
     fields=(
-        "name", "display_name", "organization__name", "phase", "deletion_requested_at", "suspended_at", "enforcement", "namespace",
-        "quota__limits", "quota__allocated", "quota__active", "created_at",
+        "name", "display_name", "organization__name", "phase", "deletion_requested_at", "suspended_at", "enforcement",
+        "namespace", "quota__limits", "quota__allocated", "quota__active", "created_at",
     ),
     columns=(
         Column("name", "Name", lambda row: str(row["name"]), "w-name", sort="name"),

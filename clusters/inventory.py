@@ -16,12 +16,12 @@ from django.db.models import F, Func
 from django.db.models.functions import Now
 
 from clusters import fence, kinds, sql
-from clusters.apply import Held, Owner, owned_digest
+from clusters.apply import Held, Owner
 from clusters.errors import Fenced
 from clusters.models import InventoryItem, Reconciled
 from clusters.queue import Lease
 from clusters.refs import Ref, keys_of
-from clusters.steps import Applied, Claim, Record
+from clusters.steps import Claim, Record
 
 
 @contextmanager
@@ -60,20 +60,6 @@ def _held(line: sql.Row) -> Held:
         applied_hash=applied,
         owned_hash=owned,
         checked_seconds_ago=age,
-    )
-
-
-def known(item: Applied) -> Held:
-    """The inventory's row once this is recorded."""
-    uid = UUID(item.live["metadata"]["uid"])
-    if item.wanted is None:
-        return replace(item.held, uid=uid, checked_seconds_ago=0.0)
-    return replace(
-        item.held,
-        uid=uid,
-        applied_hash=item.wanted.digest,
-        owned_hash=owned_digest(item.live),
-        checked_seconds_ago=0.0,
     )
 
 
@@ -147,7 +133,7 @@ SELECT object_id FROM held
 
 def record(asked: Sequence[Record]) -> list[Fenced | None]:
     """Record uids and hashes of what was applied, for rows of one kind."""
-    applied = [(step.row.pk, item, known(item)) for step in asked for item in step.applied]
+    applied = [(step.row.pk, item, item.known) for step in asked for item in step.applied]
     found = fence.stroke(
         asked[0].row._meta.db_table,
         [step.row.pk for step in asked],

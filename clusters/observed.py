@@ -67,22 +67,32 @@ WHERE o.uid <> excluded.uid OR o.resource_version < excluded.resource_version
 """
 
 
+def seen(live: Mapping[str, Any]) -> Seen:
+    """A live object as the cache keeps it."""
+    metadata = live["metadata"]
+    return Seen(UUID(metadata["uid"]), int(metadata["resourceVersion"]), trimmed(live), owned_digest(live))
+
+
 def store(cluster_id: UUID, objects: Iterable[Mapping[str, Any]]) -> None:
-    """Upsert objects, sorted by key; an older version of the same uid changes nothing."""
-    latest = {ref_of(live): live for live in objects}
+    """Upsert live objects; an older version of the same uid changes nothing."""
+    keep(cluster_id, {ref_of(live): seen(live) for live in objects})
+
+
+def keep(cluster_id: UUID, objects: Mapping[Ref, Seen]) -> None:
+    """The same of what is known already, sorted by key."""
     rows = [
         {
             "group": ref.group,
             "kind": ref.kind,
             "namespace": ref.namespace,
             "name": ref.name,
-            "uid": live["metadata"]["uid"],
-            "resource_version": int(live["metadata"]["resourceVersion"]),
-            "controller_uid": controller_of(live),
-            "body": trimmed(live),
-            "owned_hash": owned_digest(live),
+            "uid": item.uid,
+            "resource_version": item.resource_version,
+            "controller_uid": controller_of(item.body),
+            "body": item.body,
+            "owned_hash": item.owned_hash,
         }
-        for ref, live in sorted(latest.items())
+        for ref, item in sorted(objects.items())
     ]
     if rows:
         sql.run(UPSERT, {"cluster": cluster_id, "rows": orjson.dumps(rows).decode()})
@@ -154,14 +164,3 @@ def views(cluster_id: UUID, held: Mapping[UUID, Sequence[Held]]) -> dict[UUID, V
         uid_of.setdefault(uid, owner)
         seen.setdefault(owner, {})[ref] = Seen(uid, version, orjson.loads(body), owned)
     return {owner: View(objects) for owner, objects in seen.items()}
-
-
-def with_answers(view: View, answers: Iterable[Mapping[str, Any]]) -> View:
-    """As it is once the answers of our own applies are stored: no need to read them back."""
-    fresh = {
-        ref_of(live): Seen(
-            UUID(live["metadata"]["uid"]), int(live["metadata"]["resourceVersion"]), trimmed(live), owned_digest(live)
-        )
-        for live in answers
-    }
-    return View({**view.objects, **fresh})

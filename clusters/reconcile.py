@@ -265,9 +265,9 @@ def _after(situation: Situation, held: Sequence[Held], executor: Executor) -> Si
     answers = {item.held.pk: item for item in executor.recorded}
     if not answers and len(held) == len(situation.held):
         return situation
-    known = [inventory.known(answers[item.pk]) if item.pk in answers else item for item in held]
-    stored = [item.live for item in executor.recorded if item.held.ref.type.watched]
-    return replace(situation, held=tuple(known), view=observed.with_answers(situation.view, stored))
+    known = tuple(answers[item.pk].known if item.pk in answers else item for item in held)
+    stored = {item.held.ref: item.seen for item in executor.recorded if item.held.ref.type.watched}
+    return replace(situation, held=known, view=View({**situation.view.objects, **stored}))
 
 
 def _lost_among(changes: ChangeSet, job: Job) -> Steps[set[Ref]]:

@@ -128,14 +128,14 @@ def _look(asked: Sequence[Look]) -> list[Any]:
 def _record(asked: Sequence[Record]) -> list[Any]:
     """The inventory first; then the answers go into the cache, in a transaction of their own (ENGINE §1)."""
     answers = inventory.record(asked)
-    observed.store(
+    observed.keep(
         asked[0].lease.cluster_id,
-        [
-            item.live
+        {
+            item.held.ref: item.seen
             for step, answer in zip(asked, answers, strict=True)
             for item in step.applied
             if answer is None and item.held.ref.type.watched
-        ],
+        },
     )
     return answers
 
@@ -176,10 +176,25 @@ def _calls(works: list[Work], client: Client) -> Answered:
     going = [work for work in works if work not in lost]
     outlook = _Outlook(before)
     with client.fenced(outlook.fence) as fenced:
-        send = (_send(work, fenced, outlook) for work in going)
-        answers = list(send) if len(going) == 1 else list(_pool().map(lambda work: _send(work, fenced, outlook), going))
+        answers = _side_by_side(going, lambda work: _send(work, fenced, outlook))
     answered = [(work, answer) for work, answer in zip(going, answers, strict=True) if type(answer) is not _TooLate]
     return [*((work, Fenced()) for work in lost), *answered]
+
+
+def _side_by_side(works: Sequence[Work], send: Callable[[Work], Any]) -> list[Any]:
+    """The answers, in order. Each thread takes the next that is waiting: one hand-over a thread, not one a request."""
+    answers: list[Any] = [None] * len(works)
+    waiting = iter(enumerate(works))  # `next` of an enumeration is one step of the interpreter: threads may share it
+
+    def take() -> None:
+        for place, work in waiting:
+            answers[place] = send(work)
+
+    others = [_pool().submit(take) for _ in works[1:CALLS_AT_ONCE]]
+    take()
+    for other in others:
+        other.result()
+    return answers
 
 
 def _send(work: Work, client: Client, outlook: _Outlook) -> Any:

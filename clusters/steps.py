@@ -5,16 +5,17 @@ time together: one statement for all of them, and requests to the cluster side b
 """
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
-from clusters.apply import Held, Wanted
+from clusters.apply import Held, Seen, Wanted
 from clusters.client import Client
 from clusters.conditions import Outcome
 from clusters.happenings import Told, Written
 from clusters.models import Reconciled
-from clusters.observed import View
+from clusters.observed import View, seen
 from clusters.queue import Lease
 
 T = TypeVar("T")
@@ -28,6 +29,19 @@ class Applied:
     held: Held
     live: dict[str, Any]
     wanted: Wanted | None  # None: only the uid is proven (found by its claim token), not what it holds
+
+    @cached_property
+    def seen(self) -> Seen:
+        """As the cache keeps it."""
+        return seen(self.live)
+
+    @cached_property
+    def known(self) -> Held:
+        """The inventory's row once this is recorded."""
+        if self.wanted is None:
+            return replace(self.held, uid=self.seen.uid, checked_seconds_ago=0.0)
+        hashes = {"applied_hash": self.wanted.digest, "owned_hash": self.seen.owned_hash}
+        return replace(self.held, uid=self.seen.uid, checked_seconds_ago=0.0, **hashes)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from clusters.apply import Owner, Wanted
 from clusters.refs import Manifest, Ref, manifest
 from vms.facts import DiskFacts, VmFacts
 
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml where it is built in: ten times as fast
 USER_DATA_HEADER = "#cloud-config\n"
 ON, OFF = "Always", "Halted"
 
@@ -80,7 +81,7 @@ def user_data(vm: VmFacts) -> str:
     if vm.ssh_keys:
         own = given.get("ssh_authorized_keys")
         given["ssh_authorized_keys"] = [*(own if isinstance(own, list) else []), *vm.ssh_keys]
-    return USER_DATA_HEADER + yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=1000)
+    return USER_DATA_HEADER + yaml.dump(given, Dumper=DUMPER, sort_keys=False, allow_unicode=True, width=1000)
 
 
 def data_volume(vm: VmFacts, disk: DiskFacts) -> Manifest:

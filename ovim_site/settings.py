@@ -102,7 +102,6 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = Path(ENV.static_root or BASE_DIR / "var" / "static")
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",
     "ovim_site.assets.NodeModules",
@@ -111,6 +110,8 @@ STATICFILES_FINDERS = [
 # Behind TLS: hashed names, compressed, cached for a year, after `collectstatic`. Otherwise (demo, tests) straight
 # from where they lie, so that nothing has to be collected first.
 OVIM_FILES_COLLECTED = SECURE
+_COLLECTED = ENV.static_root or (BASE_DIR / "var" / "static" if OVIM_FILES_COLLECTED else None)
+STATIC_ROOT = Path(_COLLECTED) if _COLLECTED else None
 _PLAIN = "django.contrib.staticfiles.storage.StaticFilesStorage"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -153,6 +154,7 @@ SPECTACULAR_SETTINGS = {
 OVIM_ACCESS_DECIDER = "tenancy.access.reach"
 OVIM_REFUSAL = "ovim_site.errors.response"  # how middleware below ovim_site answers a refusal
 OVIM_PLANNER = "ovim_site.plans.Planner"  # what a write that is tried out would do (`?dry_run=`)
+OVIM_OWNED = ["vms.owners.hand_over"]  # what a person may own: handed over when the account is deleted
 OVIM_ACTOR = "tenancy.selectors.actor_of_session"
 # Everything that is reconciled, in one place: nothing below an app imports it (ENGINE §0).
 OVIM_KINDS = [
@@ -186,5 +188,13 @@ LOGGING = {
     "formatters": {"json": {"()": "ovim_site.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django.request": {"level": "ERROR"}, "celery": {"level": "INFO"}, "httpx": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "celery": {"level": "INFO"},
+        # Each task twice: there is one a second when nothing is to be done. A task that fails is a warning or worse.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
 }

@@ -33,7 +33,11 @@ DEMO_PAYLOAD_MIB = 6  # enough that an import has progress to show, small enough
 def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(prog="python -m clusters.sandbox serve")
     out.add_argument("--port", type=int, required=True)
-    out.add_argument("--token", required=True, help="bearer token of the administrator")
+    secret = out.add_mutually_exclusive_group(required=True)
+    secret.add_argument(
+        "--token", help="bearer token of the administrator; other users of the machine can read it here"
+    )
+    secret.add_argument("--token-file", type=Path, help="a file with that token")
     out.add_argument("--host", default="127.0.0.1")
     out.add_argument("--data", type=Path, help="directory of the journal; without it nothing survives a restart")
     out.add_argument("--plain", action="store_true", help="without KubeVirt and CDI")
@@ -169,6 +173,8 @@ async def run(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
+    if options.token_file is not None:
+        options.token = options.token_file.read_text().strip()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         import uvloop  # noqa: PLC0415

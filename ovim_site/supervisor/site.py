@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ovim_site.supervisor.parts import Check, Part, Stages, answers, listens, says
 from ovim_site.supervisor.postgres import APP, OWNER, Postgres
-from ovim_site.supervisor.process import Launch, SupervisorError
+from ovim_site.supervisor.process import Launch, SupervisorError, write_private
 from ovim_site.supervisor.valkey import Valkey
 from ovim_site.supervisor.var import Var
 
@@ -97,8 +97,10 @@ class Site:
             return ()
         port = self.ports["sandbox"]
         self.kubeconfig.parent.mkdir(exist_ok=True)
-        arguments = ("--port", str(port), f"--token={self.sandbox_token}")  # it may begin with a dash
         folder = self.var.folder / "sandbox"
+        folder.mkdir(exist_ok=True)
+        write_private(folder / "token", self.sandbox_token)  # a command line is everybody's to read
+        arguments = ("--port", str(port), "--token-file", str(folder / "token"))
         # TLS, because kubectl sends no token over plain HTTP.
         folders = ("--data", str(folder), "--tls", str(folder / "tls"), "--kubeconfig", str(self.kubeconfig))
         images = ("--images", str(folder / "images"), "--images-port", str(self.ports["images"]))

@@ -45,6 +45,24 @@ def ready_book(cluster: Cluster) -> Notebook:
     return book
 
 
+def test_nothing_is_logged_while_nothing_is_to_be_done(
+    cluster: Cluster, deployed: dict[str, Any], tmp_path: Path
+) -> None:
+    """Beat wakes a worker every second all the while."""
+
+    def logs() -> dict[str, str]:
+        return {log.name: log.read_text() for log in tmp_path.glob("*.log")}
+
+    book = ready_book(cluster)
+    time.sleep(5)
+    before = logs()
+    assert " ready." in before["worker.log"]
+    time.sleep(8)
+    assert logs() == before
+    note = driver.note(book, "a", text="x")  # they are at work all the same
+    eventually(lambda: active(note), 40)
+
+
 def test_a_row_is_reconciled_and_repaired_without_anyone_driving(
     cluster: Cluster, deployed: dict[str, Any], sandbox: Sandbox
 ) -> None:

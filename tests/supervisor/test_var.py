@@ -130,9 +130,11 @@ def test_a_folder_of_another_account_is_refused_with_a_sentence(open_folder: Pat
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
-def test_a_token_that_begins_with_a_dash_is_no_option(var: Var) -> None:
-    """One of 64 does."""
-    (var.folder / "secrets.json").write_text(json.dumps(var.secrets() | {"sandbox_token": "-minus"}))
+def test_the_sandboxs_token_is_in_a_file_and_on_no_command_line(var: Var) -> None:
     site = read_site(var, {})
     sandbox = next(part for stage in site.stages() for part in stage if part.name == "sandbox")
-    assert "--token=-minus" in sandbox.prepare().argv
+    argv = [str(word) for word in sandbox.prepare().argv]
+    file = Path(argv[argv.index("--token-file") + 1])
+    assert file.read_text() == site.sandbox_token
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not any(str(site.sandbox_token) in word for word in argv)

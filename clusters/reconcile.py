@@ -22,7 +22,8 @@ from clusters.apply import Action, ChangeSet, Held, Owner, Seen, Wanted, plan, w
 from clusters.client import Client, Object
 from clusters.conditions import Condition, Outcome, false, true
 from clusters.errors import Fenced, KubeError
-from clusters.execute import Executor, Report
+from clusters.execute import Executor
+from clusters.hand import Report
 from clusters.happenings import Told
 from clusters.models import Phase, Reconciled
 from clusters.observed import View

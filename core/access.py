@@ -99,7 +99,7 @@ def allows(actor: Actor, right: Right, row: Model) -> bool:
 def require(actor: Actor, right: Right, row: Model) -> None:
     """Raise Forbidden unless the actor has the right on the row. For verbs on rows that were loaded with `get`."""
     if not allows(actor, right, row):
-        raise Forbidden(right, f"{row._meta.verbose_name} {row}")
+        raise Forbidden(right, f"{row._meta.verbose_name} {row}", row)
 
 
 def require_system(actor: Actor, right: Right) -> None:

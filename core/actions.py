@@ -19,10 +19,14 @@ from core.rights import Right
 
 @dataclass(frozen=True)
 class Action:
-    """A verb on a row: the right it takes, and the states in which it is impossible, with the reason. The first wins."""
+    """A verb on a row: the right it takes, and the states in which it is impossible, with the reason. The first wins.
+
+    `not_own`: why nobody does it to what is his own.
+    """
 
     right: Right
     hindrances: Sequence[tuple[Q, str]] = ()
+    not_own: str = ""
 
     def lacking(self) -> str:
         return f"You lack the right {self.right} here."
@@ -61,13 +65,21 @@ def _standing(
     return tuple(found)
 
 
-def reason(action: Action, holds: Q | bool) -> Expression:
+def own_rows(actor: Actor | None, model: type[Model], actions: Actions) -> Q | None:
+    """The rows that are the actor's own, where some verb is not for them."""
+    if actor is None or not any(action.not_own for action in actions.values()):
+        return None
+    return access.reach(actor, model, Right.SELF)
+
+
+def reason(action: Action, holds: Q | bool, own: Q | None = None) -> Expression:
     """An expression: null if the verb is possible, else why it is not."""
     lacking = Value(action.lacking(), TextField())
     if holds is False:
         return lacking
+    hindrances = [*action.hindrances, *([(own, action.not_own)] if own is not None and action.not_own else [])]
     state = Case(
-        *(When(where, then=Value(why)) for where, why in action.hindrances),
+        *(When(where, then=Value(why)) for where, why in hindrances),
         default=Value(None),
         output_field=TextField(),
     )

@@ -1,6 +1,9 @@
 """Writing the audit log: in the transaction of the act itself, so that neither exists without the other."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +16,19 @@ from core.models import AuditEntry, Outcome
 
 MASK = "•••"
 _SECRET_WORDS = ("password", "secret", "token", "user_data", "credential", "private_key")
+
+
+_began: ContextVar[float | None] = ContextVar("request began", default=None)
+
+
+@contextmanager
+def request() -> Iterator[None]:
+    """What is audited inside tells how long after the request's arrival it was written (`duration_ms`)."""
+    token = _began.set(time.monotonic())
+    try:
+        yield
+    finally:
+        _began.reset(token)
 
 
 def masked(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -55,23 +71,40 @@ def record(
     )
 
 
-def refused(actor: Actor, action: str, reason: str, *, failed: bool = False) -> None:
-    """Record a refusal, in a transaction of its own: the one it belongs to has been rolled back."""
+def refused(actor: Actor, action: str, reason: str, *, failed: bool = False, row: Model | None = None) -> None:
+    """Record a refusal, in a transaction of its own: the one it belongs to has been rolled back.
+
+    `row`: what it was about, if the actor sees it. Its organization's admins see the entry, too.
+    """
     organization = next(iter(actor.organizations)) if len(actor.organizations) == 1 else None
+    about = {} if row is None else {"object_kind": row._meta.model_name or "", "object_id": row.pk}
     AuditEntry.objects.create(
         **_who(actor),
+        **about,
+        object_name="" if row is None else str(row)[:255],
         action=action[:64],
         outcome=Outcome.FAILED if failed else Outcome.REFUSED,
         reason=reason,
-        organization_id=organization,
+        organization_id=organization if row is None else _tenant_of(row),
     )
 
 
+def _tenant_of(row: Model) -> UUID | None:
+    """The organization that a row belongs to, as its scope says it. None: the provider's."""
+    path: str | None = row.scope.organization  # type: ignore[attr-defined]  # whatever rights are asked on has one
+    found: Any = row if path else None
+    for name in (path or "").split("__"):
+        found = getattr(found, name, None)
+    return found if isinstance(found, UUID) else None
+
+
 def _who(actor: Actor) -> dict[str, Any]:
+    began = _began.get()
     return {
         "actor_id": actor.user_id,
         "actor_name": actor.name,
         "session_id": actor.session_id,
         "address": actor.address,
         "request_id": actor.request_id,
+        "duration_ms": None if began is None else round((time.monotonic() - began) * 1000),
     }

@@ -26,6 +26,7 @@ class DomainError(Exception):
         self.message = message
         self.errors = tuple(errors)
         self.extra: Mapping[str, Any] = extra
+        self.row: Any = None  # what it is about, if the actor sees it: for the audit log
 
 
 class Invalid(DomainError):
@@ -67,8 +68,9 @@ class Forbidden(DomainError):
 
     code = "forbidden"
 
-    def __init__(self, right: Right, what: str) -> None:
+    def __init__(self, right: Right, what: str, row: Any = None) -> None:
         super().__init__(f"You lack the right {right} on {what}.", right=str(right))
+        self.row = row
 
 
 class Conflict(DomainError):

@@ -36,6 +36,8 @@ class AuditEntry(models.Model):
     organization_id = models.UUIDField(null=True)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.DONE)
     reason = models.TextField(blank=True)
+    # From the request's arrival to this entry; what comes after it (the commit, the answer) is not in it.
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
 

@@ -12,13 +12,15 @@ from typing import Any
 import orjson
 from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from rest_framework import exceptions as drf
 from rest_framework.views import set_rollback
 
-from core import audit, rows
+from core import access, audit, rows
 from core.actor import Actor
+from core.api.base import ApiViewSet
 from core.api.json import LARGEST
 from core.errors import (
     BadParameter,
@@ -171,7 +173,7 @@ def api_exception(error: Exception, context: Mapping[str, Any]) -> HttpResponse 
         return _api(request, _Passed(error))
     if known is None:
         return None
-    _remember(request, known, context["request"].auth)
+    _remember(request, known, context["request"].auth, context.get("view"))
     return _api(request, known)
 
 
@@ -194,12 +196,12 @@ def _api(request: HttpRequest, error: DomainError) -> HttpResponse:
     )
     if body["status"] == 401:
         response["WWW-Authenticate"] = "Bearer"
-    if body["status"] == 429 or isinstance(error, InProgress):
+    if body["status"] in (429, 503) or isinstance(error, InProgress):
         response["Retry-After"] = str(error.extra.get("retry_after", 1))
     return response
 
 
-def _remember(request: HttpRequest, error: DomainError, actor: Actor | None) -> None:
+def _remember(request: HttpRequest, error: DomainError, actor: Actor | None, view: object = None) -> None:
     if not isinstance(error, AUDITED):
         return
     if getattr(request, "dry_run", False) and not isinstance(error, Forbidden):
@@ -208,7 +210,15 @@ def _remember(request: HttpRequest, error: DomainError, actor: Actor | None) -> 
     if who is None:
         return  # sign-in audits its own refusals, with the name that was tried
     match = request.resolver_match
-    audit.refused(who, f"{request.method} {match.view_name if match else request.path}", error.message)
+    action = f"{request.method} {match.view_name if match else request.path}"
+    pk = match.kwargs.get("pk") if match else None
+    row = error.row or (_seen(who, view, pk) if isinstance(view, ApiViewSet) and pk else None)
+    audit.refused(who, action, error.message, row=row)
+
+
+def _seen(actor: Actor, view: ApiViewSet, pk: Any) -> Model | None:
+    """The row of the address, if whoever was refused sees it at all."""
+    return access.visible(actor, view.queryset.all(), view.read_right).filter(pk=pk).first()
 
 
 class ErrorEdge:

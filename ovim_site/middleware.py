@@ -8,6 +8,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from core import audit
 from core.ids import uuid7
 
 log = logging.getLogger("ovim.request")
@@ -29,7 +30,8 @@ class RequestContext:
         request.request_id = given if _REQUEST_ID.fullmatch(given) else uuid7().hex  # type: ignore[attr-defined]
         request.address = address_of(request)  # type: ignore[attr-defined]
         started = time.monotonic()
-        response = self.get_response(request)
+        with audit.request():
+            response = self.get_response(request)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         response.headers.setdefault("Content-Security-Policy", self.policy)
         response.headers.setdefault("Referrer-Policy", "same-origin")

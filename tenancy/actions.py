@@ -12,10 +12,12 @@ ORGANIZATION: Actions = {
     "delete": Action(Right.ORGANIZATION_DELETE, (_GOING,)),
     "create_vdc": Action(Right.VDC_CREATE, (_GOING, _DISABLED)),
 }
+OWN_ACCOUNT = "It is your own account: another admin can do that."
 USER: Actions = {
     "edit": Action(Right.USER_EDIT),
     "reset_password": Action(Right.USER_EDIT),
-    "disable": Action(Right.USER_EDIT, ((Q(is_active=False), "The account is disabled already."),)),
+    "disable": Action(Right.USER_EDIT, ((Q(is_active=False), "The account is disabled already."),), OWN_ACCOUNT),
     "enable": Action(Right.USER_EDIT, ((Q(is_active=True), "The account is enabled already."),)),
+    "delete": Action(Right.USER_EDIT, not_own=OWN_ACCOUNT),
 }
 ROLE_BINDING: Actions = {"delete": Action(Right.BINDING_EDIT)}

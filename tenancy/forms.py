@@ -29,7 +29,7 @@ class NameForm(Form):
     """A name typed to confirm that it is meant."""
 
     confirm = forms.CharField(label="Its name", max_length=63, widget=forms.TextInput(PLAIN))
-    layout = (Section("To be sure", ("confirm",)),)
+    layout: Sequence[Section] = (Section("To be sure", ("confirm",)),)
 
     def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -41,6 +41,20 @@ class NameForm(Form):
         if given.strip() != self.name:
             raise forms.ValidationError(f"This is not its name: type {self.name}.", code="confirm")
         return given
+
+
+class PersonDeleteForm(NameForm):
+    """Also of user names: they are longer than names of objects."""
+
+    confirm = forms.CharField(label="User name", max_length=150, widget=forms.TextInput(PLAIN))
+    heir = forms.CharField(
+        label="Who gets the machines",
+        max_length=150,
+        required=False,
+        widget=forms.TextInput(PLAIN),
+        help_text="A user name. Needed only if the person owns virtual machines.",
+    )
+    layout = (Section("What becomes of the machines", ("heir",)), Section("To be sure", ("confirm",)))
 
 
 class OrganizationEditForm(Form):

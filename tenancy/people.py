@@ -11,9 +11,18 @@ from django.views.decorators.http import require_http_methods
 from core import access
 from core.actor import Actor, Level
 from core.enforce import needs
+from core.errors import Invalid
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
-from tenancy.forms import PROVIDER, OwnPasswordForm, PasswordResetForm, PersonEditForm, PersonForm, SureForm
+from tenancy.forms import (
+    PROVIDER,
+    OwnPasswordForm,
+    PasswordResetForm,
+    PersonDeleteForm,
+    PersonEditForm,
+    PersonForm,
+    SureForm,
+)
 from tenancy.models import Organization, User
 from tenancy.services import passwords, users
 
@@ -123,6 +132,27 @@ def person_enable(request: HttpRequest, pk: UUID) -> HttpResponse:
 
     intro = "The account can sign in again, with the password and the roles it had."
     page = _page(person, f"Enable {person}?", "Enable", intro=intro, live=False)
+    return fill(request, page, form, act, row=person)
+
+
+@needs(Right.USER_EDIT)
+@require_http_methods(FORM)
+def person_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    person = _person(request, pk)
+    form = PersonDeleteForm(posted(request), name=person.username, initial={"generation": person.generation})
+
+    def act() -> Done:
+        actor, heir = actor_of(request), None
+        if form.cleaned_data["heir"]:
+            people = access.visible(actor, User.objects.all(), Right.USER_VIEW)
+            heir = people.filter(username=form.cleaned_data["heir"].strip().lower()).first()
+            if heir is None:
+                raise Invalid.field("heir", "not_found", "There is nobody of this user name whom you may see.")
+        users.delete_user(actor=actor, user=person, heir=heir, generations=form.generations())
+        return Done(reverse("user-list"), f"The account of {person} is deleted.")
+
+    intro = "Sessions and roles go with it. It can’t be undone. The audit log keeps the name."
+    page = _page(person, f"Delete {person}?", "Delete", intro=intro, danger=True, live=False)
     return fill(request, page, form, act, row=person)
 
 

@@ -38,6 +38,18 @@ def act(action: str, before: Said | None, after: Said | None) -> str:
     return deed(action, after)
 
 
+_TRIED = {"PATCH": "change it", "PUT": "change it", "DELETE": "delete it"}
+_VERBS = {"start": "start it", "stop": "stop it", "order": "give an order about it", "orders": "give an order about it"}
+
+
+def refusal(action: str, reason: str) -> str:
+    """What somebody tried and may not, his name left out. `action` is that of an entry: method and route's name."""
+    method, _, route = action.partition(" ")
+    verb = route.rpartition("-")[2]
+    tried = _TRIED.get(method) or _VERBS.get(verb) or f"do {action}"
+    return f"tried to {tried} and was refused: {reason}"
+
+
 def _and(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 

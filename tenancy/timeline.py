@@ -55,7 +55,11 @@ class Entry:
 
     @property
     def took(self) -> str:
-        return story.seconds(self.duration_ms) if self.duration_ms is not None else ""
+        """Of what a person did: until it was accepted; carrying it out is the system's."""
+        if self.duration_ms is None:
+            return ""
+        word = "" if self.source != Source.PERSON else "accepted in " if self.ok else "refused in "
+        return word + story.seconds(self.duration_ms)
 
     @property
     def text(self) -> str:
@@ -115,7 +119,10 @@ def _owners(row: Model) -> Q:
 
 
 def _of_person(entry: AuditEntry) -> Entry:
-    done = story.act(entry.action, entry.before, entry.after)
+    if entry.outcome == Outcome.DONE:
+        done = story.act(entry.action, entry.before, entry.after)
+    else:
+        done = story.refusal(entry.action, entry.reason)
     return Entry(
         id=entry.pk,
         at=entry.at,
@@ -123,7 +130,7 @@ def _of_person(entry: AuditEntry) -> Entry:
         who=entry.actor_name,
         sentence=f"{entry.actor_name} {done}",
         ok=entry.outcome == Outcome.DONE,
-        duration_ms=None,
+        duration_ms=entry.duration_ms,
         count=1,
         last_at=entry.at,
         raw={

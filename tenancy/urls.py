@@ -17,6 +17,7 @@ urlpatterns = [
     path("people/<uuid:pk>/edit/", people.person_edit, name="user-edit"),
     path("people/<uuid:pk>/disable/", people.person_disable, name="user-disable-page"),
     path("people/<uuid:pk>/enable/", people.person_enable, name="user-enable-page"),
+    path("people/<uuid:pk>/delete/", people.person_delete, name="user-delete-page"),
     path("people/<uuid:pk>/password/", people.person_password, name="user-password"),
     path("account/password/", people.own_password, name="own-password"),
     path("people/<uuid:pk>/", directory.user_detail, name="user-detail"),

@@ -20,6 +20,8 @@ DEEDS = {
     "user.edit": "changed the account",
     "user.disable": "disabled the account",
     "user.enable": "enabled the account",
+    "user.delete": "deleted the account",
+    "vm.hand_over": "handed it over",
     "user.set_password": "set a password",
     "row.suspend": "suspended it",
     "row.resume": "resumed it",

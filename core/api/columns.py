@@ -16,7 +16,7 @@ from django.db.models.expressions import Combinable, RawSQL
 from rest_framework import serializers
 
 from core import sql
-from core.actions import Standing, reason, standing
+from core.actions import Standing, own_rows, reason, standing
 from core.actor import Actor
 from core.api.fields import AllowedActions
 from core.api.json import Raw
@@ -39,6 +39,17 @@ class _Json(Func):
 class _Moment(Func):
     template = "to_char((%(expressions)s) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
     output_field = TextField()
+
+
+def json_object(**parts: str | Combinable) -> Expression:
+    """A JSON object of columns (by path) or expressions."""
+    columns = ((Value(name), F(part) if isinstance(part, str) else part) for name, part in parts.items())
+    return _Json(*(item for pair in columns for item in pair))
+
+
+def moment(path: str) -> Expression:
+    """A time as `core.api.fields.Moment` shows it."""
+    return _Moment(F(path), output_field=DateTimeField())
 
 
 MOST_STATEMENTS = 64  # kept per shape: which fields are asked for is up to the caller
@@ -102,11 +113,13 @@ class Columns:
         self, actor: Actor | None, fields: Collection[str] | None, *, newest_first: bool = False
     ) -> Statement:
         holds: Standing = ()
-        allowed = self._allowed
+        own, allowed = None, self._allowed
         if allowed is not None and (fields is None or "allowed_actions" in fields):
             holds = standing(actor, self.queryset.model, allowed.actions, allowed.read_right)
-        if any(isinstance(item, Q) for item in holds):  # who has different rights at different places
-            return self._made(fields, holds, newest_first)
+            own = own_rows(actor, self.queryset.model, allowed.actions)
+        # Who has different rights at different places, or on what is his own, has a statement of his own.
+        if own is not None or any(isinstance(item, Q) for item in holds):
+            return self._made(fields, holds, newest_first, own)
         key = (None if fields is None else frozenset(fields), holds, newest_first)
         if key not in self._kept:
             if len(self._kept) >= MOST_STATEMENTS:
@@ -114,8 +127,10 @@ class Columns:
             self._kept[key] = self._made(fields, holds, newest_first)
         return self._kept[key]
 
-    def _made(self, fields: Collection[str] | None, holds: Standing, newest_first: bool) -> Statement:
-        parts = _parts(self.shape(), "", fields, holds)
+    def _made(
+        self, fields: Collection[str] | None, holds: Standing, newest_first: bool, own: Q | None = None
+    ) -> Statement:
+        parts = _parts(self.shape(), "", fields, holds, own)
         rows = self.queryset.filter(pk__in=RawSQL(_HERE, [])).order_by("-pk" if newest_first else "pk")  # noqa: S611
         statement = sql.inlined(*rows.values_list(*parts.values()).query.sql_with_params())
         before, after = statement.split(f"({_HERE})")
@@ -124,26 +139,30 @@ class Columns:
 
 
 def _parts(
-    shape: serializers.BaseSerializer[Any], prefix: str, fields: Collection[str] | None = None, holds: Standing = ()
+    shape: serializers.BaseSerializer[Any],
+    prefix: str,
+    fields: Collection[str] | None = None,
+    holds: Standing = (),
+    own: Q | None = None,
 ) -> dict[str, Combinable]:
     """By name: what fills each field of the shape that is asked for."""
     given: Mapping[str, Expression] = getattr(shape, "sql", {})
     parts: dict[str, Combinable] = {}
     for name, field in shape.fields.items():  # type: ignore[attr-defined]
         if fields is None or name in fields:
-            value = _reasons(field, holds) if isinstance(field, AllowedActions) else given.get(name)
+            value = _reasons(field, holds, own) if isinstance(field, AllowedActions) else given.get(name)
             parts[name] = value or _column(field, prefix)
     return parts
 
 
 def _object(shape: serializers.BaseSerializer[Any], prefix: str) -> Expression:
-    return _Json(*(item for name, value in _parts(shape, prefix).items() for item in (Value(name), value)))
+    return json_object(**_parts(shape, prefix))
 
 
-def _reasons(field: AllowedActions, holds: Standing) -> Expression:
+def _reasons(field: AllowedActions, holds: Standing, own: Q | None) -> Expression:
     parts: list[Combinable] = []
     for (name, action), held in zip(field.actions.items(), holds, strict=True):
-        parts += [Value(name), reason(action, held)]
+        parts += [Value(name), reason(action, held, own)]
     return _Json(*parts)
 
 
@@ -152,7 +171,7 @@ def _column(field: serializers.Field[Any, Any, Any, Any], prefix: str) -> Expres
     if isinstance(field, serializers.Serializer):
         return _object(field, path + "__")
     if isinstance(field, serializers.DateTimeField):
-        return _Moment(F(path), output_field=DateTimeField())
+        return moment(path)
     if isinstance(field, serializers.SerializerMethodField):
         raise TypeError(f"{field.field_name} is computed in Python: name an expression for it in `sql`")
     return F(path)  # type: ignore[return-value]  # resolved to a column

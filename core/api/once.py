@@ -58,6 +58,18 @@ def carry_out(actor: Actor, request: Request, key: str, act: Callable[[], Respon
     return response
 
 
+def answered(actor: Actor, request: Request) -> Response | None:
+    """What this very request, with its key and its body, was answered before. It is only looked at: nothing is done."""
+    key = key_of(request)
+    if key is None or actor.user_id is None:
+        return None
+    body_hash = _hash(request)  # now: once the body has been parsed, its bytes are gone
+    known = replays.find(replays.digest_of(actor.user_id, f"{request.method} {request.path}", key))
+    if known is None or known.body_hash != body_hash:
+        return None
+    return _again(known.status, bytes(known.body), known.headers)
+
+
 def repeatable(response: Response) -> Any:
     """The answer's data as it may be kept and told again: without a secret that is told once (`response.kept`)."""
     return getattr(response, "kept", response.data)

@@ -11,7 +11,7 @@ from django.http import QueryDict
 
 from core.api.columns import Columns
 from core.api.json import Raw
-from core.api.parameters import Parameter, Parameters
+from core.api.parameters import Parameter, Parameters, uuid
 from core.errors import BadParameter
 
 DEFAULT, MOST = 50, 200
@@ -41,7 +41,7 @@ def narrow(
     if given.get("q"):
         rows = rows.filter(_search(search, given["q"]))
     if "after" in given:
-        rows = rows.filter(**{"pk__lt" if newest_first else "pk__gt": _uuid("after", given["after"])})
+        rows = rows.filter(**{"pk__lt" if newest_first else "pk__gt": uuid("after", given["after"])})
     return rows, _limit(given.get("limit"))
 
 
@@ -54,7 +54,7 @@ def page(rows: QuerySet[Any], limit: int, columns: Columns, **how: Any) -> Raw:
 def window(query: QueryDict) -> tuple[UUID | None, int]:
     """Where a page begins and how long it is, for what is no plain list of rows."""
     after = query.get("after")
-    return None if after is None else _uuid("after", str(after)), _limit(query.get("limit"))
+    return None if after is None else uuid("after", str(after)), _limit(query.get("limit"))
 
 
 def _limit(text: str | None) -> int:
@@ -96,7 +96,7 @@ def _value(model: type[Model], name: str, path: str, text: str) -> Any:
     if kind == "BooleanField":
         return _flag(name, text)
     if kind == "UUIDField":
-        return _uuid(name, text)
+        return uuid(name, text)
     try:
         value = field.to_python(_plain(name, text))
     except ValidationError:
@@ -122,13 +122,6 @@ def _flag(name: str, text: str) -> bool:
     if text not in ("true", "false"):
         raise BadParameter.field(name, "type", f"{name} must be true or false.")
     return text == "true"
-
-
-def _uuid(name: str, text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise BadParameter.field(name, "type", f"{name} must be a UUID.") from None
 
 
 def _plain(name: str, text: str) -> str:

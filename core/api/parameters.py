@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.http import QueryDict
 
@@ -77,6 +78,13 @@ def choice(query: QueryDict, name: str, known: Collection[str]) -> str | None:
     if text is not None and text not in known:
         raise BadParameter.field(name, "choice", f"{name} must be one of {', '.join(sorted(known))}.")
     return text
+
+
+def uuid(name: str, text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadParameter.field(name, "type", f"{name} must be a UUID.") from None
 
 
 def whole(query: QueryDict, name: str, most: int) -> int | None:

@@ -4,13 +4,14 @@ from django.db.models import Case, IntegerField, OuterRef, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from rest_framework import serializers
 
+from clusters.api.suspension import SUSPENDED, SuspendedOut, suspended_first
 from clusters.models import Phase, Placement
 from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.models import Outcome
 from core.names import dns_label
 from core.rights import Right
 from tenancy.actions import ORGANIZATION, ROLE_BINDING, USER
-from tenancy.models import RoleName
+from tenancy.models import Organization, RoleName
 from tenancy.models import username as username_rule
 
 _WORST_FIRST = (Phase.FAILED, Phase.TERMINATING, Phase.UNKNOWN, Phase.PENDING, Phase.PROVISIONING)
@@ -60,6 +61,7 @@ class TokensOut(Shape):
 
 class AuthInfoOut(Shape):
     methods = serializers.ListField(child=Text(), help_text="ways to sign in")
+    live_url = Text(allow_null=True, help_text="where GET /live/v1/stream is; null: at this address")
 
 
 class OrganizationIn(Shape):
@@ -78,6 +80,7 @@ class OrganizationOut(Shape):
     sql = {
         "phase": Coalesce(Subquery(_placements.values("phase")[:1]), Value(Phase.PENDING)),
         "conditions": Subquery(_placements.values("conditions")[:1]),
+        "suspended": suspended_first(_placements),
     }
     id = Id()
     name = Text()
@@ -88,6 +91,7 @@ class OrganizationOut(Shape):
     conditions = serializers.ListField(child=serializers.DictField(), allow_null=True)
     generation = Whole()
     deletion_requested_at = Moment(allow_null=True)
+    suspended = SuspendedOut(allow_null=True, help_text=SUSPENDED)
     created_at = Moment()
     allowed_actions = AllowedActions(ORGANIZATION, Right.ORGANIZATION_VIEW)
 
@@ -164,12 +168,16 @@ class RoleBindingIn(Shape):
 
 
 class RoleBindingOut(Shape):
+    # The reverse of vdcs' foreign key: VDCs stand above, their model can't be imported here.
+    sql = {"vdc_name": Subquery(Organization.objects.filter(vdcs=OuterRef("vdc_id")).values("vdcs__name")[:1])}
     id = Id()
     user = Id(source="user_id")
     username = Text(source="user.username")
     role = serializers.ChoiceField(choices=RoleName.choices)
     organization = Id(source="organization_id", allow_null=True)
+    organization_name = Text(source="organization.name", allow_null=True)
     vdc = Id(source="vdc_id", allow_null=True)
+    vdc_name = Text(allow_null=True)
     created_at = Moment()
     allowed_actions = AllowedActions(ROLE_BINDING, Right.BINDING_VIEW)
 
@@ -189,5 +197,6 @@ class AuditEntryOut(Shape):
     organization = Id(source="organization_id", allow_null=True)
     outcome = serializers.ChoiceField(choices=Outcome.choices)
     reason = Text()
+    duration_ms = Whole(allow_null=True, help_text="from the request's arrival to this entry; null: not known")
     before = serializers.DictField(allow_null=True)
     after = serializers.DictField(allow_null=True)

@@ -22,7 +22,9 @@ class EntryOut(Shape):
     who = Text(help_text="of what a person did: the user name; else empty")
     sentence = Text()
     ok = Flag(help_text="false: refused or failed")
-    duration_ms = Whole(allow_null=True, help_text="how long it took, where that is known")
+    duration_ms = Whole(
+        allow_null=True, help_text="how long it took, where that is known; of a request: until it was accepted"
+    )
     count = Whole(help_text="how often it happened, the last time at `last_at`")
     last_at = Moment()
     raw = serializers.DictField(help_text="what the sentence is made of, secrets masked")

@@ -5,10 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api import once, parameters
 from core.api.base import ApiView, ApiViewSet, etag
+from core.api.parameters import Parameter
 from core.enforce import PUBLIC
 from core.errors import Unauthenticated
 from core.models import AuditEntry
@@ -71,14 +74,16 @@ class LogoutView(ApiView):
 
 
 class AuthInfoView(ApiView):
-    """How one can sign in here."""
+    """How one can sign in here, and where the live stream is."""
 
     authentication_classes = ()
     rights = {"get": PUBLIC}
     outs = {"get": serializers.AuthInfoOut}
 
     def get(self, request: Request) -> Response:
-        return Response({"methods": ["password"]})
+        here = (settings.OVIM_PUBLIC_URL, "")
+        live = settings.OVIM_LIVE_URL.rstrip("/")
+        return Response({"methods": ["password"], "live_url": None if live in here else live})
 
 
 class MeView(ApiView):
@@ -100,7 +105,13 @@ class MyPasswordView(ApiView):
     versioned = False
 
     def _carry_out(self, act: Callable[[], Response]) -> Response:
-        """First the proof, outside the transaction of a key or a trial: a wrong attempt stays counted."""
+        """First the proof, outside the transaction of a key or a trial: a wrong attempt stays counted.
+
+        But what was done is told again before: the password that proved it then is another one now.
+        """
+        done = once.answered(self.actor, self.request)
+        if done is not None:
+            return done
         users.prove_password(actor=self.actor, password=self.body()["current_password"])
         return super()._carry_out(act)
 
@@ -155,7 +166,9 @@ class UserViewSet(ApiViewSet):
         "reset_password": Right.USER_EDIT,
         "disable": Right.USER_EDIT,
         "enable": Right.USER_EDIT,
+        "destroy": Right.USER_EDIT,
     }
+    parameters = {"destroy": {"heir": Parameter({"type": "string", "format": "uuid"}, "who gets what the person owns")}}
     shapes = {
         "create": serializers.UserIn,
         "partial_update": serializers.UserEdit,
@@ -200,6 +213,14 @@ class UserViewSet(ApiViewSet):
     def enable(self, request: Request, pk: UUID) -> Response:
         """Access again, with the roles that were kept."""
         return self.answer(users.enable_user(actor=self.actor, user=self.row(pk), generations=self.generations()))
+
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        """Gone for good: sessions and roles too. What the person owns goes to `heir`; without one it is refused."""
+        given = request._request.GET.get("heir")
+        pk_of_heir = None if given is None else parameters.uuid("heir", str(given))
+        heir = self.related("heir", User.objects.all(), pk_of_heir, Right.USER_VIEW)
+        users.delete_user(actor=self.actor, user=self.row(pk), heir=heir, generations=self.generations())
+        return Response(status=204)
 
     def _told_once(self, user: User, made_up: str | None, status: int) -> Response:
         """With the password that was made up. What is kept of the answer, for who sends it again, is without it."""

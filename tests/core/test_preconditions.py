@@ -14,6 +14,7 @@ WRITES = {
     ("patch", "api/v1/organizations/<uuid:pk>"): {"description": "new"},
     ("delete", "api/v1/organizations/<uuid:pk>"): None,
     ("patch", "api/v1/users/<uuid:pk>"): {"full_name": "New"},
+    ("delete", "api/v1/users/<uuid:pk>"): None,
     ("post", "api/v1/users/<uuid:pk>/reset-password"): {"password": PASSWORD + " 12"},
     ("post", "api/v1/users/<uuid:pk>/disable"): None,
     ("post", "api/v1/users/<uuid:pk>/enable"): None,
@@ -63,7 +64,7 @@ def test_an_old_etag_is_412_with_the_current_one(api, cluster, method, route):
     if (method == "delete" and "organizations" in route) or route.endswith("/orders"):
         return  # it has a VDC, or nothing to be ordered; that the right tag passes is shown by what is then refused
     answer = root.request(method, address, body, If_Match=f'"999", {current}')
-    assert answer.status_code in (200, 202), answer.content
+    assert answer.status_code in (200, 202, 204), answer.content
 
 
 def test_an_organization_with_the_right_etag_goes(api, cluster, acme):

@@ -137,3 +137,22 @@ def test_guessing_ones_current_password_is_counted_by_whichever_way(api, way):
     headers = {"Idempotency_Key": "k"} if way == "key" else {}
     answers = [bob.post(f"me/password{'' if way == 'key' else way}", body, **headers).status_code for _ in range(11)]
     assert answers == [422] * 10 + [429]
+
+
+def test_a_change_of_ones_password_under_a_key_is_told_again(api):
+    """The answer was lost: the same request is repeated, and the current password in it is the current one no more."""
+    bob, body = api("bob"), {"current_password": PASSWORD, "new_password": STRONG}
+    first = bob.post("me/password", body, Idempotency_Key="k-1")
+    again = bob.post("me/password", body, Idempotency_Key="k-1")
+    assert (first.status_code, again.status_code, again.content) == (204, 204, b"")
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert AuditEntry.objects.filter(action="user.set_password").count() == 1
+    problem(bob.post("me/password", body), 422, "current_password", "wrong")  # without the key it is another request
+
+
+def test_a_key_is_no_way_to_guess_a_password_uncounted(api):
+    bob = api("bob")
+    bob.post("me/password", {"current_password": PASSWORD, "new_password": STRONG}, Idempotency_Key="k-1")
+    body = {"current_password": PASSWORD, "new_password": "a-guess-of-the-new-one"}
+    answers = [bob.post("me/password", body, Idempotency_Key="k-1").status_code for _ in range(11)]
+    assert answers == [422] * 10 + [429]

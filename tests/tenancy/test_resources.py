@@ -438,6 +438,7 @@ def test_postgresql_renders_a_person_as_the_shape_would(api, acme):
         "reset_password": None,
         "disable": None,
         "enable": "The account is enabled already.",
+        "delete": None,
     }
     bob.refresh_from_db()
     shape = UserOut(bob)

@@ -11,8 +11,9 @@ from clusters import happenings, kinds
 from clusters.happenings import Told, What
 from clusters.models import Placement, Reconciled
 from tenancy.middleware import COOKIE_KEY
-from tests.cast import actor_of, make_person, make_placement, session_of
-from tests.domain import a_vdc, a_vm, an_organization
+from tests.cast import actor_of, make_organization, make_person, make_placement, session_of
+from tests.domain import a_vdc, a_vm, an_item, an_organization
+from vms.models import VirtualMachine
 from vms.services import edit_vm
 
 pytestmark = pytest.mark.django_db
@@ -85,6 +86,51 @@ def test_filters_and_what_they_cannot_be(api, cluster):
         refused = alice.get(f"{address}?{query}")
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, field)
     assert alice.get(f"{address}?depth=1").status_code == 400
+
+
+def test_what_was_refused_is_told_to_those_who_may_read_the_audit_log(api, cluster):
+    vdc = a_vdc(limits={"running_vms": 0})
+    vm = a_vm(vdc, actor=actor_of(make_person("bob")), power_state="off")
+    make_person("vera")
+    assert api("bob").post(f"vms/{vm.pk}/orders", {"order": "repair"}).status_code == 403  # at the door
+    assert api("bob").post(f"vms/{vm.pk}/start").status_code == 422  # no quota
+    assert api("nobody").post(f"vms/{vm.pk}/start").status_code == 403  # who does not see it
+    items = api("alice").get(f"/api/v1/vms/{vm.pk}/timeline?errors=true").json()["items"]
+    assert [(item["who"], item["ok"], item["source"]) for item in items] == [("bob", False, "person")] * 2
+    assert items[0]["sentence"].startswith("bob tried to start it and was refused: running_vms: ")
+    assert items[1]["sentence"] == (
+        "bob tried to give an order about it and was refused: You lack the right vm.order on this resource."
+    )
+    assert items[0]["raw"]["request_id"]
+    own = api("bob").get(f"/api/v1/vms/{vm.pk}/timeline?errors=true").json()["items"]
+    assert len(own) == 2
+    assert api("vera").get(f"/api/v1/vms/{vm.pk}/timeline?errors=true").json()["items"] == []
+    assert "was refused" in signed_in("alice").get(f"/vms/{vm.pk}/?told=errors").content.decode()
+
+
+def test_a_refusal_in_another_tenant_is_that_tenants_to_know(api, cluster):
+    """An admin of two organizations tries something in one of them: the other one's admins do not see it."""
+    vdc = a_vdc()
+    vera = make_person("vera")
+    vera.bindings.create(role="user", organization=make_organization("globex"))
+    assert api("vera").patch(f"vdcs/{vdc.pk}", {"description": "mine"}).status_code == 403
+    (told,) = api("alice").get(f"/api/v1/vdcs/{vdc.pk}/timeline?errors=true").json()["items"]
+    assert told["sentence"].startswith("vera tried to change it and was refused: ")
+    assert api("charlie").get("audit-entries?outcome=refused").json()["items"] == []
+
+
+def test_a_request_says_after_how_long_it_was_accepted(api, cluster):
+    vdc = a_vdc()
+    make_person("bob")
+    vm = api("bob").post("vms", {"vdc": str(vdc.pk), "name": "web", "catalog_item": str(an_item().pk)}).json()
+    (told,) = api("alice").get(f"/api/v1/vms/{vm['id']}/timeline?source=person").json()["items"]
+    assert 0 <= told["duration_ms"] < 10_000
+    assert "accepted in " in signed_in("alice").get(f"/vms/{vm['id']}/").content.decode()
+    (entry,) = api("alice").get("audit-entries?action=vm.create").json()["items"]
+    assert entry["duration_ms"] == told["duration_ms"]
+    edit_vm(actor=actor_of(make_person("alice")), vm=VirtualMachine.objects.get(), changes={"description": "x"})
+    latest = api("alice").get(f"/api/v1/vms/{vm['id']}/timeline?source=person").json()["items"][0]
+    assert latest["duration_ms"] is None  # outside any request there is nothing to count from
 
 
 def test_another_tenants_timeline_is_absent(api, cluster):

@@ -3,6 +3,7 @@
 from django.db.models import JSONField, OuterRef, Subquery
 from rest_framework import serializers
 
+from clusters.api.suspension import SUSPENDED, SuspendedOut, suspended
 from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
 from core.rights import Right
@@ -52,6 +53,7 @@ class VdcOut(Shape):
         "limits": Subquery(_scope.values("limits")[:1], output_field=JSONField()),
         "allocated": Subquery(_scope.values("allocated")[:1], output_field=JSONField()),
         "active": Subquery(_scope.values("active")[:1], output_field=JSONField()),
+        "suspended": suspended(),
     }
     id = Id()
     organization = Id(source="organization_id")
@@ -76,6 +78,7 @@ class VdcOut(Shape):
     created_at = Moment()
     updated_at = Moment()
     deletion_requested_at = Moment(allow_null=True)
+    suspended = SuspendedOut(allow_null=True, help_text=SUSPENDED)
     allowed_actions = AllowedActions(ACTIONS, Right.VDC_VIEW)
 
 

@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from clusters.api.suspension import SUSPENDED, SuspendedOut, suspended
 from core import quantities
 from core.api.fields import AllowedActions, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
@@ -87,7 +88,10 @@ class VmOrder(Shape):
 class VmOut(Shape):
     """A row of a list; PostgreSQL renders it."""
 
-    sql: dict[str, Any] = {"disk_gib": Coalesce(Subquery(_total, output_field=IntegerField()), 0)}
+    sql: dict[str, Any] = {
+        "disk_gib": Coalesce(Subquery(_total, output_field=IntegerField()), 0),
+        "suspended": suspended(),
+    }
     id = Id()
     organization = Id(source="organization_id")
     vdc = Id(source="vdc_id")
@@ -113,6 +117,7 @@ class VmOut(Shape):
     created_at = Moment()
     updated_at = Moment()
     deletion_requested_at = Moment(allow_null=True)
+    suspended = SuspendedOut(allow_null=True, help_text=SUSPENDED)
     allowed_actions = AllowedActions(ACTIONS, Right.VM_VIEW)
 
 

@@ -49,11 +49,9 @@ def addresses(row: Row) -> str:
 
 
 def where(row: Row) -> str:
-    """What a role binding reaches. The API names it by id."""
-    for level in ("vdc", "organization"):
-        if row.get(level):
-            return f"{level} {row[level]}"
-    return "system"
+    """What a role binding reaches, by names."""
+    path = "/".join(row.get(f"{level}_name") or row[level] for level in ("organization", "vdc") if row.get(level))
+    return f"{'vdc' if row.get('vdc') else 'organization'} {path}" if path else "system"
 
 
 def used_of(resource: str) -> Cell:

@@ -14,7 +14,7 @@ from cli.options import dry_run, objects, output, scoped, timeout, waits, where
 from cli.output import plain, say, show
 from cli.waiting import Wish, wait
 
-VM = NOUNS["vms"]
+VM, USER = NOUNS["vms"], NOUNS["users"]
 
 
 @click.command()
@@ -77,6 +77,7 @@ def _power(
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--cascade", is_flag=True, help="A VDC with everything in it.")
 @click.option("--strangers", metavar="N", type=int, help="Of a VDC: so many objects not made by OVIM may go, too.")
+@click.option("--heir", metavar="USER", help="Of a user: who gets the VMs that are his.")
 @waits
 @timeout
 @dry_run
@@ -89,6 +90,7 @@ def delete(
     yes: bool,
     cascade: bool,
     strangers: int | None,
+    heir: str | None,
     wants_wait: bool,
     timeout: float,
     dry_run: str | None,
@@ -96,8 +98,11 @@ def delete(
 ) -> None:
     """Delete things for good; virtual machines with their disks."""
     place, meant = where(options), names.targets(wanted)
+    if heir and any(noun is not USER for noun, _ in meant):
+        raise CliError(Exit.USAGE, "--heir is for users: delete other things apart from them.")
     query = ({"cascade": "true"} if cascade else {}) | ({} if strangers is None else {"strangers": str(strangers)})
     client = client_of(context_name)
+    query |= {"heir": names.id_of(client, USER, heir)} if heir else {}
     rows = [(noun, names.find(client, noun, name, place)) for noun, name in meant]
     if not yes and not dry_run:
         _confirm(rows)

@@ -40,10 +40,11 @@ class Client:
         return self.ask("POST", path, body=body)
 
     def rows(self, path: str, most: int | None = None, **query: str) -> Iterator[Row]:
-        """All rows of a list, page by page; `most`: stop after so many."""
+        """All rows of a list, page by page; `most`: stop after so many. `limit` in the query: the size of a page."""
         left, after = most, None
+        page_size = int(query.pop("limit", LARGEST_PAGE))
         while left is None or left > 0:
-            size = LARGEST_PAGE if left is None else min(left, LARGEST_PAGE)
+            size = page_size if left is None else min(left, page_size)
             page = self.get(path, **query, limit=str(size), **({"after": after} if after else {}))
             yield from page["items"]
             after = page["next"]

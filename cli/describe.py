@@ -34,6 +34,7 @@ def vm(row: Row) -> list[str]:
                 "User data": "yes" if row.get("user_data") else "",
                 "You may": _may(row),
                 "Deleting": _when(row["deletion_requested_at"]),
+                "Suspended": _suspended(row),
             }
         ),
         *_behind(row),
@@ -60,6 +61,7 @@ def vdc(row: Row) -> list[str]:
                 "Limits bind": f"what is {row['enforcement']}",
                 "You may": _may(row),
                 "Deleting": _when(row["deletion_requested_at"]),
+                "Suspended": _suspended(row),
             }
         ),
         *_behind(row),
@@ -85,6 +87,7 @@ def organization(row: Row) -> list[str]:
                 "Quota binds": {"reservation": "the VDCs' limits", "elastic": "the VDCs' use"}.get(quota["mode"], ""),
                 "You may": _may(row),
                 "Deleting": _when(row["deletion_requested_at"]),
+                "Suspended": _suspended(row),
             }
         ),
         *_block("Quota", lines, ORGANIZATION_QUOTA),
@@ -146,6 +149,12 @@ def _may(row: Row) -> str:
     """What the server says this person may do to it now, and what not and why."""
     actions = row.get("allowed_actions") or {}
     return ", ".join(name if why is None else f"not {name} ({why.rstrip('.')})" for name, why in actions.items())
+
+
+def _suspended(row: Row) -> str:
+    """Since when OVIM leaves it alone, and why."""
+    told = row.get("suspended")
+    return "" if told is None else _when(told["at"]) + (f": {told['reason']}" if told["reason"] else "")
 
 
 def _behind(row: Row) -> list[str]:

@@ -15,6 +15,7 @@ from cli.client import Client, Row
 from cli.config import SIGN_IN, Context, Contexts, is_plain
 from cli.errors import CliError, Exit
 from cli.output import emit, plain, structured
+from cli.stream import address
 from cli.wire import Wire
 
 SECONDS = 10.0
@@ -175,9 +176,9 @@ class Examination:
         return f"{len(rights)} rights, at the level {' and '.join(levels)}"
 
     def check_live(self) -> str:
-        url = f"{self.context.live_server or self.context.server}/live/v1/stream"
         client = Client(self.context, SECONDS)
         try:
+            url = f"{address(client)}/live/v1/stream"
             next(client.wire.listen(url, client.bearer()))
         except (CliError, StopIteration) as error:
             reason = error.lines[0] if isinstance(error, CliError) else "it ends at once"

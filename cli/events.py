@@ -1,7 +1,7 @@
-"""`ovim events` and `ovim logs`: what happened to an object, newest last.
+"""`ovim events`: what happened to an object, newest last.
 
 VMs, VDCs and organizations have a timeline. For the rest the API tells it in two places: the audit log (who did what, and
-what was refused) and the object's conditions (what the cluster last said). There is no address for a guest's console log.
+what was refused) and the object's conditions (what the cluster last said).
 """
 
 from typing import Any
@@ -102,20 +102,4 @@ def _change(entry: Row) -> str:
     before, after = entry["before"] or {}, entry["after"] or {}
     return ", ".join(
         f"{key}: {before[key]} → {after[key]}" for key in after if key in before and before[key] != after[key]
-    )
-
-
-@click.command()
-@objects
-@scoped
-@click.pass_obj
-def logs(context_name: str | None, /, wanted: tuple[str, ...], **options: Any) -> None:
-    """A guest's console log: the API does not serve any yet."""
-    where(options)
-    meant = names.targets(wanted)
-    first = f"{meant[0][0].words[0]}/{meant[0][1]}"
-    raise CliError(
-        Exit.FAILED,
-        "The API serves no logs of guests, so there is nothing to show.",
-        f"What is known: ovim events {first}",
     )

@@ -21,14 +21,17 @@ VERBS = {
     "delete": ("change", "delete", "Delete things for good; VMs with their disks."),
     "describe": ("read", "describe", "Everything about things, to read."),
     "diff": ("diff", "diff", "Compare files with what there is."),
+    "disable": ("accounts", "disable", "No more access, for people or an organization."),
     "doctor": ("doctor", "doctor", "Check everything between here and there."),
     "edit": ("edit", "edit", "Change an object in $EDITOR."),
+    "enable": ("accounts", "enable", "Access again."),
     "events": ("events", "events", "What was done to things, and what the cluster said."),
     "get": ("read", "get", "List things, or show those with the given names."),
     "login": ("sign_in", "login", "Sign in to a server."),
     "logout": ("sign_in", "logout", "End the session, on the server and here."),
-    "logs": ("events", "logs", "A guest's console log: not served yet."),
+    "logs": ("logs", "logs", "What happened to things, line by line; -f follows."),
     "order": ("change", "order", "Decide what OVIM won't decide by itself, on a VM."),
+    "reset-password": ("accounts", "reset_password", "Another password for people, made up and told once."),
     "start": ("change", "start", "Start virtual machines."),
     "stop": ("change", "stop", "Stop virtual machines."),
     "wait": ("change", "wait_for", "Wait until things are as wanted."),
@@ -55,9 +58,10 @@ class Verbs(click.Group):
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--context", metavar="NAME", envvar="OVIM_CONTEXT", help="Which server. Default: the current context.")
+@click.option("--no-retry", is_flag=True, envvar="OVIM_NO_RETRY", help="Do not wait and send again when told to.")
 @click.version_option(__version__, prog_name="ovim")
 @click.pass_context
-def cli(ctx: click.Context, context: str | None) -> None:
+def cli(ctx: click.Context, context: str | None, no_retry: bool) -> None:
     """Virtual machines in your organization's data centers.
 
     Data goes to stdout, words to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found,

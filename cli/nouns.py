@@ -41,7 +41,7 @@ class Noun:
 
 ID: dict[str, Cell] = {"ID": text("id")}
 BASE = frozenset({"id", "created_at", "generation", "allowed_actions"})
-STATUS = BASE | {"phase", "conditions", "observed_generation", "updated_at", "deletion_requested_at"}
+STATUS = BASE | {"phase", "conditions", "observed_generation", "updated_at", "deletion_requested_at", "suspended"}
 
 VM = Noun(
     "vm",
@@ -202,7 +202,7 @@ BINDING = Noun(
     scopes=frozenset({"org", "vdc"}),
     made=("user", "role", "organization", "vdc"),
     refs={"user": "users", "organization": "organizations", "vdc": "vdcs"},
-    shown=BASE - {"generation"} | {"username"},
+    shown=BASE - {"generation"} | {"username", "organization_name", "vdc_name"},
     has_detail=False,
 )
 ENTRY = Noun(

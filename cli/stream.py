@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from cli.client import Client, Row
+from cli.config import is_plain
 from cli.errors import CliError, Exit, Problem
 from cli.nouns import Noun
 from cli.output import say
@@ -28,6 +29,40 @@ def changes(client: Client, noun: Noun, query: dict[str, str]) -> Iterator[tuple
         yield from watch.all()
 
 
+def address(client: Client) -> str:
+    """Where the live server is: as the context says, else as the server says, else at the server itself."""
+    context = client.context
+    if context.live_server:
+        return context.live_server
+    told = str(client.wire.send("GET", "auth/info").body.get("live_url") or "").rstrip("/")
+    if is_plain(told) and not is_plain(context.server):
+        raise CliError(Exit.UNREACHABLE, f"The server names {told} for it, which is not encrypted.")
+    return told or context.server
+
+
+def heard(client: Client) -> Generator[tuple[str, Row], None, str]:
+    """What the live stream says, for ever; ends when there is none, and returns why.
+
+    A connection that is lost is made anew. `quiet`: the stream lives and has nothing to say.
+    """
+    pause = FIRST_PAUSE
+    while True:
+        began = time.monotonic()
+        try:
+            url = f"{address(client)}/live/v1/stream"
+            yield from _events(client.wire.listen(url, client.bearer()))
+        except CliError as error:
+            if error.code != Exit.UNREACHABLE or "is no live stream" in error.lines[0]:
+                if isinstance(error, Problem) and error.status == 401 and time.monotonic() - began > 1:
+                    continue  # the token's time was up: the next one is a fresh one
+                return error.lines[0].rstrip(".")
+            if pause > LONGEST_PAUSE:
+                return error.lines[0].rstrip(".")
+        # It ends when rights change or the server is started anew: come back, and look at what was missed.
+        pause = FIRST_PAUSE if time.monotonic() - began > STEADY_SECONDS else pause * 2
+        time.sleep(min(pause, LONGEST_PAUSE))
+
+
 class _Watch:
     """What has been shown, to tell what is new."""
 
@@ -46,23 +81,13 @@ class _Watch:
 
     def streamed(self) -> Generator[tuple[Row, bool], None, str]:
         """Until there is no stream any more; returns why."""
-        url = f"{self.client.context.live_server or self.client.context.server}/live/v1/stream"
-        pause = FIRST_PAUSE
+        stream = heard(self.client)
         while True:
-            began = time.monotonic()
             try:
-                for name, data in _events(self.client.wire.listen(url, self.client.bearer())):
-                    yield from self._told(name, data)
-            except CliError as error:
-                if error.code != Exit.UNREACHABLE or "is no live stream" in error.lines[0]:
-                    if isinstance(error, Problem) and error.status == 401 and time.monotonic() - began > 1:
-                        continue  # the token's time was up: the next one is a fresh one
-                    return error.lines[0].rstrip(".")
-                if pause > LONGEST_PAUSE:
-                    return error.lines[0].rstrip(".")
-            # It ends when rights change or the server is started anew: come back, and look at what was missed.
-            pause = FIRST_PAUSE if time.monotonic() - began > STEADY_SECONDS else pause * 2
-            time.sleep(min(pause, LONGEST_PAUSE))
+                name, data = next(stream)
+            except StopIteration as end:
+                return str(end.value)
+            yield from self._told(name, data)
 
     def _told(self, name: str, data: Row) -> Iterator[tuple[Row, bool]]:
         if name == "resync":
@@ -101,7 +126,9 @@ def _events(lines: Iterator[str]) -> Iterator[tuple[str, Row]]:
     for line in lines:
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
-        if field == "event":
+        if line.startswith(":"):
+            yield "quiet", {}
+        elif field == "event":
             name = value
         elif field == "data":
             data += value

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+import click
+
 from cli import __version__
 from cli.config import LOOPBACK, Context
 from cli.errors import CliError, Exit, Problem
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
 QUIET_SECONDS = 40.0  # the live stream says something every 15 s
-BUSY_TRIES, LONGEST_PAUSE = 3, 5
+TRIES, LONGEST_PAUSE = 4, 60  # a server that asks for more patience than that is not waited for
+KEY = "Idempotency-Key"
+NOTHING_DONE = ("busy", "idempotency_in_progress")  # says so itself, of whatever was asked for
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Wire:
     def __init__(self, context: Context, seconds: float = READ_SECONDS) -> None:
         self.server, self.context, self._seconds = context.server, context, seconds
         self._made: urllib3.PoolManager | None = None
+        self._tries = TRIES if _is_patient() else 1
 
     def send(
         self,
@@ -45,7 +50,7 @@ class Wire:
         bearer: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """The answer; Problem when it refuses. "Busy, nothing was done" is tried again a few times.
+        """The answer; Problem when it refuses. What the server asks to be sent again later is, a few times (`_pause`).
 
         So is a request whose answer was lost on the way, if it has an Idempotency-Key: it can't be done twice.
         """
@@ -55,21 +60,23 @@ class Wire:
         if body is not None:
             sent["Content-Type"] = "application/json"
             data = json.dumps(body).encode()
-        for left in reversed(range(BUSY_TRIES)):
+        for left in reversed(range(self._tries)):
             try:
-                answer = self._once(method, url, sent, data)
-            except Lost:
-                if "Idempotency-Key" not in sent or not left:
+                raw = self._request(method, url, sent, data)
+            except Lost as error:
+                if KEY not in sent or not left:
                     raise
-                time.sleep(1)
+                self._wait(1, error.lines[0], left)
                 continue
-            if answer.status < 300:
-                return answer
-            problem = Problem(answer.status, answer.body)
-            if problem.name not in ("busy", "idempotency_in_progress") or not left:
-                raise problem
-            time.sleep(_pause(answer))
+            pause = _pause(method, sent, raw) if left else None
+            if pause is None:
+                return self._answer(raw)
+            self._wait(pause, _why(raw), left)
         raise AssertionError("unreachable: the last round returns or raises")
+
+    def _wait(self, seconds: int, why: str, left: int) -> None:
+        say(f"{why} Trying again in {seconds} s ({self._tries - left} of {self._tries - 1}).")
+        time.sleep(seconds)
 
     def look(self, path: str) -> tuple[int, Mapping[str, str], bytes]:
         """GET an address beside the API (/healthz), as it is: status, headers, content."""
@@ -106,8 +113,7 @@ class Wire:
         found = {"Accept": "application/json", "User-Agent": f"ovim/{__version__}"}
         return found | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Answer:
-        raw = self._request(method, url, headers, data)
+    def _answer(self, raw: Any) -> Answer:
         if 300 <= raw.status < 400:
             target = raw.headers.get("Location", "another address")
             raise CliError(
@@ -115,7 +121,10 @@ class Wire:
                 f"{self.server} sends us on to {target}.",
                 "If that is the right one, sign in there: ovim login --server URL",
             )
-        return Answer(raw.status, raw.headers, self._json(raw.status, raw.data))
+        answer = Answer(raw.status, raw.headers, self._json(raw.status, raw.data))
+        if answer.status >= 300:
+            raise Problem(answer.status, answer.body)
+        return answer
 
     def _request(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None, **how: Any) -> Any:
         from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError  # noqa: PLC0415  # as `_pool`
@@ -197,9 +206,34 @@ def _proxy(server: str) -> str:
     return "" if url.hostname in LOOPBACK or proxy_bypass(url.netloc) else found
 
 
-def _pause(answer: Answer) -> int:
-    text = answer.headers.get("Retry-After", "1")
-    return min(int(text), LONGEST_PAUSE) if text.isdigit() else 1
+def _is_patient() -> bool:
+    """Unless `--no-retry` was said, or OVIM_NO_RETRY is set."""
+    context = click.get_current_context(silent=True)
+    return context is None or not context.find_root().params.get("no_retry")
+
+
+def _pause(method: str, headers: Mapping[str, str], raw: Any) -> int | None:
+    """After how many seconds it may be sent again; None: not at all. Only what can't be done twice by that."""
+    if _body(raw).get("code") not in NOTHING_DONE and (
+        raw.status not in (429, 503) or not (method in ("GET", "HEAD") or KEY in headers)
+    ):
+        return None
+    text = raw.headers.get("Retry-After", "1")
+    seconds = max(1, int(text)) if text.isdigit() else 1
+    return seconds if seconds <= LONGEST_PAUSE else None
+
+
+def _body(raw: Any) -> Mapping[str, Any]:
+    """Of a refusal; what a proxy says in its own words is no body of ours."""
+    try:
+        found = json.loads(raw.data) if raw.status >= 400 else {}
+    except ValueError:
+        found = {}
+    return found if isinstance(found, dict) else {}
+
+
+def _why(raw: Any) -> str:
+    return str(_body(raw).get("detail") or f"The server answered with status {raw.status}.")
 
 
 def unreachable(server: str, error: Exception) -> CliError:

@@ -16,7 +16,7 @@ import pytest
 
 from tenancy.api import tokens
 from tenancy.models import Organization, Session
-from tests.cast import make_organization
+from tests.cast import actor_of, make_organization, make_person
 from tests.cli.conftest import ROOT
 from tests.domain import a_vdc, a_vm
 from vms.models import VirtualMachine
@@ -185,6 +185,83 @@ def test_an_answer_that_is_lost_does_not_make_it_twice(bob, server, item):
     assert len(_Forgetful.keys) == 2
     assert len(set(_Forgetful.keys)) == 1
     assert VirtualMachine.objects.count() == 1
+
+
+class _Overloaded(_Forgetful):
+    """Refuses the first requests of each method, then hands on. `told`: (method, key) of all there were."""
+
+    status = 429
+    words = b'{"status": 429, "code": "throttled", "detail": "Too many requests."}'
+    wait = "1"
+    times = 2
+    told: ClassVar[list[tuple[str, str]]] = []
+
+    def do_DELETE(self):
+        self._hand_on(b"")
+
+    def _hand_on(self, body):
+        key = self.headers.get("Idempotency-Key", "")
+        self.told.append((self.command, key))
+        if sum(method == self.command for method, _ in self.told) > self.times:
+            _Forgetful.keys.append("so that none is lost")
+            super()._hand_on(body)
+            return
+        self.send_response(self.status)
+        self.send_header("Retry-After", self.wait)
+        self.send_header("Content-Length", str(len(self.words)))
+        self.end_headers()
+        self.wfile.write(self.words)
+
+
+@contextmanager
+def overloaded(bob, server, **how):
+    handler = type("Overloaded", (_Overloaded,), {"told": [], **how})
+    _Forgetful.target = server.removeprefix("http://")
+    between = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=between.serve_forever, args=(0.05,), daemon=True).start()
+    token = tokens.issue(Session.objects.order_by("pk")[0])["access"]
+    bob.env = {"OVIM_SERVER": f"http://127.0.0.1:{between.server_address[1]}", "OVIM_TOKEN": token}
+    yield handler
+    between.shutdown()
+    between.server_close()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        ((429, _Overloaded.words), "Too many requests. Trying again in 1 s (1 of 3)."),
+        ((503, b"<html>upstream is away"), "The server answered with status 503. Trying again in 1 s (2 of 3)."),
+    ],
+)
+def test_a_server_that_asks_for_patience_gets_it(bob, server, item, refusal, said):
+    with overloaded(bob, server, status=refusal[0], words=refusal[1]) as handler:
+        made = bob("create", "vm", "web", "--vdc", "dev", "--item", "jammy", "-o", "name")
+    assert (made.returncode, made.stdout) == (0, "dev/web\n"), made.stderr
+    assert said in made.stderr
+    posts = [key for method, key in handler.told if method == "POST"]
+    assert (len(posts), len(set(posts))) == (3, 1), "the same key each time"
+    assert VirtualMachine.objects.count() == 1
+
+
+def test_patience_has_an_end_and_can_be_switched_off(bob, server, item):
+    with overloaded(bob, server, times=99) as handler:
+        refused = bob("get", "vms")
+        assert (refused.returncode, len(handler.told)) == (1, 4)
+        assert "(3 of 3)" in refused.stderr
+        handler.told.clear()
+        refused = bob("--no-retry", "get", "vms")
+        assert (refused.returncode, len(handler.told)) == (1, 1)
+        assert "Trying again" not in refused.stderr
+    with overloaded(bob, server, wait="3600") as handler:
+        assert bob("get", "vms").returncode == 1
+        assert len(handler.told) == 1, "an hour is not waited for"
+
+
+def test_what_could_be_done_twice_is_not_sent_twice(bob, server, vdc, item):
+    a_vm(vdc, "web", power_state="off", actor=actor_of(make_person("bob")))
+    with overloaded(bob, server, status=503, words=b"{}") as handler:
+        assert bob("delete", "vm/web", "--yes", "-A").returncode == 7
+    assert [method for method, _ in handler.told if method == "DELETE"] == ["DELETE"]
 
 
 @pytest.mark.parametrize("address", ["ftp://x", "https://", "https://u:p@x", "https://x:port", "https://x/?q"])

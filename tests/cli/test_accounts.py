@@ -50,7 +50,7 @@ def test_a_person_is_deleted_when_the_machines_have_an_heir(alice, vdc, item):
     assert "name an heir" in alice.refused(5, "delete", "user/bob", "--yes")
     assert "has no role" not in alice("delete", "user/bob", "--yes", "--heir", "vera").stderr
     assert not User.objects.filter(username="bob").exists()
-    assert VirtualMachine.objects.get().owner.username == "vera"
+    assert VirtualMachine.objects.get().owner == make_person("vera")
     assert "--heir is for users" in alice.refused(2, "delete", "vm/web", "--yes", "--heir", "vera")
 
 

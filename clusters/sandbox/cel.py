@@ -170,7 +170,7 @@ def _report(text: str, why: str, line: int, column: int) -> str:
 
 def _syntax(text: str, problem: Any) -> str:
     """Where the parser stopped; at the end of the text in the words of the real server (k8s-transcript 10)."""
-    cause = problem.__cause__
+    cause = problem.__context__
     token = getattr(cause, "token", None)
     if type(cause).__name__ == "UnexpectedEOF" or getattr(token, "type", "") == "$END":
         lines = text.splitlines() or [""]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from clusters.sandbox import errors
 from clusters.sandbox.call import Call
 from clusters.sandbox.conditions import Conditions
@@ -90,7 +92,8 @@ class Admission:
             return mutate(operation, obj, old)
         # Mutators draw random numbers: a second run must get the object of the first, if it brings the same.
         seen = fingerprint({"object": obj, "oldObject": old})
-        return call.memory.once(f"{hook.mutator}/{hash(seen)}", lambda: mutate(operation, obj, old))
+        made = call.memory.once(f"{hook.mutator}/{hash(seen)}", lambda: orjson.dumps(mutate(operation, obj, old)))
+        return orjson.loads(made)  # type: ignore[no-any-return]  # a copy: the write goes on to change it
 
     def _reachable(self, call: Call, hook: Hook, verb: str) -> None:
         name = hook.mutator if verb == "mutate" else hook.validator

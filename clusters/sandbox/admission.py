@@ -82,7 +82,8 @@ class Admission:
                 if hook.mutate is not None:
                     obj = self._mutated(call, hook, hook.mutate, obj, old)
         if call.memory is not None:
-            obj = self.webhooks.mutate(call, obj, old) or obj
+            shown = obj if old else {**obj, "metadata": {**obj["metadata"], "managedFields": call.owned}}
+            obj = self.webhooks.mutate(call, shown, old) or obj
         return obj
 
     def _mutated(self, call: Call, hook: Hook, mutate: Mutator, obj: Object, old: Object | None) -> Object:

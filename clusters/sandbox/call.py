@@ -63,6 +63,7 @@ class Call:
     options: Object = field(default_factory=dict)  # as webhooks read them: fieldManager, fieldValidation, …
     memory: Memory | None = None  # only where webhooks are configured
     generated: bool = False  # the server made the name up
+    owned: list[Object] = field(default_factory=list)  # managedFields of a new object, for webhooks to see
 
     def once(self, what: str, make: Callable[[], T]) -> T:
         """What must be the same when the write is run again with the answers of webhooks."""

@@ -136,6 +136,8 @@ def _variable(token: Any, text: str, variables: frozenset[str], bound: frozenset
     name = str(token)
     if name in bound or name in TYPES:
         return
+    if name == "authorizer":
+        raise CompileError(_located(text, token, "the variable 'authorizer' is not supported by this sandbox"))
     if name not in variables:
         raise CompileError(_located(text, token, f"undeclared reference to '{name}' (in container '')"))
     names.add(name)

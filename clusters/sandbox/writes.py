@@ -76,6 +76,7 @@ class Writer:
         meta["uid"] = call.once("uid", lambda: str(uuid.uuid4()))
         meta["creationTimestamp"] = call.once("moment", now)
         uid, moment = meta["uid"], meta["creationTimestamp"]
+        call.owned = entries
         obj = self.admission.mutate(call, obj, None)
         escalation.check(self.store, call, obj, None)
         meta = obj["metadata"]

@@ -213,6 +213,22 @@ def test_a_role_that_collects_others_gets_their_rules(cluster: Cluster, collecte
             time.sleep(0.1)
 
 
+def test_the_built_in_roles_reach_machines(cluster: Cluster, space: str) -> None:
+    bind(cluster, space, "edit", user("erin"), kind="ClusterRole")
+    bind(cluster, space, "view", user("vera"), kind="ClusterRole")
+    path = f"/apis/kubevirt.io/v1/namespaces/{space}/virtualmachines"
+    start = f"/apis/subresources.kubevirt.io/v1/namespaces/{space}/virtualmachines/none/start"
+    erin, vera = cluster.as_user("erin"), cluster.as_user("vera")
+    assert erin.call("GET", path).status == vera.call("GET", path).status == 200
+    assert erin.call("DELETE", f"{path}/none").status == 404
+    assert vera.call("DELETE", f"{path}/none").status == 403
+    assert erin.call("PUT", start, {}).status == 404
+    refused = vera.call("PUT", start, {})
+    why = 'User "vera" cannot update resource "virtualmachines/start" in API group "subresources.kubevirt.io"'
+    assert (refused.status, why in refused.body["message"]) == (403, True)
+    assert vera.call("GET", f"/api/v1/namespaces/{space}/secrets").status == 403
+
+
 def test_only_who_has_everything_may_write_a_role_that_collects(cluster: Cluster, collected: str) -> None:
     name = f"{collected}-part"
     writer = {"metadata": {"name": name}, "rules": [rule("clusterroles", "create", "rbac.authorization.k8s.io")]}

@@ -312,6 +312,7 @@ def test_a_mutating_webhook_changes_what_is_stored(cluster: Cluster, space: str,
     assert made.body["data"] == {"hooked": "yes"}
     owned = [entry["fieldsV1"] for entry in made.body["metadata"].get("managedFields", [])]
     assert "hooked" not in json.dumps(owned)
+    assert hooks.asked("/add")[-1]["object"]["metadata"]["managedFields"]
     assert hooks.asked("/look")[-1]["object"]["data"] == {"hooked": "yes"}  # validators see the changed object
     assert hooks.asked("/look")[-1]["object"]["metadata"]["uid"] == made.body["metadata"]["uid"]
 

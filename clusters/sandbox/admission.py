@@ -82,7 +82,9 @@ class Admission:
                 if hook.mutate is not None:
                     obj = self._mutated(call, hook, hook.mutate, obj, old)
         if call.memory is not None:
-            shown = obj if old else {**obj, "metadata": {**obj["metadata"], "managedFields": call.owned}}
+            shown = obj
+            if call.owned:
+                shown = {**obj, "metadata": {**obj["metadata"], "managedFields": call.owned}}
             obj = self.webhooks.mutate(call, shown, old) or obj
         return obj
 

@@ -301,19 +301,20 @@ def test_objects_are_chosen_by_label_and_namespaces_too(cluster: Cluster, space:
 
 
 def test_a_mutating_webhook_changes_what_is_stored(cluster: Cluster, space: str, hooks: Hooks) -> None:
-    patch = base64.b64encode(json.dumps([{"op": "add", "path": "/data", "value": {"hooked": "yes"}}]).encode()).decode()
+    operations = [{"op": "add", "path": "/data/hooked", "value": "yes"}]
+    patch = base64.b64encode(json.dumps(operations).encode()).decode()
     hooks.answers = {"/add": lambda _: {"allowed": True, "patchType": "JSONPatch", "patch": patch}, "/look": allow}
     with hooked(cluster, space, client(hooks, "/add"), mutating=True), hooked(cluster, space, client(hooks, "/look")):
         end = time.monotonic() + 30
         while not (hooks.asked("/add") and hooks.asked("/look")) and time.monotonic() < end:
-            create(cluster, space, "probe", query="?dryRun=All")
-        made = create(cluster, space, "a")
+            create(cluster, space, "probe", query="?dryRun=All", data={"own": "1"})
+        made = create(cluster, space, "a", data={"own": "1"})
     assert made.status == 201, made.text
-    assert made.body["data"] == {"hooked": "yes"}
+    assert made.body["data"] == {"own": "1", "hooked": "yes"}
     owned = [entry["fieldsV1"] for entry in made.body["metadata"].get("managedFields", [])]
     assert "hooked" not in json.dumps(owned)
     assert hooks.asked("/add")[-1]["object"]["metadata"]["managedFields"]
-    assert hooks.asked("/look")[-1]["object"]["data"] == {"hooked": "yes"}  # validators see the changed object
+    assert hooks.asked("/look")[-1]["object"]["data"] == made.body["data"]  # validators see the changed object
     assert hooks.asked("/look")[-1]["object"]["metadata"]["uid"] == made.body["metadata"]["uid"]
 
 

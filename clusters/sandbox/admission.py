@@ -114,12 +114,12 @@ class Admission:
 
     def validate(self, call: Call, obj: Object, old: Object | None) -> Charge:
         """Raises the refusal, or answers what to do once the object is certain to be stored."""
+        self.policies.validate(call, obj, old)
         if not call.subresource:
             for hook in self.hooks.get(call.resource.key, ()):
                 if hook.validate is not None:
                     self._reachable(call, hook, "validate")
                     self._judge(call, hook.validate("UPDATE" if old else "CREATE", obj, old))
-        self.policies.validate(call, obj, old)
         if call.memory is not None:
             self.webhooks.validate(call, obj, old)
         charges = [charge for check in self.checks if (charge := check(call, obj, old)) is not None]

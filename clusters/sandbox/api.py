@@ -44,7 +44,7 @@ class Api:
     def answer(self, request: Request, target: Target, user: User, memory: Memory | None = None) -> Answer:
         method = request.method
         verb = verb_of(method, target, request.query)
-        wish = access.wish_of(verb, target)
+        wish = access.wish_of(verb, target, request.query)
         access.require(self.cluster.store, user, wish)
         resource = target.resource
         call = Call(resource, target.namespace, target.name, target.subresource, user=user, raw=request.body)

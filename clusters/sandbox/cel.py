@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -87,6 +87,28 @@ def _environment() -> Any:
 
 def to_cel(value: Any) -> Any:
     return None if value is None else _cel().json_to_cel(value)
+
+
+class Bindings(Mapping[str, Any]):
+    """The variables of an expression: JSON values, turned into cel-python's when one is first used."""
+
+    def __init__(self, plain: Mapping[str, Any], ready: Mapping[str, Any] | None = None) -> None:
+        self._plain, self._ready = plain, dict(ready or {})
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._ready:
+            self._ready[name] = to_cel(self._plain[name])
+        return self._ready[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._plain, **self._ready})
+
+    def __len__(self) -> int:
+        return len({**self._plain, **self._ready})
+
+    def plus(self, plain: Mapping[str, Any], ready: Mapping[str, Any] | None = None) -> Bindings:
+        """With more variables; `ready` ones are cel-python's values already."""
+        return Bindings({**self._plain, **plain}, {**self._ready, **(ready or {})})
 
 
 @lru_cache(maxsize=1024)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
-
 from clusters.sandbox import cel
 from clusters.sandbox.matching import Attributes
 from clusters.sandbox.resources import Resource
@@ -23,20 +21,16 @@ class ConditionError(Exception):
 class Conditions:
     """Evaluates matchConditions."""
 
-    def bindings(self, what: Attributes, version: Resource) -> Object:
+    def bindings(self, what: Attributes, version: Resource) -> cel.Bindings:
         request = what.request(version)
         shown = {key: value for key, value in request.items() if key not in UNSEEN}
-        return {
-            "object": cel.to_cel(request["object"]),
-            "oldObject": cel.to_cel(request["oldObject"]),
-            "request": cel.to_cel(orjson.loads(orjson.dumps(shown))),
-        }
+        return cel.Bindings({"object": request["object"], "oldObject": request["oldObject"], "request": shown})
 
     def all_true(self, terms: Iterable[Object], what: Attributes, version: Resource) -> bool:
         """False as soon as one is; raises ConditionError when one failed and none is false."""
         return self.hold(terms, self.bindings(what, version), REQUEST_VARIABLES)
 
-    def hold(self, terms: Iterable[Object], bindings: Object, variables: frozenset[str]) -> bool:
+    def hold(self, terms: Iterable[Object], bindings: cel.Bindings, variables: frozenset[str]) -> bool:
         problems = []
         for term in terms:
             try:

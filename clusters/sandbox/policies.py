@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from clusters.sandbox import cel, errors
@@ -92,12 +92,11 @@ class Policies:
                 yield str(problem), "Invalid"
             return
         namespace = self.store.get("namespaces", what.namespace) if what.namespace else None
-        bindings["namespaceObject"] = cel.to_cel(namespace.obj if namespace else None)
         for param in params:
-            bindings["params"] = cel.to_cel(param)
-            bindings["variables"] = Variables(policy.get("variables") or (), bindings).computed()
+            seen = bindings.plus({"namespaceObject": namespace.obj if namespace else None, "params": param})
+            seen = seen.plus({}, {"variables": _variables(policy.get("variables") or (), seen)})
             for rule in policy.get("validations") or ():
-                yield from _broken(rule, bindings, strict=strict)
+                yield from _broken(rule, seen, strict=strict)
 
     def _params(self, what: Attributes, policy: Object, binding: Object) -> Iterator[Object | None]:
         """The parameter objects that a binding names, or one None for a policy without parameters."""
@@ -125,25 +124,20 @@ class Policies:
         yield from found
 
 
-class Variables:
-    """`variables.NAME`, each computed from those before it."""
-
-    def __init__(self, wanted: Any, bindings: Object) -> None:
-        self.wanted, self.bindings = wanted, bindings
-
-    def computed(self) -> Any:
-        """A map; a variable that can't be computed is left out, so the rule that needs it fails."""
-        values = cel.to_cel({})
-        for variable in self.wanted:
-            try:
-                found = cel.compiled(variable["expression"], VARIABLES).value({**self.bindings, "variables": values})
-            except cel.EvaluationError:
-                continue
-            values = cel.with_entry(values, variable["name"], found)
-        return values
+def _variables(wanted: Iterable[Object], bindings: cel.Bindings) -> Any:
+    """`variables.NAME`, each from those before it; one that can't be computed is left out, so rules that need it fail."""
+    values = cel.to_cel({})
+    for variable in wanted:
+        try:
+            program = cel.compiled(variable["expression"], VARIABLES)
+            found = program.value(bindings.plus({}, {"variables": values}))
+        except cel.EvaluationError:
+            continue
+        values = cel.with_entry(values, variable["name"], found)
+    return values
 
 
-def _broken(rule: Object, bindings: Object, *, strict: bool) -> Iterator[tuple[str, str]]:
+def _broken(rule: Object, bindings: cel.Bindings, *, strict: bool) -> Iterator[tuple[str, str]]:
     expression, reason = rule["expression"], rule.get("reason") or "Invalid"
     try:
         if cel.compiled(expression, VARIABLES).true(bindings):

@@ -109,7 +109,7 @@ class Server:
     def _wish(self, request: Request, target: routes.Target | None) -> Wish:
         """What the request asks for, in the terms of authorization."""
         if target is not None:
-            return access.wish_of(verb_of(request.method, target, request.query), target)
+            return access.wish_of(verb_of(request.method, target, request.query), target, request.query)
         aggregated = routes.parse_aggregated(request.path)
         if aggregated is None:
             return Wish(request.method.lower(), path=request.path)
@@ -152,7 +152,7 @@ class Server:
         raise TextError(404, routes.NOT_FOUND_TEXT)
 
     async def _watch(self, request: Request, target: routes.Target, user: User, receive: Receive, send: Send) -> None:
-        access.require(self.cluster.store, user, access.wish_of("watch", target))
+        access.require(self.cluster.store, user, access.wish_of("watch", target, request.query))
         if target.only:
             request.query["fieldSelector"] = f"metadata.name={target.only}"
         watch = Watch(self.cluster.store, target.resource, target.namespace, request.query, wire.shape(request))

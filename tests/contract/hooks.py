@@ -106,6 +106,14 @@ def settled(cluster: Cluster, space: str, status: int, **fields: Any) -> None:
         time.sleep(0.1)
 
 
+def awake(cluster: Cluster, space: str, hooks: Hooks, *paths: str, **fields: Any) -> None:
+    """Dry runs until every one of the webhooks was asked."""
+    end = time.monotonic() + 30
+    while not all(hooks.asked(path) for path in paths):
+        assert time.monotonic() < end, f"the webhooks at {paths} were never asked"
+        create(cluster, space, "probe", query="?dryRun=All", **fields)
+
+
 @pytest.fixture
 def hooks(tmp_path: Path) -> Iterator[Hooks]:
     if os.environ.get("OVIM_CONTRACT_KUBECONFIG") and HOST == "127.0.0.1":

@@ -50,7 +50,7 @@ def test_a_role_allows_what_it_names_and_nothing_else(cluster: Cluster, space: s
 
 def test_names_of_resources_are_honoured(cluster: Cluster, space: str) -> None:
     bot, subject = account(cluster, space, "bot")
-    role(cluster, space, "one", rule("configmaps", "get,update", resourceNames=["kube-root-ca.crt"]))
+    role(cluster, space, "one", rule("configmaps", "get,list", resourceNames=["kube-root-ca.crt"]))
     bind(cluster, space, "one", subject)
     path = f"/api/v1/namespaces/{space}/configmaps"
     assert cluster.call("POST", path, {"metadata": {"name": "other"}}).status == 201
@@ -60,6 +60,8 @@ def test_names_of_resources_are_honoured(cluster: Cluster, space: str) -> None:
     while bot.call("GET", f"{path}/kube-root-ca.crt").status != 200:
         assert time.monotonic() < end
         time.sleep(0.1)
+    assert bot.call("GET", f"{path}?fieldSelector=metadata.name%3Dkube-root-ca.crt").status == 200
+    assert bot.call("GET", f"{path}?fieldSelector=metadata.name%3Dother").status == 403
 
 
 def test_subresources_are_granted_apart(cluster: Cluster, space: str) -> None:

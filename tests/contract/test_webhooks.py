@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.contract.conftest import APPLY, MERGE, Cluster
-from tests.contract.hooks import HOST, Hooks, create, hooked, hooks, settled
+from tests.contract.hooks import HOST, Hooks, awake, create, hooked, hooks, settled
 from tests.contract.widgets import widgets
 
 __all__ = ["hooks", "widgets"]
@@ -74,9 +74,7 @@ def test_warnings_reach_the_client_of_every_operation(cluster: Cluster, space: s
     rule = {"apiGroups": [""], "apiVersions": ["*"], "operations": ["*"], "resources": ["configmaps"]}
     path = f"/api/v1/namespaces/{space}/configmaps/a"
     with hooked(cluster, space, {**client(hooks, "/warn"), "rules": [rule]}):
-        end = time.monotonic() + 30
-        while not hooks.seen and time.monotonic() < end:
-            create(cluster, space, "probe", query="?dryRun=All")
+        awake(cluster, space, hooks, "/warn")
         made = create(cluster, space, "a")
         changed = cluster.call("PATCH", path, {"data": {"k": "v"}}, media=MERGE)
         gone = cluster.call("DELETE", path)
@@ -90,9 +88,7 @@ def test_the_review_says_all_that_a_webhook_needs(cluster: Cluster, space: str, 
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"]}
     path = f"/api/v1/namespaces/{space}/configmaps/a"
     with hooked(cluster, space, {**client(hooks, "/look"), "rules": [rule]}):
-        end = time.monotonic() + 30
-        while not hooks.seen and time.monotonic() < end:
-            create(cluster, space, "probe", query="?dryRun=All")
+        awake(cluster, space, hooks, "/look")
         create(cluster, space, "a", query="?fieldManager=m1", data={"k": "1"})
         cluster.call("PATCH", path, {"data": {"k": "2"}}, media=MERGE)
         cluster.call("DELETE", path)
@@ -192,9 +188,7 @@ def test_others_are_served_while_a_webhook_thinks(cluster: Cluster, space: str, 
 
     hooks.answers = {"/slow": allow}
     with hooked(cluster, space, {**client(hooks, "/slow"), "timeoutSeconds": 20}):
-        end = time.monotonic() + 30
-        while not hooks.seen and time.monotonic() < end:
-            create(cluster, space, "probe", query="?dryRun=All")
+        awake(cluster, space, hooks, "/slow")
         hooks.answers = {"/slow": slow}
         writer = threading.Thread(target=create, args=(cluster, space, "a"))
         writer.start()
@@ -305,9 +299,7 @@ def test_a_mutating_webhook_changes_what_is_stored(cluster: Cluster, space: str,
     patch = base64.b64encode(json.dumps(operations).encode()).decode()
     hooks.answers = {"/add": lambda _: {"allowed": True, "patchType": "JSONPatch", "patch": patch}, "/look": allow}
     with hooked(cluster, space, client(hooks, "/add"), mutating=True), hooked(cluster, space, client(hooks, "/look")):
-        end = time.monotonic() + 30
-        while not (hooks.asked("/add") and hooks.asked("/look")) and time.monotonic() < end:
-            create(cluster, space, "probe", query="?dryRun=All", data={"own": "1"})
+        awake(cluster, space, hooks, "/add", "/look", data={"own": "1"})
         made = create(cluster, space, "a", data={"own": "1"})
     assert made.status == 201, made.text
     assert made.body["data"] == {"own": "1", "hooked": "yes"}
@@ -323,9 +315,7 @@ def test_a_generated_name_is_the_same_for_mutators_validators_and_the_client(
 ) -> None:
     hooks.answers = {"/one": allow, "/two": allow}
     with hooked(cluster, space, client(hooks, "/one"), mutating=True), hooked(cluster, space, client(hooks, "/two")):
-        end = time.monotonic() + 30
-        while not (hooks.asked("/one") and hooks.asked("/two")) and time.monotonic() < end:
-            create(cluster, space, "probe", query="?dryRun=All")
+        awake(cluster, space, hooks, "/one", "/two")
         made = cluster.call("POST", f"/api/v1/namespaces/{space}/configmaps", {"metadata": {"generateName": "g-"}})
     assert hooks.asked("/two")[-1]["object"]["metadata"]["name"] == made.body["metadata"]["name"]
 

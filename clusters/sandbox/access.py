@@ -18,6 +18,7 @@ from clusters.sandbox.tokens import Tokens
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",), admin=False)
 AUTHENTICATION = "authentication.k8s.io"
+SELECTING = {"list", "watch", "deletecollection"}
 EXTRA = "impersonate-extra-"
 Headers = Mapping[str, list[str]]
 
@@ -40,6 +41,8 @@ def authenticate(value: str, token: str, tokens: Tokens) -> User | None:
 
 def acting_as(store: Store, user: User, headers: Headers, wish: Wish) -> User:
     """The user that the Impersonate headers ask for, when `user` may be all of him."""
+    if not any(key.startswith("impersonate-") for key in headers):
+        return user
     names, groups = headers.get("impersonate-user"), tuple(headers.get("impersonate-group", ()))
     uid = "".join(headers.get("impersonate-uid", ()))
     extra = {unquote(key.removeprefix(EXTRA)): list(values) for key, values in headers.items() if key.startswith(EXTRA)}
@@ -98,9 +101,13 @@ def _impersonated(name: str, groups: tuple[str, ...], uid: str, extra: dict[str,
     return User(name, groups, rbac.MASTERS in groups, uid, extra)
 
 
-def wish_of(verb: str, target: Target) -> Wish:
+def wish_of(verb: str, target: Target, query: Mapping[str, str]) -> Wish:
+    """A list or watch of one name, by its field selector, is judged as one of that name."""
     resource = target.resource
     name = target.name or target.only
+    selector = query.get("fieldSelector", "")
+    if not name and verb in SELECTING and selector.startswith("metadata.name=") and "," not in selector:
+        name = selector.partition("=")[2].lstrip("=")
     return Wish(verb, resource.group, resource.plural, target.subresource, target.namespace or "", name)
 
 

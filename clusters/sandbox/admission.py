@@ -6,9 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from clusters.sandbox import errors
 from clusters.sandbox.call import Call
+from clusters.sandbox.conditions import Conditions
+from clusters.sandbox.policies import Policies
+from clusters.sandbox.questions import fingerprint
+from clusters.sandbox.resources import Registry
 from clusters.sandbox.store import Store
+from clusters.sandbox.webhooks import Webhooks, failed
 
 Object = dict[str, Any]
 Charge = Callable[[], None]
@@ -35,8 +42,13 @@ Validator = Callable[[str, Object, "Object | None"], "Denial | None"]
 
 @dataclass
 class Hook:
+    """A webhook that the sandbox itself carries out; `mutator` and `validator` are its names, `url` where it would be."""
+
     mutate: Mutator | None
     validate: Validator | None
+    mutator: str = ""
+    validator: str = ""
+    url: str = ""
 
 
 def nothing() -> None:
@@ -46,8 +58,12 @@ def nothing() -> None:
 class Admission:
     """Runs before anything is stored."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, registry: Registry) -> None:
         self.store = store
+        conditions = Conditions()
+        self.webhooks = Webhooks(store, registry, conditions)
+        self.policies = Policies(store, registry, conditions)
+        self.outage: Callable[[str], bool] = lambda _name: False  # whether a webhook is down by order
         self.hooks: dict[str, list[Hook]] = {}
         self.checks: list[Callable[[Call, Object, Object | None], Charge | None]] = []
         self.mutators: list[Callable[[Call, Object, Object | None], Object]] = []
@@ -64,15 +80,48 @@ class Admission:
         if not call.subresource:
             for hook in self.hooks.get(call.resource.key, ()):
                 if hook.mutate is not None:
-                    obj = hook.mutate("UPDATE" if old else "CREATE", obj, old)
+                    obj = self._mutated(call, hook, hook.mutate, obj, old)
+        if call.memory is not None:
+            shown = obj
+            if call.owned:
+                shown = {**obj, "metadata": {**obj["metadata"], "managedFields": call.owned}}
+            obj = self.webhooks.mutate(call, shown, old) or obj
         return obj
+
+    def _mutated(self, call: Call, hook: Hook, mutate: Mutator, obj: Object, old: Object | None) -> Object:
+        self._reachable(call, hook, "mutate")
+        operation = "UPDATE" if old else "CREATE"
+        if call.memory is None:
+            return mutate(operation, obj, old)
+        # Mutators draw random numbers: a second run must get the object of the first, if it brings the same.
+        seen = fingerprint({"object": obj, "oldObject": old})
+        made = call.memory.once(f"{hook.mutator}/{hash(seen)}", lambda: orjson.dumps(mutate(operation, obj, old)))
+        return orjson.loads(made)  # type: ignore[no-any-return]  # a copy: the write goes on to change it
+
+    def _reachable(self, call: Call, hook: Hook, verb: str) -> None:
+        name = hook.mutator if verb == "mutate" else hook.validator
+        if name and not call.internal and self.outage(name):
+            why = f'Post "{hook.url}-{verb}?timeout=10s": dial tcp 10.96.0.10:443: connect: connection refused'
+            raise failed(name, f"failed to call webhook: {why}")
+
+    def delete(self, call: Call, old: Object) -> None:
+        """Webhooks and policies may refuse a delete; there is nothing to change."""
+        if call.memory is not None:
+            self.webhooks.mutate(call, None, old)
+        self.policies.validate(call, None, old)
+        if call.memory is not None:
+            self.webhooks.validate(call, None, old)
 
     def validate(self, call: Call, obj: Object, old: Object | None) -> Charge:
         """Raises the refusal, or answers what to do once the object is certain to be stored."""
+        self.policies.validate(call, obj, old)
         if not call.subresource:
             for hook in self.hooks.get(call.resource.key, ()):
                 if hook.validate is not None:
+                    self._reachable(call, hook, "validate")
                     self._judge(call, hook.validate("UPDATE" if old else "CREATE", obj, old))
+        if call.memory is not None:
+            self.webhooks.validate(call, obj, old)
         charges = [charge for check in self.checks if (charge := check(call, obj, old)) is not None]
         if not charges:
             return nothing

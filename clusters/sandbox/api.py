@@ -10,6 +10,7 @@ from clusters.sandbox import access, access_reviews, errors, jsontext, patches, 
 from clusters.sandbox.call import Call, User, dry_run_errors, write_options
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.deletes import options as delete_options
+from clusters.sandbox.questions import Memory
 from clusters.sandbox.reads import Lister, Shape
 from clusters.sandbox.routes import Target
 from clusters.sandbox.store import Stored
@@ -40,13 +41,14 @@ class Api:
         self.lister = Lister(cluster.store)
         self.subresources = Subresources(cluster, tokens)
 
-    def answer(self, request: Request, target: Target, user: User) -> Answer:
+    def answer(self, request: Request, target: Target, user: User, memory: Memory | None = None) -> Answer:
         method = request.method
         verb = verb_of(method, target, request.query)
-        wish = access.wish_of(verb, target)
+        wish = access.wish_of(verb, target, request.query)
         access.require(self.cluster.store, user, wish)
         resource = target.resource
         call = Call(resource, target.namespace, target.name, target.subresource, user=user, raw=request.body)
+        call.memory = memory
         if resource.deprecation:
             call.warnings.append(resource.deprecation)
         try:
@@ -159,10 +161,16 @@ class Api:
 
     def _delete(self, request: Request, call: Call) -> Answer:
         wish = self._delete_options(request, call)
+        self._reviewed_delete(call)
         stored, gone = self.cluster.deleter.delete(call, wish)
         if not gone or call.resource.key == "services":
             return self._render(request, call, stored)
         return Answer(200, orjson.dumps(success(call, stored)), warnings=call.warnings)
+
+    def _reviewed_delete(self, call: Call) -> None:
+        stored = self.cluster.store.get(call.resource.key, call.key)
+        if stored is not None:
+            self.cluster.admission.delete(call, stored.obj)
 
     def _delete_options(self, request: Request, call: Call) -> Any:
         found = dry_run_errors(request.query)
@@ -170,8 +178,16 @@ class Api:
             raise errors.invalid("DeleteOptions", "meta.k8s.io", "", found)
         body = wire.parse(request.body, yaml_allowed=True) if request.body else None
         wish = delete_options(body if isinstance(body, dict) else None, request.query)
+        if isinstance(body, dict):
+            named = ("gracePeriodSeconds", "preconditions", "propagationPolicy", "orphanDependents")
+            call.options = {name: body[name] for name in named if body.get(name) is not None}
         call.dry_run = "dryRun" in request.query or bool(isinstance(body, dict) and body.get("dryRun"))
         return wish
+
+    def _one_of(self, call: Call, target: Target, stored: Stored) -> Call:
+        one = Call(target.resource, stored.meta.get("namespace"), stored.meta["name"], user=call.user)
+        one.dry_run, one.memory, one.options, one.warnings = call.dry_run, call.memory, call.options, call.warnings
+        return one
 
     def _delete_collection(self, request: Request, target: Target, call: Call) -> Answer:
         if target.resource.namespaced and target.namespace is None:
@@ -181,8 +197,10 @@ class Api:
         wish = self._delete_options(request, call)
         items, metadata = self.lister.page(target.resource, target.namespace, request.query)
         out = []
-        for stored in items:
-            one = Call(target.resource, target.namespace, stored.meta["name"], dry_run=call.dry_run, user=call.user)
+        calls = [self._one_of(call, target, stored) for stored in items]
+        for one in calls:
+            self._reviewed_delete(one)  # all before the first is gone, as the request may have to be run again
+        for stored, one in zip(items, calls, strict=True):
             try:
                 self.cluster.deleter.delete(one, wish)
             except errors.ApiError as problem:

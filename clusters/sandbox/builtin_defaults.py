@@ -167,6 +167,25 @@ def _webhooks(obj: Object) -> None:
             service.setdefault("port", 443)
 
 
+def _match_resources(match: Object | None) -> None:
+    if match is None:
+        return
+    match.setdefault("matchPolicy", "Equivalent")
+    match.setdefault("namespaceSelector", {})
+    match.setdefault("objectSelector", {})
+    for rule in [*(match.get("resourceRules") or ()), *(match.get("excludeResourceRules") or ())]:
+        rule.setdefault("scope", "*")
+
+
+def _policy(obj: Object) -> None:
+    obj["spec"].setdefault("failurePolicy", "Fail")
+    _match_resources(obj["spec"].get("matchConstraints"))
+
+
+def _policy_binding(obj: Object) -> None:
+    _match_resources(obj["spec"].get("matchResources"))
+
+
 def _crd(obj: Object) -> None:
     spec = obj["spec"]
     names = spec["names"]
@@ -200,6 +219,8 @@ DEFAULTS: dict[str, Callable[[Object], None]] = {
     "deployments.apps": _deployment,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,
+    "validatingadmissionpolicies.admissionregistration.k8s.io": _policy,
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io": _policy_binding,
     "customresourcedefinitions.apiextensions.k8s.io": _crd,
     "tokenrequests.authentication.k8s.io": _token,
 }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from clusters.sandbox.errors import FieldError, invalid
+from clusters.sandbox.questions import Memory
 from clusters.sandbox.resources import Resource
 
 Object = dict[str, Any]
+T = TypeVar("T")
 MANAGER_LIMIT = 128
 
 
@@ -58,6 +60,14 @@ class Call:
     duplicates: list[str] = field(default_factory=list)  # fields that the body names twice
     rewrite: bool = False  # stored under a new version though nothing changes
     internal: bool = False  # a controller of the sandbox itself
+    options: Object = field(default_factory=dict)  # as webhooks read them: fieldManager, fieldValidation, …
+    memory: Memory | None = None  # only where webhooks are configured
+    generated: bool = False  # the server made the name up
+    owned: list[Object] = field(default_factory=list)  # managedFields of a new object, for webhooks to see
+
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """What must be the same when the write is run again with the answers of webhooks."""
+        return make() if self.memory is None else self.memory.once(what, make)
 
     @property
     def key(self) -> str:
@@ -82,6 +92,7 @@ def write_options(call: Call, query: Mapping[str, str], kind: str, user_agent: s
         errors.append(FieldError("Unsupported value", "fieldValidation", text))
     if errors:
         raise invalid(named, "meta.k8s.io", "", errors)
+    call.options = {name: query[name] for name in ("fieldManager", "fieldValidation") if query.get(name)}
     call.manager = manager or user_agent.partition("/")[0][:MANAGER_LIMIT]
     call.force = query.get("force", "").lower() in {"true", "1"}
     call.dry_run = "dryRun" in query

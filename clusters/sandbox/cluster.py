@@ -45,7 +45,7 @@ class Cluster:
     def __init__(self) -> None:
         self.store = Store()
         self.registry = Registry()
-        self.admission = Admission(self.store)
+        self.admission = Admission(self.store, self.registry)
         self.writer = Writer(self.store, self.registry, self.admission)
         self.deleter = Deleter(self.store)
         self.subresources: dict[tuple[str, str], Subresource] = {}
@@ -138,8 +138,18 @@ class Cluster:
         """Every change of every resource with its before and after, at once (the sandbox's own controllers)."""
         self._everything.append(listener)
 
-    def register_admission(self, resource: str, *, mutate: Mutator | None, validate: Validator | None) -> None:
-        self.admission.register(resource, Hook(mutate, validate))
+    def register_admission(
+        self,
+        resource: str,
+        *,
+        mutate: Mutator | None,
+        validate: Validator | None,
+        mutator: str = "",
+        validator: str = "",
+        url: str = "",
+    ) -> None:
+        """`mutator` and `validator` name the webhooks this stands for, `url` where they would be asked."""
+        self.admission.register(resource, Hook(mutate, validate, mutator, validator, url))
 
     def register_subresource(self, resource: str, subresource: str, handler: Subresource) -> None:
         """`resource` may name an aggregated group: "virtualmachines.subresources.kubevirt.io"."""

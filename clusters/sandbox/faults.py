@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 Object = dict[str, Any]
-ACTIONS = ("status", "reset", "lost", "latency")
+WEBHOOK = "webhook"
+ACTIONS = ("status", "reset", "lost", "latency", WEBHOOK)
 REASONS = {
     400: "BadRequest",
     401: "Unauthorized",
@@ -24,7 +26,9 @@ REASONS = {
 
 @dataclass
 class Fault:
-    """`action`: status (answer `code`), reset (no answer), lost (executed, then no answer), latency (only delayed)."""
+    """`action`: status (answer `code`), reset (no answer), lost (executed, then no answer), latency (only delayed),
+    webhook (calls of the webhooks whose name `path` is found in are refused, KubeVirt's own and configured ones).
+    """
 
     action: str
     count: int = 1  # how many requests; negative: until cleared
@@ -43,6 +47,8 @@ class Fault:
         re.compile(self.path)
 
     def matches(self, method: str, path: str) -> bool:
+        if self.action == WEBHOOK:
+            return False
         return (not self.method or self.method.upper() == method) and re.search(self.path, path) is not None
 
 
@@ -50,7 +56,10 @@ def from_order(order: Object) -> Fault:
     """A fault from its JSON order; `resource` and `name` are a friendlier way to say `path`."""
     order = dict(order)
     resource, name = order.pop("resource", ""), order.pop("name", "")
-    if resource or name:
+    if order.get("action") == WEBHOOK:
+        if name:
+            order["path"] = f"^{re.escape(name)}$"
+    elif resource or name:
         order["path"] = f"/{re.escape(resource) if resource else '[^/]+'}" + (
             f"/{re.escape(name)}(/|$)" if name else "(/|$)"
         )
@@ -66,10 +75,17 @@ class Faults:
 
     def take(self, method: str, path: str) -> Fault | None:
         """The first matching fault, one use of it consumed."""
+        return self._use(lambda fault: fault.matches(method, path)) if self.active else None
+
+    def webhook_is_down(self, name: str) -> bool:
+        """Whether this call of a webhook is to fail; it counts as one use."""
         if not self.active:
-            return None
+            return False
+        return self._use(lambda fault: fault.action == WEBHOOK and re.search(fault.path, name) is not None) is not None
+
+    def _use(self, fits: Callable[[Fault], bool]) -> Fault | None:
         for fault in self.active:
-            if fault.matches(method, path):
+            if fits(fault):
                 if fault.count > 0:
                     fault.count -= 1
                     if fault.count == 0:

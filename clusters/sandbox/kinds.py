@@ -136,8 +136,19 @@ WebhookClient: url:*str service:*WebhookService caBundle:bytes
 WebhookService: namespace:str+ name:str+ path:*str port:*int
 WebhookRule: operations:[str] apiGroups:[str] apiVersions:[str] resources:[str] scope:*str resourceNames:[str]
 MatchCondition: name:str+ expression:str+
-ValidatingAdmissionPolicy: spec:any status:any
-ValidatingAdmissionPolicyBinding: spec:any
+ValidatingAdmissionPolicy: spec:PolicySpec status:PolicyStatus
+PolicySpec: paramKind:*ParamKind matchConstraints:*MatchResources validations:[PolicyValidation] failurePolicy:*str
+  auditAnnotations:[AuditAnnotation] matchConditions:[MatchCondition]/name variables:[PolicyVariable]/name
+PolicyStatus: observedGeneration:int64 typeChecking:*any conditions:[Condition]/type
+ParamKind!: apiVersion:str kind:str
+MatchResources!: namespaceSelector:*LabelSelector objectSelector:*LabelSelector resourceRules:[WebhookRule]
+  excludeResourceRules:[WebhookRule] matchPolicy:*str
+PolicyValidation: expression:str+ message:str reason:*str messageExpression:str
+AuditAnnotation: key:str+ valueExpression:str+
+PolicyVariable!: name:str+ expression:str+
+ValidatingAdmissionPolicyBinding: spec:PolicyBindingSpec
+PolicyBindingSpec: policyName:str paramRef:*ParamRef matchResources:*MatchResources validationActions:[str]$
+ParamRef!: name:str namespace:str selector:*LabelSelector parameterNotFoundAction:*str
 CustomResourceDefinition: spec:CRDSpec status:CRDStatus
 CRDSpec: group:str+ names:CRDNames scope:str+ versions:[CRDVersion] conversion:*CRDConversion preserveUnknownFields:bool
 CRDNames: plural:str+ singular:str shortNames:[str] kind:str+ listKind:str categories:[str]

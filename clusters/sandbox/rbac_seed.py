@@ -72,7 +72,8 @@ DISCOVERY_URLS = [
 ]
 
 
-def _rules(text: str) -> list[Object]:
+def rules_of(text: str) -> list[Object]:
+    """The rules of such lines."""
     out: list[Object] = []
     for line in text.replace("\n  ", "").strip().splitlines():
         verbs, group, resources = line.split()
@@ -106,11 +107,11 @@ def roles() -> list[Object]:
     ]
     return [
         _role("cluster-admin", everything),
-        _role("system:aggregate-to-view", _rules(VIEW), into="view"),
-        _role("system:aggregate-to-edit", _rules(EDIT), into="edit"),
-        _role("system:aggregate-to-admin", _rules(ADMIN), into="admin"),
+        _role("system:aggregate-to-view", rules_of(VIEW), into="view"),
+        _role("system:aggregate-to-edit", rules_of(EDIT), into="edit"),
+        _role("system:aggregate-to-admin", rules_of(ADMIN), into="admin"),
         *collected,
-        _role("system:basic-user", _rules(BASIC_USER)),
+        _role("system:basic-user", rules_of(BASIC_USER)),
         _role("system:discovery", [{"verbs": ["get"], "nonResourceURLs": DISCOVERY_URLS}]),
         _role("system:public-info-viewer", [{"verbs": ["get"], "nonResourceURLs": HEALTH_URLS}]),
     ]

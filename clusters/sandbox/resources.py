@@ -7,7 +7,7 @@ from typing import Any
 
 from clusters.sandbox.kinds import LIBRARY
 from clusters.sandbox.schema import Node
-from clusters.sandbox.structural import Schema, has_defaults, root_node
+from clusters.sandbox.structural import Schema, has_defaults, has_rules, root_node
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -33,6 +33,7 @@ class Resource:
     custom: bool = False
     schema: Schema = field(default_factory=dict)
     defaults: bool = False
+    ruled: bool = False  # the schema has rules in CEL
     columns: list[dict[str, Any]] = field(default_factory=list)
     selectable: tuple[str, ...] = ()
     deprecation: str = ""
@@ -178,6 +179,7 @@ def from_crd(crd: dict[str, Any]) -> list[Resource]:
                 custom=True,
                 schema=schema,
                 defaults=has_defaults(schema),
+                ruled=has_rules(schema),
                 columns=list(version.get("additionalPrinterColumns") or []),
                 selectable=tuple(f["jsonPath"].lstrip(".") for f in version.get("selectableFields") or ()),
                 deprecation=_deprecation(spec, names, version),

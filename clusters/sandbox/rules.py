@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from clusters.sandbox import rules_config, rules_crd, rules_quota, rules_rbac, rules_service, rules_storage
+from clusters.sandbox import (
+    rules_admission,
+    rules_config,
+    rules_crd,
+    rules_quota,
+    rules_rbac,
+    rules_service,
+    rules_storage,
+)
 from clusters.sandbox.errors import FieldError
 from clusters.sandbox.store import Store
 
@@ -26,6 +34,10 @@ RULES: dict[str, Rule] = {
     "networkpolicies.networking.k8s.io": rules_service.network_policy,
     "customresourcedefinitions.apiextensions.k8s.io": rules_crd.definition,
     "pods": rules_config.pod,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": rules_admission.webhooks,
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": rules_admission.webhooks,
+    "validatingadmissionpolicies.admissionregistration.k8s.io": rules_admission.policy,
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io": rules_admission.policy_binding,
 }
 
 

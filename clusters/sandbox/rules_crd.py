@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from clusters.sandbox import crd_rules
 from clusters.sandbox.errors import FieldError
 from clusters.sandbox.objectmeta import quoted
 from clusters.sandbox.store import Store
+from clusters.sandbox.structural import has_rules
 
 Object = dict[str, Any]
 APPROVED = "api-approved.kubernetes.io"
@@ -50,7 +52,9 @@ def _version(path: str, version: Object) -> list[FieldError]:
         if version.get("selectableFields"):
             text = '"": may only be set when validations.schema is included'
             errors.append(FieldError("Invalid value", "spec.selectableFields", text))
-    elif schema.get("type") != "object":
+    elif has_rules(schema):
+        errors += crd_rules.definition_errors(schema, f"{path}.schema.openAPIV3Schema")
+    if schema and schema.get("type") != "object":
         path = f"{path}.schema.openAPIV3Schema.type"
         if not schema.get("type"):
             errors.append(FieldError("Required value", path, "must not be empty at the root"))

@@ -16,13 +16,17 @@ from clusters.sandbox.discovery import VERSION, Discovery
 from clusters.sandbox.errors import ApiError, TextError
 from clusters.sandbox.faults import Fault, Faults
 from clusters.sandbox.openapi import OpenApi
+from clusters.sandbox.questions import Memory, PendingError
 from clusters.sandbox.rbac import Wish
 from clusters.sandbox.tokens import Tokens
 from clusters.sandbox.watching import Watch
+from clusters.sandbox.webhook_client import WebhookClient
 from clusters.sandbox.wire import Answer, Receive, Request, Scope, Send
 
 LOG = logging.getLogger("ovim.sandbox")
 HEALTH = ("/healthz", "/livez", "/readyz")
+READING = {"GET", "HEAD"}
+MOST_RUNS = 50  # of one write: one per mutating webhook and one for all others, more where others write meanwhile
 
 
 class Server:
@@ -36,6 +40,8 @@ class Server:
         self.discovery = Discovery(cluster.registry)
         self.openapi = OpenApi(cluster.registry)
         self.faults = Faults()
+        cluster.admission.outage = self.faults.webhook_is_down
+        self.webhooks = WebhookClient(cluster.store, self.faults.webhook_is_down)
         self.watches: set[Watch] = set()
         self.controls = Controls(cluster, self.faults, self.watches)
 
@@ -69,7 +75,7 @@ class Server:
         if target is not None and wish.verb == "watch":
             await self._watch(request, target, user, receive, send)
             return
-        answer = self._answer(request, target, user)
+        answer = await self._reviewed(request, target, user)
         if fault is not None and fault.action == "lost":
             wire.cut(send)
             return
@@ -103,7 +109,7 @@ class Server:
     def _wish(self, request: Request, target: routes.Target | None) -> Wish:
         """What the request asks for, in the terms of authorization."""
         if target is not None:
-            return access.wish_of(verb_of(request.method, target, request.query), target)
+            return access.wish_of(verb_of(request.method, target, request.query), target, request.query)
         aggregated = routes.parse_aggregated(request.path)
         if aggregated is None:
             return Wish(request.method.lower(), path=request.path)
@@ -111,9 +117,23 @@ class Server:
         where = aggregated
         return Wish(verb, where.group, where.resource, where.subresource, where.namespace or "", where.name)
 
-    def _answer(self, request: Request, target: routes.Target | None, user: User) -> Answer:
+    async def _reviewed(self, request: Request, target: routes.Target | None, user: User) -> Answer:
+        """The answer, once every webhook that has a say was asked; each run of the write knows more answers."""
+        if request.method in READING or target is None or not self.cluster.admission.webhooks.configured():
+            return self._answer(request, target, user)
+        memory = Memory()
+        for _ in range(MOST_RUNS):
+            try:
+                return self._answer(request, target, user, memory)
+            except PendingError as pending:
+                await self.webhooks.answer(pending.questions, memory)
+        raise errors.error(500, "InternalError", "Internal error occurred: the object changed under its reviews", {})
+
+    def _answer(
+        self, request: Request, target: routes.Target | None, user: User, memory: Memory | None = None
+    ) -> Answer:
         if target is not None:
-            return self.api.answer(request, target, user)
+            return self.api.answer(request, target, user, memory)
         path = request.path.rstrip("/") or "/"
         access.require(self.cluster.store, user, self._wish(request, None))
         if path.startswith(HEALTH):
@@ -132,7 +152,7 @@ class Server:
         raise TextError(404, routes.NOT_FOUND_TEXT)
 
     async def _watch(self, request: Request, target: routes.Target, user: User, receive: Receive, send: Send) -> None:
-        access.require(self.cluster.store, user, access.wish_of("watch", target))
+        access.require(self.cluster.store, user, access.wish_of("watch", target, request.query))
         if target.only:
             request.query["fieldSelector"] = f"metadata.name={target.only}"
         watch = Watch(self.cluster.store, target.resource, target.namespace, request.query, wire.shape(request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clusters.sandbox import rules, scales, verdicts
+from clusters.sandbox import crd_rules, rules, scales, verdicts
 from clusters.sandbox.errors import FieldError
 from clusters.sandbox.network import assign_addresses, inherit_addresses
 from clusters.sandbox.resources import Resource
@@ -89,10 +89,14 @@ def errors(
     if not resource.schema:
         return []
     if subresource == "status":
-        return verdicts.status(resource.schema, new) + scales.status_errors(resource.scale, new)
-    found = verdicts.root(resource.schema, new)
-    verdicts.duplicates(resource.schema, new, "", found)
-    return found + scales.spec_errors(resource.scale, new) + scales.status_errors(resource.scale, new)
+        found = verdicts.status(resource.schema, new) + scales.status_errors(resource.scale, new)
+    else:
+        found = verdicts.root(resource.schema, new)
+        verdicts.duplicates(resource.schema, new, "", found)
+        found += scales.spec_errors(resource.scale, new) + scales.status_errors(resource.scale, new)
+    if resource.ruled and not verdicts.blocked(found):
+        found += crd_rules.errors(resource.schema, new, crd_rules.NOTHING if old is None else old)
+    return found
 
 
 def finish(resource: Resource, found: list[FieldError]) -> list[FieldError]:

@@ -11,6 +11,7 @@ Schema = dict[str, Any]
 
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 EMBEDDED = "x-kubernetes-embedded-resource"
+RULES = "x-kubernetes-validations"
 INT_OR_STRING = "x-kubernetes-int-or-string"
 OPENAPI_SCALARS = {"string": "str", "integer": "int64", "number": "float", "boolean": "bool"}
 ROOT_FIELDS = ("apiVersion", "kind", "metadata")
@@ -117,6 +118,15 @@ def has_defaults(schema: Schema) -> bool:
     subs = list((schema.get("properties") or {}).values())
     subs += [schema[key] for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict)]
     return any(has_defaults(sub) for sub in subs)
+
+
+def has_rules(schema: Schema) -> bool:
+    """Whether anything in it is to be judged by CEL."""
+    if schema.get(RULES):
+        return True
+    subs = list((schema.get("properties") or {}).values())
+    subs += [schema[key] for key in ("items", "additionalProperties") if isinstance(schema.get(key), dict)]
+    return any(has_rules(sub) for sub in subs)
 
 
 def default(schema: Schema, value: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,8 @@ class Writer:
         else:
             meta.pop("namespace", None)
         if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = meta["generateName"] + "".join(random.choices(NAME_ALPHABET, k=5))  # noqa: S311
+            meta["name"] = call.once("name", lambda: meta["generateName"] + _suffix())
+            call.generated = True
             if call.resource.key == "namespaces":
                 meta["labels"]["kubernetes.io/metadata.name"] = meta["name"]
         call.name = meta.get("name", "")
@@ -72,13 +73,16 @@ class Writer:
         resource = call.resource
         meta = obj["metadata"]
         version = meta.pop("resourceVersion", None)
+        meta["uid"] = call.once("uid", lambda: str(uuid.uuid4()))
+        meta["creationTimestamp"] = call.once("moment", now)
+        uid, moment = meta["uid"], meta["creationTimestamp"]
+        call.owned = entries
         obj = self.admission.mutate(call, obj, None)
         escalation.check(self.store, call, obj, None)
         meta = obj["metadata"]
         for name in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields"):
             meta.pop(name, None)
-        meta["uid"] = str(uuid.uuid4())
-        meta["creationTimestamp"] = now()
+        meta["uid"], meta["creationTimestamp"] = uid, moment
         strategies.prepare_create(resource, obj, self.store)
         found = objectmeta.create_errors(resource, obj) + strategies.errors(resource, obj, None, self.store)
         found = strategies.finish(resource, found)
@@ -86,6 +90,8 @@ class Writer:
             raise errors.invalid(resource.kind, resource.group, meta.get("name", ""), found)
         if resource.custom:
             call.warnings += objectmeta.finalizer_warnings(meta)
+        if entries:
+            meta["managedFields"] = entries
         charge = self.admission.validate(call, obj, None)
         present = self.store.get(resource.key, call.key)
         if present is not None:
@@ -93,8 +99,6 @@ class Writer:
             raise errors.already_exists(resource.plural, resource.group, call.name, terminating=terminating)
         if version:
             raise errors.internal("resourceVersion should not be set on objects to be created")
-        if entries:
-            meta["managedFields"] = entries
         if call.dry_run:
             return Stored(obj, orjson.dumps(obj), 0)
         strategies.allocate(resource, obj, self.store)
@@ -173,9 +177,9 @@ class Writer:
             raise errors.invalid(resource.kind, resource.group, call.name, found)
         if resource.custom and meta.get("finalizers") != old.meta.get("finalizers"):
             call.warnings += objectmeta.finalizer_warnings(meta)
-        charge = self.admission.validate(call, new, old.obj)
         meta["uid"] = old.meta["uid"]
         strategies.count_generation(resource, new, old.obj, call.subresource)
+        charge = self.admission.validate(call, new, old.obj)
         if same(new, old.obj) and not call.rewrite:
             return old
         if call.dry_run:
@@ -269,6 +273,10 @@ class Writer:
         self._optimistic(call, stored, new, patch=True)
         call.rewrite = strategies.rewrites(resource, live or {}, merged)
         return self._update(call, stored, new, entries), False
+
+
+def _suffix() -> str:
+    return "".join(random.choices(NAME_ALPHABET, k=5))  # noqa: S311 - a name, not a secret
 
 
 def same(new: Object, old: Object) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clusters.sandbox.cdi.pace import chosen
 from clusters.sandbox.crds import custom_resource_definitions
-from clusters.sandbox.kubevirt import seed
+from clusters.sandbox.kubevirt import roles, seed
 from clusters.sandbox.kubevirt.agents import Agents
 from clusters.sandbox.kubevirt.gates import Gates
 from clusters.sandbox.kubevirt.guests import Guests
@@ -34,6 +34,7 @@ def install(cluster: Cluster, webhooks: bool, *, controllers: bool | None = None
     for crd in custom_resource_definitions("kubevirt.io", "instancetype.kubevirt.io"):
         cluster.install_crd(crd)
     seed.plant_types(cluster)
+    roles.plant(cluster)
     gates = Gates()
     api = VirtApi(cluster)
     if webhooks:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 VMI_MUTATOR = "virtualmachineinstances-mutator.kubevirt.io"
+URL = "https://virt-api.kubevirt.svc:443"
 VMI_UPDATER = "virtualmachineinstances-update-validator.kubevirt.io"
 
 
@@ -56,8 +57,13 @@ def register(cluster: Cluster, gates: Gates, api: VirtApi) -> None:
                 raise ApiError(refusal.status(VMI_VALIDATOR)) from refusal
         return None
 
-    cluster.register_admission(VMS, mutate=mutate_vm, validate=validate_vm)
-    cluster.register_admission(VMIS, mutate=mutate_vmi, validate=validate_vmi)
+    cluster.register_admission(
+        VMS, mutate=mutate_vm, validate=validate_vm, mutator=MUTATOR, validator=VALIDATOR, url=f"{URL}/virtualmachines"
+    )
+    url = f"{URL}/virtualmachineinstances"
+    cluster.register_admission(
+        VMIS, mutate=mutate_vmi, validate=validate_vmi, mutator=VMI_MUTATOR, validator=VMI_VALIDATOR, url=url
+    )
     cluster.admission.checks.append(instance_update)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import jsonpatch
 
-from clusters.sandbox.errors import ApiError, error
+from clusters.sandbox.applied import go_print
+from clusters.sandbox.errors import ApiError, bad_request, error, internal
 from clusters.sandbox.schema import ANY, Node
 
 MERGE = "application/merge-patch+json"
@@ -80,9 +81,14 @@ def _strategic_value(node: Node, target: Any, value: Any) -> Any:
 
 
 def _strategic_list(node: Node, target: list[Any], patch: list[Any]) -> list[Any]:
-    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
+    if not all(isinstance(item, dict) for item in patch):
+        raise bad_request("invalid JSON document")
+    if any(item.get("$patch") == "replace" for item in patch):
         return [_clean(item) for item in patch if item.get("$patch") != "replace"]
     key = STRATEGIC_KEYS.get(node.keys, node.keys[0])
+    for item in patch:
+        if key not in item:
+            raise internal(f"map: {go_print(item)} does not contain declared merge key: {key}")
     out = list(target)
     for item in patch:
         at = next((i for i, old in enumerate(out) if old.get(key) == item.get(key)), None)

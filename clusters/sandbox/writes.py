@@ -248,8 +248,8 @@ class Writer:
         stored = self.store.get(resource.key, call.key)
         if stored is None and call.subresource:
             raise errors.not_found(resource.plural, resource.group, call.name)
-        meta = body.get("metadata") or {}
-        uid = meta.get("uid")
+        meta = body.get("metadata")
+        uid = meta.get("uid") if isinstance(meta, dict) else None
         if stored is None and uid:
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise errors.conflict(resource.plural, resource.group, call.name, why)

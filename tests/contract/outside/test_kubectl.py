@@ -76,10 +76,8 @@ def test_what_people_do_all_day(defined: Run) -> None:
     defined("patch", "wg", "day", "--subresource=status", "--type=merge", "-p", '{"status":{"phase":"Up"}}')
     defined("wait", "wg/day", "--for=jsonpath={.status.phase}=Up", "--timeout=10s")
     changed = json.dumps(widget("day", size=7, replicas=1))
-    assert (
-        "+  size: 7" in defined("diff", "--server-side", "--force-conflicts", "-f", "-", text=changed, fails=True)
-        or True
-    )
+    shown = defined("diff", "--server-side", "--force-conflicts", "-f", "-", text=changed, fails=True)
+    assert "+  size: 7" in shown
     assert "deleted" in defined("delete", "wg", "day", "--cascade=foreground", "--wait")
     assert "NotFound" in defined("get", "wg", "day", fails=True)
 
@@ -90,9 +88,31 @@ def test_create_edit_and_replace(kubectl: Run) -> None:
     body["data"] = {"a": "c"}
     assert kubectl("replace", "-f", "-", text=json.dumps(body)) == "configmap/made replaced\n"
     assert kubectl("describe", "configmap", "made").startswith("Name:         made")
-    assert "AlreadyExists" in kubectl("create", "configmap", "made", fails=True)
-    kubectl("create", "secret", "generic", "quiet", "--from-literal=a=b")
-    kubectl("delete", "configmap/made", "secret/quiet")
+    assert 'configmaps "made" already exists' in kubectl("create", "configmap", "made", fails=True)
+    kubectl("delete", "configmap/made")
+
+
+CREATED = {
+    "secret/quiet": (["secret", "generic", "quiet", "--from-literal=a=b"], "{.data.a}", "Yg=="),
+    "serviceaccount/bot": (["serviceaccount", "bot"], "{.metadata.name}", "bot"),
+    "quota/small": (
+        ["quota", "small", "--hard=pods=2,requests.memory=2048Mi"],
+        "{.spec.hard.requests\\.memory}",
+        "2Gi",
+    ),
+    "role/reader": (["role", "reader", "--verb=get", "--resource=pods"], "{.rules[0].verbs[0]}", "get"),
+    "rolebinding/r": (["rolebinding", "r", "--role=reader", "--user=alice"], "{.subjects[0].name}", "alice"),
+    "service/web": (["service", "clusterip", "web", "--tcp=80:8080"], "{.spec.ports[0].targetPort}", "8080"),
+    "namespace/made-by-kubectl": (["namespace", "made-by-kubectl"], "{.status.phase}", "Active"),
+}
+
+
+@pytest.mark.parametrize("name", CREATED)
+def test_create_by_what_it_makes(kubectl: Run, name: str) -> None:
+    arguments, path, found = CREATED[name]
+    assert "created" in kubectl("create", *arguments)
+    assert kubectl("get", name, "-o", f"jsonpath={path}") == found
+    kubectl("delete", name, "--wait=false")
 
 
 def test_it_finds_its_way(kubectl: Run) -> None:

@@ -45,6 +45,27 @@ def test_a_generated_name_begins_as_asked(cluster: Cluster, space: str) -> None:
     names = {made(cluster, maps(space), {"metadata": {"generateName": "g-"}})["metadata"]["name"] for _ in range(5)}
     assert len(names) == 5
     assert all(name.startswith("g-") and len(name) == 7 for name in names)
+    long = made(cluster, maps(space), {"metadata": {"generateName": "x" * 70}})["metadata"]["name"]
+    assert (len(long), long.startswith("x" * 58)) == (63, True)
+    bad = cluster.call("POST", maps(space), {"metadata": {"generateName": "Big-"}})
+    assert bad.status == 422
+    assert 'metadata.generateName: Invalid value: "Big-"' in bad.body["message"]
+
+
+def test_some_kinds_are_made_by_a_put(cluster: Cluster, space: str) -> None:
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{space}/leases/l"
+    body = {"metadata": {"name": "l"}, "spec": {"holderIdentity": "me"}}
+    assert [cluster.call("PUT", lease, body).status for _ in range(2)] == [201, 200]
+    role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{space}/roles/r"
+    assert cluster.call("PUT", role, {"metadata": {"name": "r"}, "rules": []}).status == 201
+    secret = cluster.call("PUT", f"/api/v1/namespaces/{space}/secrets/s", {"metadata": {"name": "s"}})
+    assert refusal(secret) == (404, "NotFound", 'secrets "s" not found')
+
+
+def test_a_namespace_is_in_none(cluster: Cluster) -> None:
+    answer = cluster.call("POST", "/api/v1/namespaces?dryRun=All", {"metadata": {"name": "n", "namespace": "other"}})
+    text = "the namespace of the provided object does not match the namespace sent on the request"
+    assert refusal(answer) == (400, "BadRequest", text)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,25 @@ def test_bad_options_are_refused(cluster: Cluster, space: str, query: str, body:
     assert version(cluster.call("GET", maps(space, "a")).body) == version(obj)
 
 
+def test_some_kinds_answer_what_was_deleted(cluster: Cluster, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}"
+    made(cluster, f"{path}/serviceaccounts", {"metadata": {"name": "bot"}})
+    assert cluster.call("DELETE", f"{path}/serviceaccounts/bot").body["kind"] == "ServiceAccount"
+    made(cluster, f"{path}/resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1"}}})
+    assert cluster.call("DELETE", f"{path}/resourcequotas/q").body["kind"] == "ResourceQuota"
+
+
+def test_options_that_cannot_be_read(cluster: Cluster, space: str) -> None:
+    made(cluster, maps(space), config_map("a"))
+    answer = cluster.call("DELETE", maps(space, "a"), b"{")
+    text = (
+        "the object provided is unrecognized (must be of type DeleteOptions): couldn't get version/kind; "
+        "json parse error: unexpected end of JSON input ({)"
+    )
+    assert refusal(answer) == (400, "BadRequest", text)
+    assert cluster.call("GET", maps(space, "a")).status == 200
+
+
 def test_a_finalizer_without_a_domain(cluster: Cluster, space: str) -> None:
     custom = cluster.call("POST", widgets(space), widget("a", {"finalizers": ["plain"]}))
     assert custom.status == 201

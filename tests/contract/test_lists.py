@@ -14,6 +14,11 @@ UNVERSIONED = (
     'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Forbidden: '
     "resourceVersionMatch is forbidden unless resourceVersion is provided"
 )
+VALUE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
 LABELS = {"a": {"app": "web", "env": "prod"}, "b": {"app": "db"}, "c": {"app": "web", "extra": ""}, "d": {}}
 
 
@@ -59,6 +64,7 @@ def test_a_field_selector_finds(cluster: Cluster, five: str, selector: str, foun
     ("query", "code", "message"),
     [
         ("fieldSelector=spec.size%3D1", 400, "field label not supported: spec.size"),
+        ("labelSelector=app%3Da%40b", 400, f'unable to parse requirement: values[0][app]: Invalid value: "a@b": {VALUE}'),
         ("labelSelector=app%20in%20web", 400, "unable to parse requirement: found 'web' expected: '('"),
         ("continue=bogus", 400, "invalid continue token: continue key is not valid: illegal base64 data at input byte 4"),
         ("resourceVersionMatch=Exact", 422,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.conftest import Cluster
+from tests.contract.conftest import MERGE, Cluster
 from tests.contract.things import (
     GROUP,
     UNCHECKED,
@@ -203,6 +203,23 @@ def test_what_is_frozen_stays(cluster: Cluster, space: str) -> None:
         answer = cluster.call("PUT", maps(space, "ice"), {**config_map("ice", a="1"), "immutable": True, **change})
         assert answer.status == 422
         assert "field is immutable when `immutable` is set" in answer.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({"metadata": {"labels": {"a": "b"}}}, ""),
+        ({"spec": {"activeDeadlineSeconds": 60}}, ""),
+        ({"spec": {"hostname": "other"}}, "spec: Forbidden: pod updates may not change fields other than"),
+        ({"spec": {"containers": []}}, "spec.containers: Forbidden: pod updates may not add or remove containers"),
+    ],
+)
+def test_a_pod_is_settled_once_made(cluster: Cluster, space: str, change: Any, refused: str) -> None:
+    path = f"/api/v1/namespaces/{space}/pods"
+    made(cluster, path, {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "x"}]}})
+    answer = cluster.call("PATCH", f"{path}/p", change, media=MERGE)
+    assert answer.status == (422 if refused else 200), answer.text
+    assert refused in answer.body.get("message", "")
 
 
 def test_a_secret_keeps_its_strings_as_data(cluster: Cluster, space: str) -> None:

@@ -177,11 +177,16 @@ class _GoDumper(yaml.SafeDumper):
         return True
 
 
+def _resolve(dumper: _GoDumper, value: str) -> str:
+    """The type that plain text would be read as."""
+    return str(dumper.resolve(yaml.ScalarNode, value, (True, False)))  # type: ignore[no-untyped-call]
+
+
 def _text(dumper: _GoDumper, value: str) -> yaml.ScalarNode:
     style = None
     if "\n" in value:
         style = "|"
-    elif not value or dumper.resolve(yaml.ScalarNode, value, (True, False)) != "tag:yaml.org,2002:str":
+    elif not value or _resolve(dumper, value) != "tag:yaml.org,2002:str":
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

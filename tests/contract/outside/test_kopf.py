@@ -36,7 +36,7 @@ def test_it_leads_a_widget_from_birth_to_death(cluster: Cluster, space: str, ope
         return found
 
     made(cluster, widgets(space), widget("a", size=2))
-    eventually(lambda: status().get("phase") == "Created")
+    eventually(lambda: status().get("phase") == "Created", 90)  # with the start of the operator
     meta = cluster.call("GET", widgets(space, "a")).body["metadata"]
     assert "kopf.zalando.org/KopfFinalizerMarker" in meta["finalizers"], operator.read_text()
     cluster.call("PATCH", widgets(space, "a"), {"spec": {"size": 9}}, media=MERGE)

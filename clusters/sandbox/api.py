@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import access, access_reviews, errors, jsontext, patches, reads, wire
+from clusters.sandbox import access, access_reviews, errors, jsontext, patches, reads, strategies, wire
 from clusters.sandbox.call import Call, User, dry_run_errors, write_options
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.deletes import options as delete_options
@@ -109,6 +109,9 @@ class Api:
         write_options(call, request.query, "UpdateOptions", request.header("user-agent"))
         body = wire.document(request, call.resource.kind)
         self._find_duplicates(request, call)
+        created = call.resource.key in strategies.CREATED_BY_PUT and not call.subresource
+        if created and self.cluster.store.get(call.resource.key, call.key) is None:
+            return self._render(request, call, self.cluster.writer.create_by_put(call, body), 201)
         return self._render(request, call, self.cluster.writer.update(call, body))
 
     def _find_duplicates(self, request: Request, call: Call) -> None:
@@ -163,7 +166,7 @@ class Api:
         wish = self._delete_options(request, call)
         self._reviewed_delete(call)
         stored, gone = self.cluster.deleter.delete(call, wish)
-        if not gone or call.resource.key == "services":
+        if not gone or call.resource.key in strategies.RETURNED_WHEN_DELETED:
             return self._render(request, call, stored)
         return Answer(200, orjson.dumps(success(call, stored)), warnings=call.warnings)
 
@@ -176,12 +179,11 @@ class Api:
         found = dry_run_errors(request.query)
         if found:
             raise errors.invalid("DeleteOptions", "meta.k8s.io", "", found)
-        body = wire.parse(request.body, yaml_allowed=True) if request.body else None
-        wish = delete_options(body if isinstance(body, dict) else None, request.query)
-        if isinstance(body, dict):
-            named = ("gracePeriodSeconds", "preconditions", "propagationPolicy", "orphanDependents")
-            call.options = {name: body[name] for name in named if body.get(name) is not None}
-        call.dry_run = "dryRun" in request.query or bool(isinstance(body, dict) and body.get("dryRun"))
+        body = wire.document(request, "DeleteOptions") if request.body else {}
+        wish = delete_options(body, request.query)
+        named = ("gracePeriodSeconds", "preconditions", "propagationPolicy", "orphanDependents")
+        call.options = {name: body[name] for name in named if body.get(name) is not None}
+        call.dry_run = "dryRun" in request.query or bool(body.get("dryRun"))
         return wish
 
     def _one_of(self, call: Call, target: Target, stored: Stored) -> Call:

@@ -27,7 +27,8 @@ def check_applied(call: Call, body: Object) -> None:
     if api_version != resource.api_version or kind != resource.kind:
         group, _, version = api_version.rpartition("/")
         raise bad_request(f"invalid object type: {group}/{version}, Kind={kind}")
-    meta = body.get("metadata") or {}
+    given = body.get("metadata")
+    meta: Object = given if isinstance(given, dict) else {}
     name = meta.get("name")
     if meta.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")

@@ -6,6 +6,7 @@ reads the snapshot, then the journal. A torn last line (the process was killed w
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from pathlib import Path
@@ -28,11 +29,20 @@ class Journal:
 
     def load(self, store: Store) -> None:
         """Fills the store and opens the journal for appending."""
+        gc.disable()  # nothing that is read becomes garbage, and looking for some takes longer than reading
+        try:
+            self._load(store)
+        finally:
+            gc.enable()
+            gc.freeze()
+
+    def _load(self, store: Store) -> None:
         if self.snapshot.exists():
             self._replay(self.snapshot, store)
         lines = 0
         if self.path.exists():
             lines = self._replay(self.path, store)
+        store.restored()
         store.compact()  # a snapshot has no deletions: watches from before the restart can't be served
         self._file = self.path.open("ab", buffering=0)
         if lines > COMPACT_LINES:

@@ -176,7 +176,7 @@ class Tracker:
         if mine:
             same = last is not None and last.fields == mine and last.api_version == self.api_version
             out[me] = last if same and last is not None else Entry(mine, self.api_version, self.now)
-        meta = {**merged.get("metadata", {})}
+        meta = {**(merged.get("metadata") or {})}
         encoded = encode(out)
         if encoded:
             meta["managedFields"] = encoded

@@ -164,7 +164,7 @@ class Namespaces:
                 kept or "All content-preserving finalizers finished",
             ),
         ]
-        before = {c["type"]: c for c in stored.obj.get("status", {}).get("conditions") or ()}
+        before = {c.get("type", ""): c for c in stored.obj.get("status", {}).get("conditions") or ()}
         conditions = []
         for kind, true, reason, message in wanted:
             state = "True" if true else "False"

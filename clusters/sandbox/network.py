@@ -26,6 +26,14 @@ def taken(store: Store, besides: str = "") -> tuple[set[str], set[int]]:
     return addresses, ports
 
 
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def address_errors(obj: Object, store: Store) -> list[FieldError]:
     """Asked-for addresses and node ports that can't be had."""
     spec = obj["spec"]
@@ -33,6 +41,9 @@ def address_errors(obj: Object, store: Store) -> list[FieldError]:
     errors: list[FieldError] = []
     addresses, ports = taken(store, obj["metadata"].get("uid", ""))
     if wanted and wanted != "None":
+        if not _is_address(wanted):
+            text = f'"{wanted}": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'
+            return [FieldError("Invalid value", "spec.clusterIPs[0]", text)]
         why = ""
         if ip_address(wanted) not in RANGE:
             why = "the provided network does not match the current range"

@@ -143,7 +143,10 @@ def _owner_errors(owners: list[Any]) -> list[FieldError]:
 def create_errors(resource: Resource, obj: Object) -> list[FieldError]:
     meta = obj["metadata"]
     errors: list[FieldError] = []
-    name = meta.get("name", "")
+    name, beginning = meta.get("name", ""), meta.get("generateName")
+    if beginning:
+        ended = beginning[:-1] + "a" if len(beginning) > 1 and beginning.endswith("-") else beginning
+        errors += [_invalid("metadata.generateName", beginning, why) for why in name_problems(resource, ended)]
     if not name:
         errors.append(FieldError("Required value", "metadata.name", "name or generateName is required"))
     else:

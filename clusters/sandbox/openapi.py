@@ -134,6 +134,9 @@ def _schema(node: Node, depth: int) -> Object:
     out = {"type": "object"}
     if node.fields:
         out["properties"] = {name: _schema(child, depth + 1) for name, child in node.fields.items()}
+        required = [name for name, child in node.fields.items() if child.always]
+        if required:
+            out["required"] = required
     if node.elem is not None:
         out["additionalProperties"] = _schema(node.elem, depth + 1)
     if node.atomic:

@@ -6,7 +6,8 @@ from typing import Any
 
 import jsonpatch
 
-from clusters.sandbox.errors import ApiError, error
+from clusters.sandbox.applied import go_print
+from clusters.sandbox.errors import ApiError, bad_request, error, internal
 from clusters.sandbox.schema import ANY, Node
 
 MERGE = "application/merge-patch+json"
@@ -55,6 +56,7 @@ def strategic(node: Node, target: Any, patch: Any) -> Any:
     if patch.get("$patch") == "replace":
         return _clean(patch)
     out = dict(target)
+    orders = {name.partition("/")[2]: value for name, value in patch.items() if name.startswith("$setElementOrder/")}
     for name, value in patch.items():
         if name.startswith("$deleteFromPrimitiveList/"):
             field = name.partition("/")[2]
@@ -65,6 +67,9 @@ def strategic(node: Node, target: Any, patch: Any) -> Any:
             out.pop(name, None)
         else:
             out[name] = _strategic_value(node.child(name) or ANY, out.get(name), value)
+    for name, order in orders.items():
+        if isinstance(out.get(name), list) and isinstance(target.get(name), list) and isinstance(order, list):
+            out[name] = _ordered(_merge_key(node.child(name) or ANY), out[name], order, target[name])
     return out
 
 
@@ -75,16 +80,26 @@ def _strategic_value(node: Node, target: Any, value: Any) -> Any:
         if node.keys:
             return _strategic_list(node, target, value)
         if node.is_set:
-            return [*target, *(item for item in value if item not in target)]
+            merged = [*target, *(item for item in value if item not in target)]
+            return _ordered("", merged, value, target)
     return _clean(value)
 
 
+def _merge_key(node: Node) -> str:
+    """The key that strategic merge goes by; empty for a list of plain values."""
+    return STRATEGIC_KEYS.get(node.keys, node.keys[0]) if node.keys else ""
+
+
 def _strategic_list(node: Node, target: list[Any], patch: list[Any]) -> list[Any]:
-    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
+    if not all(isinstance(item, dict) for item in patch):
+        raise bad_request("invalid JSON document")
+    if any(item.get("$patch") == "replace" for item in patch):
         return [_clean(item) for item in patch if item.get("$patch") != "replace"]
-    key = STRATEGIC_KEYS.get(node.keys, node.keys[0])
+    key = _merge_key(node)
     out = list(target)
     for item in patch:
+        if key not in item:
+            raise internal(f"map: {go_print(item)} does not contain declared merge key: {key}")
         at = next((i for i, old in enumerate(out) if old.get(key) == item.get(key)), None)
         if item.get("$patch") == "delete":
             if at is not None:
@@ -93,7 +108,27 @@ def _strategic_list(node: Node, target: list[Any], patch: list[Any]) -> list[Any
             out.append(_clean(item))
         else:
             out[at] = strategic(node.elem or ANY, out[at], item)
-    return out
+    return _ordered(key, out, [item for item in patch if item.get("$patch") != "delete"], target)
+
+
+def _ordered(key: str, merged: list[Any], wanted: list[Any], before: list[Any]) -> list[Any]:
+    """The order of the server: patched items as the patch has them, the others as they were.
+
+    An item that was not there before comes ahead of what it is compared with, so that a patch adds at the front.
+    """
+
+    def name(item: Any) -> Any:
+        return item.get(key) if key and isinstance(item, dict) else item
+
+    order, places = [name(item) for item in wanted], [name(item) for item in before]
+    mine = sorted((item for item in merged if name(item) in order), key=lambda item: order.index(name(item)))
+    others = [item for item in merged if name(item) not in order]
+    out: list[Any] = []
+    while mine and others:
+        left, right = name(others[0]), name(mine[0])
+        first = left in places and right in places and places.index(left) < places.index(right)
+        out.append(others.pop(0) if first else mine.pop(0))
+    return [*out, *mine, *others]
 
 
 def _clean(value: Any) -> Any:

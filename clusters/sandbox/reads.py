@@ -148,7 +148,7 @@ class Lister:
             left = len(items) - limit
             items = items[:limit]
             last = items[-1].meta
-            key = f"{last['namespace']}/{last['name']}" if last.get("namespace") else last["name"]
+            key = f"{last['namespace']}/{last['name']}" if last.get("namespace") and not namespace else last["name"]
             metadata["continue"] = _token(version, "/" + key)
             if matches is None:
                 metadata["remainingItemCount"] = left
@@ -176,12 +176,12 @@ class Lister:
             raise error(504, "Timeout", f"Timeout: {message}", {"causes": [cause], "retryAfterSeconds": 1})
 
     def _past_items(self, shelf: Shelf, namespace: str | None, version: int, start: str) -> list[Stored]:
-        after = start.lstrip("/")
+        after = f"{namespace}/{start.lstrip('/')}" if namespace else start.lstrip("/")
         if version < 0:
             return list(shelf.items(namespace, after))
         if version < shelf.floor:
             refusal = error(410, "Expired", EXPIRED_PAGE)
-            refusal.body["metadata"] = {"continue": _token(-1, "/" + after)}
+            refusal.body["metadata"] = {"continue": _token(-1, start)}
             raise refusal
         return [item for item in self._state_at(shelf, namespace, version) if _key(item) > after]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from typing import Any
 
+from clusters.sandbox import jsontext
 from clusters.sandbox.errors import FieldError
 from clusters.sandbox.objectmeta import label_problems, quoted
 from clusters.sandbox.store import Store
@@ -76,32 +76,11 @@ def _typed_secret(new: Object, data: Object) -> list[FieldError]:
     required = REQUIRED_KEYS.get(kind, ())
     missing = [FieldError("Required value", f"data[{key}]") for key in required if key not in data]
     if not missing and kind in {"kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson"}:
-        why = _go_json_error(base64.b64decode(data[required[0]]).decode("utf-8", "replace"))
+        why = jsontext.problem(base64.b64decode(data[required[0]]))
         if why:
             text = f'"<secret contents redacted>": {why}'
             return [FieldError("Invalid value", f"data[{required[0]}]", text)]
     return missing
-
-
-LITERALS = {"n": "null", "t": "true", "f": "false"}
-
-
-def _go_json_error(text: str) -> str:
-    """Go's complaint about a document that is not JSON; empty when it is."""
-    try:
-        json.loads(text)
-    except ValueError as problem:
-        position = getattr(problem, "pos", 0)
-        if position >= len(text):
-            return "unexpected end of JSON input"
-        literal = LITERALS.get(text[position])
-        if literal:
-            for i, wanted in enumerate(literal):
-                found = text[position + i : position + i + 1]
-                if found != wanted:
-                    return f"invalid character '{found}' in literal {literal} (expecting '{wanted}')"
-        return f"invalid character '{text[position]}' looking for beginning of value"
-    return ""
 
 
 def config_map(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
@@ -139,4 +118,35 @@ def pod(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
         seen.add(name)
         if not container.get("image"):
             errors.append(FieldError("Required value", f"{path}.image"))
-    return errors
+    return errors if old is None else errors + _pod_kept(spec, old["spec"])
+
+
+POD_SETTLED = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+
+
+def _pod_kept(spec: Object, before: Object) -> list[FieldError]:
+    """What of a pod is settled once it is made. A node is given to it once, here by an update of the scheduler."""
+    if any(len(spec.get(name) or ()) != len(before.get(name) or ()) for name in ("containers", "initContainers")):
+        return [FieldError("Forbidden", "spec.containers", "pod updates may not add or remove containers")]
+    tolerated = spec.get("tolerations") or []
+    if any(toleration not in tolerated for toleration in before.get("tolerations") or ()):
+        text = "existing toleration can not be modified except its tolerationSeconds"
+        return [FieldError("Forbidden", "spec.tolerations", text)]
+    free = {"activeDeadlineSeconds", "tolerations", *(() if before.get("nodeName") else ("nodeName",))}
+    now, was = (
+        {
+            **{name: value for name, value in side.items() if name not in free},
+            **{name: _imageless(side.get(name)) for name in ("containers", "initContainers")},
+        }
+        for side in (spec, before)
+    )
+    # The real server adds a printed diff of its internal structs below the sentence.
+    return [FieldError("Forbidden", "spec", POD_SETTLED + "\n@@ -1,1 +1,1 @@\n")] if now != was else []
+
+
+def _imageless(containers: Any) -> list[Object]:
+    return [{name: value for name, value in one.items() if name != "image"} for one in containers or ()]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clusters.sandbox.errors import bad_request
+from clusters.sandbox.objectmeta import key_problems, label_value_problems, quoted
 from clusters.sandbox.resources import Resource
 
 Object = dict[str, Any]
@@ -45,6 +46,21 @@ def _fail(why: str) -> Exception:
     return bad_request(f"unable to parse requirement: {why}")
 
 
+def _checked(requirement: Requirement) -> Requirement:
+    """Keys and values must be such as labels can have."""
+    problems = key_problems(requirement.key)
+    if problems:
+        raise _fail(f"key: Invalid value: {quoted(requirement.key)}: {'; '.join(problems)}")
+    for i, value in enumerate(sorted(requirement.values)):
+        if requirement.operator in {">", "<"}:
+            if not value.lstrip("-").isdigit():
+                why = "for 'Gt', 'Lt' operators, the value must be an integer"
+                raise _fail(f"values[{i}]: Invalid value: {quoted(value)}: {why}")
+        elif problems := label_value_problems(value):
+            raise _fail(f"values[{i}][{requirement.key}]: Invalid value: {quoted(value)}: {'; '.join(problems)}")
+    return requirement
+
+
 class _Parser:
     def __init__(self, text: str) -> None:
         self.words = TOKENS.findall(text)
@@ -63,7 +79,7 @@ class _Parser:
         while self.peek():
             if self.peek() in SYMBOLS - {"!"}:
                 raise _fail(f"found '{self.peek()}', expected: !, identifier, or 'end of string'")
-            out.append(self.requirement())
+            out.append(_checked(self.requirement()))
             if not self.peek():
                 break
             word = self.take()
@@ -170,6 +186,10 @@ BUILTIN_FIELDS: dict[str, tuple[str, ...]] = {
     "secrets": ("type",),
     "namespaces": ("status.phase",),
     "nodes": ("spec.unschedulable",),
+    "replicationcontrollers": ("status.replicas",),
+    "replicasets.apps": ("status.replicas",),
+    "jobs.batch": ("status.successful",),
+    "certificatesigningrequests.certificates.k8s.io": ("spec.signerName",),
     "services": ("spec.clusterIP", "spec.type"),
     "events": (
         "involvedObject.kind",

@@ -127,17 +127,21 @@ class Store:
         return stored
 
     def restore(self, resource: str, key: str, obj: Object | None, version: int) -> None:
-        """Replays one journal line; no events."""
+        """Replays one journal line; no events, and no order until `restored`."""
         shelf = self.shelf(resource)
         before = shelf.objects.get(key)
         self.version = max(self.version, version)
         if obj is not None:
-            self._place(resource, shelf, key, Stored(obj, orjson.dumps(obj), version), before)
+            self._index(resource, shelf, key, Stored(obj, orjson.dumps(obj), version), before)
         elif before is not None:
             del shelf.objects[key]
-            shelf.keys.pop(bisect_left(shelf.keys, key))
             self._unindex(resource, key, before)
         shelf.floor = self.version
+
+    def restored(self) -> None:
+        """Puts the keys of what was restored into their order, once for all."""
+        for shelf in self.shelves.values():
+            shelf.keys = sorted(shelf.objects)
 
     def compact(self, resource: str | None = None) -> int:
         """Forgets the log: watches from older versions get their 410. Answers the floor."""
@@ -152,12 +156,16 @@ class Store:
         self.shelves.pop(resource, None)
 
     def _place(self, resource: str, shelf: Shelf, key: str, stored: Stored, before: Stored | None) -> None:
-        shelf.objects[key] = stored
         if before is None:
             if not shelf.keys or key > shelf.keys[-1]:
                 shelf.keys.append(key)
             else:
                 insort(shelf.keys, key)
+        self._index(resource, shelf, key, stored, before)
+
+    def _index(self, resource: str, shelf: Shelf, key: str, stored: Stored, before: Stored | None) -> None:
+        shelf.objects[key] = stored
+        if before is None:
             self.uids[stored.meta["uid"]] = (resource, key)
         was = before.meta.get("ownerReferences") if before else None
         now = stored.meta.get("ownerReferences")

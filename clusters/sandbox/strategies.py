@@ -14,6 +14,30 @@ Object = dict[str, Any]
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 
 
+RBAC_KINDS = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
+CREATED_BY_PUT = {
+    "endpoints",
+    "events",
+    "leases.coordination.k8s.io",
+    "limitranges",
+    "services",
+    *(f"{plural}.rbac.authorization.k8s.io" for plural in RBAC_KINDS),
+}
+RETURNED_WHEN_DELETED = {  # others answer a Status
+    "csidrivers.storage.k8s.io",
+    "csinodes.storage.k8s.io",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "pods",
+    "podtemplates",
+    "resourcequotas",
+    "serviceaccounts",
+    "services",
+    "storageclasses.storage.k8s.io",
+    "volumeattachments.storage.k8s.io",
+}
+
+
 def prepare_create(resource: Resource, obj: Object, store: Store) -> None:
     """Fields the server sets or empties on a new object (in place)."""
     if resource.custom:

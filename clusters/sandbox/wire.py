@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import orjson
 import yaml
 
-from clusters.sandbox import jsontext
+from clusters.sandbox import jsontext, protobuf
 from clusters.sandbox.errors import ApiError, TextError, bad_request, error
 from clusters.sandbox.reads import Shape
 
@@ -79,6 +79,12 @@ async def read(scope: Scope, receive: Receive) -> Request:
 def document(request: Request, kind: str) -> Object:
     """The body of a POST or PUT: JSON or YAML, an object."""
     media = request.content_type
+    if media == protobuf.MEDIA and kind in protobuf.FIELDS:
+        try:
+            return protobuf.document(request.body)
+        except protobuf.UnreadableError as problem:
+            text = f"the object provided is unrecognized (must be of type {kind}): {problem}"
+            raise bad_request(f"{text} ({summary(request.body)})") from problem
     if media not in {"", JSON, *YAML}:
         what = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
         text = f"the body of the request was in an unknown format - accepted media types include: {what}"
@@ -171,11 +177,16 @@ class _GoDumper(yaml.SafeDumper):
         return True
 
 
+def _resolve(dumper: _GoDumper, value: str) -> str:
+    """The type that plain text would be read as."""
+    return str(dumper.resolve(yaml.ScalarNode, value, (True, False)))  # type: ignore[no-untyped-call]
+
+
 def _text(dumper: _GoDumper, value: str) -> yaml.ScalarNode:
     style = None
     if "\n" in value:
         style = "|"
-    elif not value or dumper.resolve(yaml.ScalarNode, value, (True, False)) != "tag:yaml.org,2002:str":
+    elif not value or _resolve(dumper, value) != "tag:yaml.org,2002:str":
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

@@ -20,6 +20,8 @@ from clusters.sandbox.resources import Registry
 from clusters.sandbox.store import Store, Stored
 
 Object = dict[str, Any]
+OTHER_NAMESPACE = "the namespace of the provided object does not match the namespace sent on the request"
+GENERATED_BASE = 58  # longer beginnings are cut, so that the whole is a label
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # the letters the real server draws generated names from
 
 
@@ -51,19 +53,23 @@ class Writer:
         entries = tracker.created(obj, call.manager)
         return self._create(call, obj, entries)
 
+    def create_by_put(self, call: Call, body: Object) -> Stored:
+        """A PUT on a name that is free, of a kind that allows it."""
+        obj = bodies.decode(call, body)
+        self._same_address(call, obj)
+        return self._create(call, obj, self.tracker(call).created(obj, call.manager))
+
     def _address(self, call: Call, obj: Object) -> None:
         """Name and namespace of a new object: from the URL or generated."""
         meta = obj["metadata"]
         if call.resource.namespaced:
             if meta.get("namespace") and meta["namespace"] != call.namespace:
-                raise errors.bad_request(
-                    "the namespace of the provided object does not match the namespace sent on the request"
-                )
+                raise errors.bad_request(OTHER_NAMESPACE)
             meta["namespace"] = call.namespace
-        else:
-            meta.pop("namespace", None)
+        elif meta.pop("namespace", "default") != "default":
+            raise errors.bad_request(OTHER_NAMESPACE)
         if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = call.once("name", lambda: meta["generateName"] + _suffix())
+            meta["name"] = call.once("name", lambda: meta["generateName"][:GENERATED_BASE] + _suffix())
             call.generated = True
             if call.resource.key == "namespaces":
                 meta["labels"]["kubernetes.io/metadata.name"] = meta["name"]
@@ -127,9 +133,7 @@ class Writer:
                 raise errors.bad_request("name must be provided")
             meta["name"] = call.name
         if call.resource.namespaced and (meta.get("namespace") or call.namespace) != call.namespace:
-            raise errors.bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
+            raise errors.bad_request(OTHER_NAMESPACE)
         if call.resource.namespaced:
             meta["namespace"] = call.namespace
 
@@ -252,8 +256,8 @@ class Writer:
         stored = self.store.get(resource.key, call.key)
         if stored is None and call.subresource:
             raise errors.not_found(resource.plural, resource.group, call.name)
-        meta = body.get("metadata") or {}
-        uid = meta.get("uid")
+        meta = body.get("metadata")
+        uid = meta.get("uid") if isinstance(meta, dict) else None
         if stored is None and uid:
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise errors.conflict(resource.plural, resource.group, call.name, why)

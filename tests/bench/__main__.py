@@ -29,7 +29,7 @@ PARTS: dict[str, dict[str, str]] = {
 }
 LOGGED = ("idle", "stream")  # with every statement in the log of PostgreSQL
 DEPLOYED = ("pages",)  # with collected files
-WITHOUT_GROUND = ("demo", "cli")
+WITHOUT_GROUND = ("demo", "cli", "sandbox")
 
 
 def main() -> int:

@@ -16,8 +16,10 @@ import urllib3
 import yaml
 
 from tests.contract.machines import Space
+from tests.contract.things import kinds
 from tests.sandbox import Sandbox
 
+__all__ = ["kinds"]  # a fixture of another module
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 JSON_PATCH, STRATEGIC = "application/json-patch+json", "application/strategic-merge-patch+json"
 

@@ -56,3 +56,17 @@ def test_versions_from_before_a_restart_are_expired(start: Callable[..., Sandbox
     sandbox.restart()
     (event,) = sandbox.watch(WIDGETS, resourceVersion=version, timeoutSeconds="1")
     assert event["object"]["code"] == 410
+
+
+def test_what_comes_back_is_in_order(start: Callable[..., Sandbox], tmp_path: Path) -> None:
+    sandbox = start("--data", str(tmp_path / "data"))
+    sandbox.widgets()
+    for name in "cabd":
+        sandbox.widget(name)
+    sandbox.call("DELETE", f"{WIDGETS}/b")
+    sandbox.stop(signal.SIGKILL)
+    sandbox.restart()
+    sandbox.widget("bb")
+    sandbox.call("DELETE", f"{WIDGETS}/c")
+    names = [item["metadata"]["name"] for item in sandbox.call("GET", WIDGETS).body["items"]]
+    assert names == ["a", "bb", "d"]

@@ -1,0 +1,233 @@
+"""Promise: whatever arrives, the answer is a refusal in the server's words, and the next one is served."""
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.contract.conftest import MERGE, Cluster
+from tests.contract.things import (
+    DEFINITION,
+    DEFINITIONS,
+    GROUP,
+    VERSION,
+    applied,
+    config_map,
+    made,
+    maps,
+    refusal,
+    widget,
+    widgets,
+)
+
+pytestmark = pytest.mark.usefixtures("kinds")
+UNRECOGNIZED = "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; "
+TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+
+
+@pytest.fixture(autouse=True)
+def still_serving(cluster: Cluster) -> Iterator[None]:
+    yield
+    assert cluster.call("GET", "/readyz").status == 200
+    assert cluster.call("GET", "/api/v1/namespaces/default").status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "problem", "shown"),
+    [
+        (b"", "unexpected end of JSON input", "<empty>"),
+        (b'{"metadata":', "unexpected end of JSON input", '{"metadata":'),
+        (b'{"a":1,}', "invalid character '}' looking for beginning of object key string", '{"a":1,}'),
+        (b'{"a" 1}', "invalid character '1' after object key", '{"a" 1}'),
+        (b'{"a":1 "b"}', "invalid character '\"' after object key:value pair", '{"a":1 "b"}'),
+        (b'{"a":[1 2]}', "invalid character '2' after array element", '{"a":[1 2]}'),
+        (b'{"a":tru}', "invalid character '}' in literal true (expecting 'e')", '{"a":tru}'),
+        (b'{"a":1} x', "invalid character 'x' after top-level value", '{"a":1} x'),
+        (b'{"a":"\\q"}', "invalid character 'q' in string escape code", '{"a":"\\q"}'),
+        (b"metadata: {name: a}", "invalid character 'm' looking for beginning of value",
+         b"metadata: {name: a}".hex()),
+        (b"x" * 40, "invalid character 'x' looking for beginning of value", (b"x" * 30).hex() + " ..."),
+    ],
+)  # fmt: skip
+def test_what_is_not_json_is_named(cluster: Cluster, space: str, body: bytes, problem: str, shown: str) -> None:
+    answer = cluster.call("POST", maps(space), body)
+    assert refusal(answer) == (400, "BadRequest", f"{UNRECOGNIZED}json parse error: {problem} ({shown})")
+
+
+def test_a_list_is_no_object(cluster: Cluster, space: str) -> None:
+    answer = cluster.call("POST", maps(space), b"[1]")
+    problem = f"json: cannot unmarshal array into Go value of type {TYPE_META}"
+    assert refusal(answer) == (400, "BadRequest", f"{UNRECOGNIZED}json parse error: {problem} (5b315d)")
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"data": {"a": 5}}, "json: cannot unmarshal number into Go struct field ConfigMap.data of type string"),
+        ({"data": []}, "json: cannot unmarshal array into Go struct field ConfigMap.data of type map[string]string"),
+        ({"metadata": {"labels": {"a": True}}},
+         "json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels of type string"),
+    ],
+)  # fmt: skip
+def test_a_wrong_type_is_named(cluster: Cluster, space: str, body: Any, why: str) -> None:
+    answer = cluster.call("POST", maps(space), {"metadata": {"name": "a"}, **body})
+    assert refusal(answer) == (400, "BadRequest", f'ConfigMap in version "v1" cannot be handled as a ConfigMap: {why}')
+
+
+@pytest.mark.parametrize(
+    ("media", "accepted"),
+    [
+        ("text/plain", "application/json, application/yaml, application/vnd.kubernetes.protobuf"),
+        (
+            "application/x-www-form-urlencoded",
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        ),
+    ],
+)
+def test_an_unknown_language_is_refused(cluster: Cluster, space: str, media: str, accepted: str) -> None:
+    answer = cluster.call("POST", maps(space), b"a=b", media=media)
+    text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+    assert refusal(answer) == (415, "UnsupportedMediaType", text)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/xml;q=0.9", "application/vnd.kubernetes.protobuf"])
+def test_an_answer_nobody_could_read_is_not_sent(cluster: Cluster, space: str, accept: str) -> None:
+    answer = cluster.call("GET", widgets(space), headers={"Accept": accept})
+    assert refusal(answer)[:2] == (406, "NotAcceptable")
+
+
+def test_too_much_is_too_much(cluster: Cluster, space: str) -> None:
+    big = cluster.call("POST", maps(space), config_map("big", a="x" * 1_100_000))
+    text = 'ConfigMap "big" is invalid: []: Too long: may not be more than 1048576 bytes'
+    assert refusal(big) == (422, "Invalid", text)
+    huge = cluster.call("POST", maps(space), config_map("huge", a="x" * 3_300_000))
+    assert refusal(huge) == (413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
+    notes = {"annotations": {"n": "x" * 262_144}}
+    noted = refusal(cluster.call("POST", widgets(space), widget("noted", notes)))
+    assert noted[:2] == (422, "Invalid")
+    assert "metadata.annotations: Too long: may not be more than 262144 bytes" in noted[2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "fits"),
+    [
+        ("map", "a" * 253, True), ("map", "a" * 254, False), ("map", "Big", False), ("map", "a..b", False),
+        ("map", "a.b-c", True), ("map", "-a", False), ("widget", "a" * 253, True), ("widget", "a" * 254, False),
+        ("namespace", "a" * 64, False), ("namespace", "a.b", False), ("service", "a" * 64, False),
+    ],
+)  # fmt: skip
+def test_names_have_a_form(cluster: Cluster, space: str, kind: str, name: str, fits: bool) -> None:
+    path, body = {
+        "map": (maps(space), config_map(name)),
+        "widget": (widgets(space), widget(name)),
+        "namespace": ("/api/v1/namespaces", {"metadata": {"name": name}}),
+        "service": (f"/api/v1/namespaces/{space}/services", {"metadata": {"name": name}, "spec": {"ports": [{"port": 1}]}}),
+    }[kind]  # fmt: skip
+    answer = cluster.call("POST", path, body)
+    assert answer.status == (201 if fits else 422), answer.text
+    if not fits:
+        assert "metadata.name" in answer.body["message"]
+
+
+@pytest.mark.parametrize(("key", "value", "fits"), [
+    ("a", "b" * 63, True), ("a", "b" * 64, False), ("a", "me@home", False), ("x" * 63, "", True), ("x" * 64, "", False),
+    ("example.org/a", "b", True), ("/a", "b", False), ("a/b/c", "d", False), ("a", "-b", False),
+])  # fmt: skip
+def test_labels_have_a_form(cluster: Cluster, space: str, key: str, value: str, fits: bool) -> None:
+    answer = cluster.call("POST", widgets(space), widget("a", {"labels": {key: value}}))
+    assert answer.status == (201 if fits else 422), answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/apis/nope.example.org/v1", True), ("/apis/nope.example.org/v1/things", True),
+        (f"/apis/{GROUP}/v9/widgets", True), (f"/apis/{VERSION}/namespaces/default/nopes", True), ("/nowhere", True),
+        ("/api/v1/namespaces/default/nopes", False),
+    ],
+)  # fmt: skip
+def test_unknown_paths(cluster: Cluster, path: str, text: bool) -> None:
+    answer = cluster.call("GET", path)
+    assert answer.status == 404
+    if text:
+        assert (answer.headers["Content-Type"], answer.text) == ("text/plain; charset=utf-8", "404 page not found\n")
+    else:
+        assert refusal(answer) == (404, "NotFound", "the server could not find the requested resource")
+
+
+def _changed(**spec: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(json.dumps(DEFINITION))
+    whole["metadata"]["name"] = "gadgets.contract.example.org"
+    whole["spec"]["names"] = {"plural": "gadgets", "kind": "Gadget"}
+    whole["spec"] |= spec
+    return whole
+
+
+VERSIONS: list[dict[str, Any]] = DEFINITION["spec"]["versions"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "said"),
+    [
+        (_changed(names={"plural": "others", "kind": "Gadget"}),
+         ["metadata.name: Invalid value: \"gadgets.contract.example.org\": must be spec.names.plural+\".\"+spec.group"]),
+        (_changed(scope="Galaxy"), ['spec.scope: Unsupported value: "Galaxy"']),
+        (_changed(versions=[{**VERSIONS[0], "schema": None, "selectableFields": None}]),
+         ["spec.versions[0].schema.openAPIV3Schema: Required value"]),
+        (_changed(versions=[{**VERSIONS[0], "storage": False}]),
+         ["must have exactly one version marked as storage version"]),
+        (_changed(versions=[{**VERSIONS[0], "schema": {"openAPIV3Schema": {"type": "string"}}, "selectableFields": None}]),
+         ['spec.versions[0].schema.openAPIV3Schema.type: Invalid value: "string": must be object at the root']),
+    ],
+)  # fmt: skip
+def test_a_bad_definition_is_refused(cluster: Cluster, definition: Any, said: list[str]) -> None:
+    code, reason, message = refusal(cluster.call("POST", DEFINITIONS, definition))
+    assert (code, reason) == (422, "Invalid")
+    for text in said:
+        assert text in message
+
+
+def test_a_body_of_the_wrong_shape_never_breaks_the_server(cluster: Cluster, space: str) -> None:
+    made(cluster, widgets(space), widget("a"))
+    for shape in (
+        [],
+        "x",
+        5,
+        True,
+        {"metadata": []},
+        {"metadata": {"labels": []}},
+        {"spec": []},
+        {"spec": {"ports": {}}},
+    ):
+        for media in ("application/json", MERGE, "application/apply-patch+yaml"):
+            method = "PUT" if media == "application/json" else "PATCH"
+            whole = {**widget("a"), **shape} if isinstance(shape, dict) else shape
+            answer = cluster.call(method, widgets(space, "a") + "?fieldManager=m", whole, media=media)
+            assert 400 <= answer.status < 500 or "failed to create typed patch object" in answer.text, (shape, media)
+            assert "the sandbox failed" not in answer.text, (shape, media, answer.text)
+    assert applied(cluster, widgets(space, "b"), widget("b")).status == 201
+
+
+PARTS = (
+    b"", b"PO", b"POST /api/v1/namespaces", b"POST /api/v1/namespaces HTTP/1.1\r\n",
+    b"POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Le",
+    b"POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n",
+    b'POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"metadata":',
+    b"POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+    b"\x00\xff\x16\x03\x01", b"GET / HTTP/9.9\r\n\r\n", b"GET " + b"/x" * 40_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("part", PARTS, ids=range(len(PARTS)))
+def test_a_connection_may_end_anywhere(cluster: Cluster, part: bytes) -> None:
+    where = urlsplit(cluster.url)
+    if where.scheme != "http":
+        pytest.skip("raw bytes are for a server without TLS")
+    token = cluster.headers["Authorization"].encode()
+    with socket.create_connection((where.hostname, where.port), timeout=5) as raw:
+        raw.sendall(part.replace(b"Host: x\r\n", b"Host: x\r\nAuthorization: " + token + b"\r\n"))
+    names = [item["metadata"]["name"] for item in cluster.call("GET", "/api/v1/namespaces").body["items"]]
+    assert "" not in names

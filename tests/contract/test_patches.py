@@ -1,0 +1,129 @@
+"""Promise: the three kinds of patch change what they say, and nothing when they can't."""
+
+from typing import Any
+
+import pytest
+
+from tests.contract.conftest import APPLY, JSON_PATCH, MERGE, STRATEGIC, Cluster
+from tests.contract.things import GROUP, config_map, made, maps, refusal, version, widget, widgets
+
+pytestmark = pytest.mark.usefixtures("kinds")
+REJECTED = (422, "Invalid", "the server rejected our request due to an error in our request")
+STALE = "the object has been modified; please apply your changes to the latest version and try again"
+UNDECODED = "error decoding patch: json: cannot unmarshal"
+ACCEPTED = "the body of the request was in an unknown format - accepted media types include: "
+
+
+@pytest.fixture
+def both(cluster: Cluster, space: str) -> str:
+    """A config map and a widget named a."""
+    made(cluster, maps(space), config_map("a", one="1", two="2"))
+    made(cluster, widgets(space), widget("a", ports=[{"name": "p", "port": 1}]))
+    return space
+
+
+@pytest.mark.parametrize(
+    ("media", "patch", "data"),
+    [
+        (MERGE, {"data": {"one": "x", "two": None}}, {"one": "x"}),
+        (STRATEGIC, {"data": {"one": "x", "two": None}}, {"one": "x"}),
+        (STRATEGIC, {"data": {"$patch": "replace", "new": "n"}}, {"new": "n"}),
+        (JSON_PATCH, [{"op": "replace", "path": "/data/one", "value": "x"}], {"one": "x", "two": "2"}),
+        (JSON_PATCH, [{"op": "test", "path": "/data/one", "value": "1"}, {"op": "remove", "path": "/data/two"}],
+         {"one": "1"}),
+        (JSON_PATCH, [{"op": "move", "from": "/data/one", "path": "/data/x"}], {"x": "1", "two": "2"}),
+        (JSON_PATCH, [{"op": "copy", "from": "/data/one", "path": "/data/a~1b"}], {"one": "1", "two": "2", "a/b": "1"}),
+    ],
+)  # fmt: skip
+def test_a_patch_changes(cluster: Cluster, both: str, media: str, patch: Any, data: dict[str, str]) -> None:
+    if "a/b" in data:
+        answer = cluster.call("PATCH", maps(both, "a"), patch, media=media)
+        assert answer.status == 422  # a slash is no part of a key
+        return
+    answer = cluster.call("PATCH", maps(both, "a"), patch, media=media)
+    assert (answer.status, answer.body["data"]) == (200, data)
+
+
+@pytest.mark.parametrize(
+    ("media", "patch", "said"),
+    [
+        (JSON_PATCH, [{"op": "test", "path": "/data/one", "value": "9"}], REJECTED),
+        (JSON_PATCH, [{"op": "remove", "path": "/data/none"}], REJECTED),
+        (JSON_PATCH, [{"op": "add", "path": "/none/below", "value": 1}], REJECTED),
+        (JSON_PATCH, {"a": 1}, (400, "BadRequest", f"{UNDECODED} object into Go value of type []handlers.jsonPatchOp")),
+        (MERGE, [], (400, "BadRequest", f"{UNDECODED} array into Go value of type map[string]interface {{}}")),
+        (MERGE, b"{", (400, "BadRequest", "error decoding patch: unexpected end of JSON input")),
+        (MERGE, {"metadata": {"name": "b"}}, (400, "BadRequest",
+         "the name of the object (b) does not match the name on the URL (a)")),
+        (MERGE, {"metadata": {"resourceVersion": "1"}}, (409, "Conflict",
+         f'Operation cannot be fulfilled on configmaps "a": {STALE}')),
+        ("application/json", {}, (415, "UnsupportedMediaType", "415: Unsupported Media Type")),
+    ],
+)  # fmt: skip
+def test_a_patch_is_refused(cluster: Cluster, both: str, media: str, patch: Any, said: tuple[int, str, str]) -> None:
+    before = cluster.call("GET", maps(both, "a")).body
+    assert refusal(cluster.call("PATCH", maps(both, "a"), patch, media=media)) == said
+    assert cluster.call("GET", maps(both, "a")).body == before
+
+
+def test_strategic_merge_is_for_the_servers_own_kinds(cluster: Cluster, both: str) -> None:
+    answer = cluster.call("PATCH", widgets(both, "a"), {"spec": {"size": 2}}, media=STRATEGIC)
+    assert refusal(answer) == (415, "UnsupportedMediaType", ACCEPTED + ", ".join([JSON_PATCH, MERGE, APPLY]))
+
+
+def test_strategic_merge_follows_the_keys_of_lists(cluster: Cluster, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/services"
+    ports = [{"name": "a", "port": 80}, {"name": "b", "port": 81}]
+    made(cluster, path, {"metadata": {"name": "s"}, "spec": {"ports": ports, "selector": {"x": "y"}}})
+    patch = {
+        "spec": {"ports": [{"port": 81, "name": "c"}, {"port": 80, "$patch": "delete"}, {"port": 82, "name": "d"}]}
+    }
+    found = cluster.call("PATCH", f"{path}/s", patch, media=STRATEGIC).body["spec"]["ports"]
+    assert sorted((port["name"], port["port"]) for port in found) == [("c", 81), ("d", 82)]
+
+
+@pytest.mark.parametrize("media", [MERGE, JSON_PATCH])
+def test_a_patch_without_effect_writes_nothing(cluster: Cluster, both: str, media: str) -> None:
+    before = cluster.call("GET", widgets(both, "a")).body
+    patch = {"spec": {"size": 1}} if media == MERGE else [{"op": "replace", "path": "/spec/size", "value": 1}]
+    assert version(cluster.call("PATCH", widgets(both, "a"), patch, media=media).body) == version(before)
+    ignored = {"metadata": {"creationTimestamp": "2020-01-01T00:00:00Z", "generation": 7, "deletionTimestamp": None}}
+    assert version(cluster.call("PATCH", widgets(both, "a"), ignored, media=MERGE).body) == version(before)
+
+
+@pytest.mark.parametrize(
+    ("patch", "code", "message"),
+    [
+        ({"spec": {"size": 500}}, 422,
+         "spec.size: Invalid value: 500: spec.size in body should be less than or equal to 100"),
+        ({"metadata": {"uid": "x"}}, 422, 'metadata.uid: Invalid value: "x": field is immutable'),
+        ({"kind": "Gadget"}, 422, 'kind: Invalid value: "Gadget": must be Widget'),
+    ],
+)  # fmt: skip
+def test_a_patched_object_is_judged(cluster: Cluster, both: str, patch: Any, code: int, message: str) -> None:
+    answer = cluster.call("PATCH", widgets(both, "a"), patch, media=MERGE)
+    assert answer.status == code
+    assert answer.body["message"].endswith(f'.{GROUP} "a" is invalid: {message}')
+
+
+def test_strict_shows_the_whole_patched_object(cluster: Cluster, both: str) -> None:
+    answer = cluster.call("PATCH", f"{widgets(both, 'a')}?fieldValidation=Strict", {"spec": {"nope": 1}}, media=MERGE)
+    code, reason, message = refusal(answer)
+    assert (code, reason) == (422, "Invalid")
+    assert message.startswith(' "" is invalid: patch: Invalid value: "{\\"apiVersion\\"')
+    assert message.endswith('": strict decoding error: unknown field "spec.nope"')
+    assert set(answer.body["details"]) == {"causes"}
+
+
+def test_force_is_for_apply(cluster: Cluster, both: str) -> None:
+    answer = cluster.call("PATCH", f"{maps(both, 'a')}?force=true", {}, media=MERGE)
+    text = 'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch'
+    assert refusal(answer) == (422, "Invalid", text)
+
+
+def test_a_json_patch_has_a_limit(cluster: Cluster, both: str) -> None:
+    patch = [{"op": "test", "path": "/data/one", "value": "1"}] * 10_001
+    assert refusal(cluster.call("PATCH", maps(both, "a"), patch, media=JSON_PATCH))[:2] == (
+        413,
+        "RequestEntityTooLarge",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -174,6 +175,12 @@ class Cluster:
 
         handle = self.loop.call_later(seconds, run)
         self._timers.add(handle)
+
+    def from_thread(self, callback: Callable[[], None]) -> None:
+        """Runs the callback in the cluster's loop; from a thread, and no more once the loop has ended."""
+        with contextlib.suppress(RuntimeError):
+            if self.loop is not None:
+                self.loop.call_soon_threadsafe(callback)
 
     def spawn(self, coro: Coroutine[Any, Any, Any]) -> None:
         if self.loop is None:

@@ -53,6 +53,8 @@ class Cluster:
         self.served: dict[str, Subresource] = {}
         self.controls: dict[str, Control] = {}
         self.closing: list[Callable[[], None]] = []
+        self.doors: dict[str, Any] = {}  # ASGI applications beside the API, each on a port of its own
+        self.door_opened: dict[str, Callable[[str], None]] = {}  # told the URL of such a port
         self._wakes: dict[str, list[Wake]] = {}
         self._everything: list[Callable[[str, Change], None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -39,9 +39,8 @@ def data_source_target(found: Object | None, look: Look) -> tuple[str, Object]:
     target = (found or {}).get("spec", {}).get("source") or {}
     link = target.get("dataSource")
     if link and found is not None and link.get("namespace") == found["metadata"]["namespace"]:
-        target = (look("datasources.cdi.kubevirt.io", link["namespace"], link["name"]) or {}).get("spec", {}).get(
-            "source"
-        ) or {}
+        next_one = look("datasources.cdi.kubevirt.io", link["namespace"], link["name"]) or {}
+        target = next_one.get("spec", {}).get("source") or {}
     kind = next((key for key in ("pvc", "snapshot") if key in target), "")
     return kind, dict(target.get(kind) or {})
 

@@ -156,7 +156,9 @@ class DataVolumes:
     def _transfer(self, volume: Object, pvc: Object) -> float | None:
         kind, source = source_of(volume, self.cluster.get)
         uid, role = volume["metadata"]["uid"], role_of(kind)
-        before, during = PHASES[role]
+        if not kind:
+            return self._external(volume, pvc)
+        during = PHASES[role][1]
         transfer = self.transfers.get(uid)
         if transfer is None:
             return self._prepare(volume, pvc, kind, source)
@@ -182,6 +184,18 @@ class DataVolumes:
             )
         self.transfers.pop(uid, None)
         return self._finish(volume, pvc, role)
+
+    def _external(self, volume: Object, pvc: Object) -> float | None:
+        """A claim with a data source of its own is filled by somebody else; all there is to do is to look on."""
+        if pvc.get("status", {}).get("phase") != "Bound":
+            return self._write(volume, lambda status: self._waiting(status, pvc, "Pending"), None)
+
+        def change(status: Object) -> None:
+            status["claimName"] = pvc["metadata"]["name"]
+            conditions.bound(status, pvc)
+            conditions.succeeded(status, "Population")
+
+        return self._write(volume, change, None)
 
     def _prepare(self, volume: Object, pvc: Object, kind: str, source: Object) -> float | None:
         """Everything a transfer needs, then its start."""

@@ -207,7 +207,7 @@ class ImportCrons:
         spec = {"source": {"pvc": place}}
         labels = self._default_labels(cron) | {LABEL: meta["name"]}
         if found is None:
-            body = {
+            body: Object = {
                 "apiVersion": "cdi.kubevirt.io/v1beta1",
                 "kind": "DataSource",
                 "metadata": {"name": name, "namespace": meta["namespace"], "labels": labels},

@@ -95,7 +95,7 @@ class Prometheus:
         who = {"name": meta["name"], "namespace": meta["namespace"]}
         shown = status.get("printableStatus", "Stopped")
         group = GROUPS.get(shown, "error")
-        ready = next((item for item in status.get("conditions") or [] if item["type"] == "Ready"), {})
+        ready: Object = next((item for item in status.get("conditions") or [] if item["type"] == "Ready"), {})
         since = _seconds(ready.get("lastTransitionTime") or meta["creationTimestamp"])
         for kind in KINDS:
             yield f"kubevirt_vm_{kind}_status_last_transition_timestamp_seconds", who, since if kind == group else 0.0

@@ -88,6 +88,8 @@ class DataVolumes:
     def _helper_changed(self, _resource: str, namespace: str | None, name: str) -> None:
         """A prime or scratch claim got bound: its target's volume goes on."""
         helper = self.cluster.get(CLAIMS, namespace, name) if name.startswith("prime-") else None
+        if helper is not None and helper["metadata"].get("deletionTimestamp"):
+            self.staging.end_workers(helper)
         for reference in (helper or {}).get("metadata", {}).get("ownerReferences") or []:
             if reference["kind"] == "PersistentVolumeClaim":
                 self.worker.wake(namespace, reference["name"])

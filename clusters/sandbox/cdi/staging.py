@@ -162,6 +162,12 @@ class Staging:
         stored["status"] = prime["status"]
         return self.cluster.update(CLAIMS, stored, manager="kube-controller-manager", subresource="status")
 
+    def end_workers(self, prime: Object) -> None:
+        """A prime claim that is to go: what mounts it ends first."""
+        namespace = prime["metadata"]["namespace"]
+        for prefix, _ in ROLES.values():
+            self._delete("pods", namespace, f"{prefix}-{prime['metadata']['name']}"[:253])
+
     def clear(self, pvc: Object, role: str) -> None:
         namespace = pvc["metadata"]["namespace"]
         names = (
@@ -170,11 +176,14 @@ class Staging:
             (CLAIMS, prime_name(pvc)),
         )
         for resource, name in names:
-            if self.cluster.get(resource, namespace, name) is None:
-                continue
-            call = Call(self.cluster.resource(resource), namespace, name, internal=True)
-            try:
-                self.cluster.deleter.delete(call, DeleteOptions(grace=0))
-            except ApiError as error:
-                if error.code != 404:
-                    raise
+            self._delete(resource, namespace, name)
+
+    def _delete(self, resource: str, namespace: str, name: str) -> None:
+        if self.cluster.get(resource, namespace, name) is None:
+            return
+        call = Call(self.cluster.resource(resource), namespace, name, internal=True)
+        try:
+            self.cluster.deleter.delete(call, DeleteOptions(grace=0))
+        except ApiError as error:
+            if error.code != 404:
+                raise

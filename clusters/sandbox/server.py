@@ -34,6 +34,8 @@ class Server:
         self.tokens = tokens or Tokens(cluster.store)
         self.api = Api(cluster, token, self.tokens)
         self.discovery = Discovery(cluster.registry)
+        for group, rows in cluster.aggregated_rows().items():
+            self.discovery.extra[group, "v1"] = rows
         self.openapi = OpenApi(cluster.registry)
         self.faults = Faults()
         self.watches: set[Watch] = set()

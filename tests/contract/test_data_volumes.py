@@ -1,7 +1,10 @@
 """Promise: a DataVolume's claim has the size, class and owner it should, and quotas count all that it takes."""
 
+import pytest
+
+from clusters.sandbox.quantity import parse
 from tests.contract.images import Images, raw_disk
-from tests.contract.machines import Space, condition, data_volume
+from tests.contract.machines import Space, condition, data_volume, machine
 
 VOLUMES, CLAIMS = "datavolumes", "persistentvolumeclaims"
 
@@ -59,6 +62,26 @@ def test_a_volume_of_the_wrong_shape_is_refused(here: Space) -> None:
     changed = here.patch(VOLUMES, "disk", {"spec": {"source": {"blank": None, "upload": {}}}})
     assert changed.status == 422
     assert "Cannot update DataVolume Spec" in changed.body["message"]
+
+
+def test_a_lazy_class_waits_for_the_machine_that_uses_it(here: Space) -> None:
+    classes = here.cluster.call("GET", "/apis/storage.k8s.io/v1/storageclasses").body["items"]
+    lazy = [item["metadata"]["name"] for item in classes if item["volumeBindingMode"] == "WaitForFirstConsumer"]
+    if not lazy:
+        pytest.skip("no class of this cluster waits for a consumer")
+    here.make(VOLUMES, data_volume("disk", {"blank": {}}, storageClassName=lazy[0]))
+    waits = {"PendingPopulation", "WaitForFirstConsumer"}
+    here.until(VOLUMES, "disk", lambda dv: dv.get("status", {}).get("phase") in waits)
+    vm = machine("web")
+    spec = vm["spec"]["template"]["spec"]
+    spec["volumes"].append({"name": "data", "dataVolume": {"name": "disk"}})
+    spec["domain"]["devices"]["disks"].append({"name": "data", "disk": {"bus": "virtio"}})
+    here.make("virtualmachines", vm)
+    here.printed("web", "Running")
+    assert here.get(VOLUMES, "disk")["status"]["phase"] == "Succeeded"
+    size = here.get(CLAIMS, "disk")
+    if size["spec"].get("volumeMode") != "Block":  # a file system needs room for itself
+        assert parse(size["spec"]["resources"]["requests"]["storage"]) > parse("1Gi")
 
 
 def test_a_filled_claim_grows_when_it_is_asked_to(here: Space) -> None:

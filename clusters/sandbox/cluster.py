@@ -148,16 +148,6 @@ class Cluster:
         """`resource` may name an aggregated group: "virtualmachines.subresources.kubevirt.io"."""
         self.subresources[resource, subresource] = handler
 
-    def aggregated_rows(self) -> dict[str, list[Object]]:
-        """Discovery rows of aggregated subresources, by group: names only, as virt-api lists its own."""
-        out: dict[str, list[Object]] = {}
-        for resource, subresource in sorted(self.subresources):
-            plural, _, group = resource.partition(".")
-            if group and resource not in self.registry.by_key:
-                row: Object = {"name": f"{plural}/{subresource}", "singularName": "", "namespaced": True}
-                out.setdefault(group, []).append({**row, "kind": "", "verbs": None})
-        return out
-
     def serve(self, resource: Resource, handler: Subresource) -> None:
         """A resource of an aggregated API: nothing of it is stored, `handler` answers every request."""
         self.registry.add(resource)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from clusters.sandbox.cdi import conditions, transfers
+from clusters.sandbox.cdi import conditions
 from clusters.sandbox.cdi.claims import (
     BIND_NOW,
     IMPORTS,
@@ -22,7 +22,7 @@ from clusters.sandbox.cdi.pace import Pace
 from clusters.sandbox.cdi.sources import FETCHED, download
 from clusters.sandbox.cdi.staging import Blocked, Staging
 from clusters.sandbox.cdi.storage import CLAIMS, CLASSES
-from clusters.sandbox.cdi.transfers import LONGEST_WAIT, Transfer
+from clusters.sandbox.cdi.transfers import LONGEST_WAIT, Threads, Transfer
 from clusters.sandbox.cdi.worker import Worker
 from clusters.sandbox.errors import ApiError
 
@@ -64,6 +64,7 @@ class DataVolumes:
         self.transfers: dict[str, Transfer] = {}
         self.stalled: set[tuple[str, str]] = set()
         self.staging = Staging(cluster)
+        self.threads = Threads(cluster)
         self.clones = Clones(cluster)
         self.worker = Worker(cluster, "datavolumes", self.reconcile)
         self.worker.subscribe(VOLUMES)
@@ -243,7 +244,7 @@ class DataVolumes:
     def run(self, volume: Object, transfer: Transfer) -> None:
         """Sets the transfer's download going; the volume is looked at again when it is over."""
         meta = volume["metadata"]
-        transfers.run(self.cluster, transfer, lambda: self.worker.wake(meta["namespace"], meta["name"]))
+        self.threads.run(transfer, lambda: self.worker.wake(meta["namespace"], meta["name"]))
 
     def _after_failure(self, volume: Object, pvc: Object, transfer: Transfer, during: str) -> float | None:
         failure = transfer.failure or Failure("unknown")

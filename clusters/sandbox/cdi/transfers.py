@@ -6,6 +6,7 @@ import logging
 import shutil
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from clusters.sandbox.cluster import Cluster
 
 log = logging.getLogger(__name__)
+MOST = 256  # downloads at a time
 LONGEST_WAIT = 20  # retries wait at most this many times the first wait
 
 
@@ -58,21 +60,39 @@ class Upload(Download):
             shutil.copyfileobj(self.source, spool)
 
 
-def run(cluster: Cluster, transfer: Transfer, over: Callable[[], None]) -> None:
-    """Carries the download out in a thread of its own; `over` is called in the cluster's loop."""
-    download = transfer.download
-    if download is None:
-        return
+class Threads:
+    """Threads for downloads. A cluster has room for so many importer pods and no more; the rest waits its turn."""
 
-    def work() -> None:
+    def __init__(self, cluster: Cluster, most: int = MOST) -> None:
+        self.cluster = cluster
+        self.most = most
+        self.running = 0
+        self.waiting: deque[tuple[Transfer, Callable[[], None]]] = deque()
+
+    def run(self, transfer: Transfer, over: Callable[[], None]) -> None:
+        """Carries the download out; `over` is called in the cluster's loop when it has ended, well or not."""
+        self.waiting.append((transfer, over))
+        self._next()
+
+    def _next(self) -> None:
+        while self.waiting and self.running < self.most:
+            transfer, over = self.waiting.popleft()
+            self.running += 1
+            threading.Thread(target=self._work, args=(transfer, over), daemon=True, name="import").start()
+
+    def _work(self, transfer: Transfer, over: Callable[[], None]) -> None:
         try:
-            download.run()
+            if transfer.download is not None and not transfer.download.cancelled:
+                transfer.download.run()
             transfer.done = True
         except Failure as failure:
             transfer.failure = failure
         except Exception as error:  # whatever it was is this import's failure
-            log.exception("import of %s", download.url)
+            log.exception("import")
             transfer.failure = Failure(f"Unable to process data: {error}")
-        cluster.from_thread(over)
+        self.cluster.from_thread(lambda: self._ended(over))
 
-    threading.Thread(target=work, daemon=True, name=f"import {download.url[:60]}").start()
+    def _ended(self, over: Callable[[], None]) -> None:
+        self.running -= 1
+        over()
+        self._next()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,8 @@ class Cluster:
         self.served: dict[str, Subresource] = {}
         self.controls: dict[str, Control] = {}
         self.closing: list[Callable[[], None]] = []
+        self.doors: dict[str, Any] = {}  # ASGI applications beside the API, each on a port of its own
+        self.door_opened: dict[str, Callable[[str], None]] = {}  # told the URL of such a port
         self._wakes: dict[str, list[Wake]] = {}
         self._everything: list[Callable[[str, Change], None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -184,6 +187,12 @@ class Cluster:
 
         handle = self.loop.call_later(seconds, run)
         self._timers.add(handle)
+
+    def from_thread(self, callback: Callable[[], None]) -> None:
+        """Runs the callback in the cluster's loop; from a thread, and no more once the loop has ended."""
+        with contextlib.suppress(RuntimeError):
+            if self.loop is not None:
+                self.loop.call_soon_threadsafe(callback)
 
     def spawn(self, coro: Coroutine[Any, Any, Any]) -> None:
         if self.loop is None:

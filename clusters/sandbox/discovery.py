@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from clusters.sandbox import discovery_rows, errors
+from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.errors import TextError
 from clusters.sandbox.resources import Registry, Resource
 from clusters.sandbox.routes import NOT_FOUND_TEXT
@@ -161,3 +162,14 @@ class Discovery:
         place = {name: sub.get(name, own[name]) for name in ("group", "version")}
         kind = {**place, "kind": sub["kind"]}
         return {"subresource": sub["name"].partition("/")[2], "responseKind": kind, "verbs": sub["verbs"]}
+
+
+def aggregated_rows(cluster: Cluster) -> dict[str, list[Object]]:
+    """Rows of aggregated subresources, by group: names only, as virt-api lists its own."""
+    out: dict[str, list[Object]] = {}
+    for resource, subresource in sorted(cluster.subresources):
+        plural, _, group = resource.partition(".")
+        if group and resource not in cluster.registry.by_key:
+            row: Object = {"name": f"{plural}/{subresource}", "singularName": "", "namespaced": True}
+            out.setdefault(group, []).append({**row, "kind": "", "verbs": None})
+    return out

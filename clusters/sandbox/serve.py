@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--tls", type=Path, help="directory of the self-signed CA; without it plain HTTP")
     out.add_argument("--images", type=Path, help="serve this directory's files, with a demo.qcow2 among them")
     out.add_argument("--images-port", type=int, default=0, help="plain HTTP for --images, whatever the API speaks")
+    out.add_argument("--upload-port", type=int, default=0, help="CDI's upload proxy; any free one without it")
     out.add_argument("--kubeconfig", type=Path, help="write a kubeconfig here (mode 0600); kubectl needs --tls too")
     return out
 
@@ -109,6 +110,34 @@ class ImageServer(uvicorn.Server):
         yield  # signals are the API server's, which tells us to end
 
 
+class Door(uvicorn.Server):
+    """A port beside the API's that the cluster itself opens (uploads)."""
+
+    def __init__(self, options: argparse.Namespace, application: Any, opened: Callable[[str], None], port: int) -> None:
+        settings: dict[str, Any] = {}
+        self.scheme, self.host, self.opened = "http", options.host, opened
+        if options.tls is not None:
+            _, certificate, key = certificates(options.tls, options.host)
+            self.scheme = "https"
+            settings = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind((options.host, port))
+        super().__init__(
+            uvicorn.Config(
+                application, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1, **settings
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # signals are the API server's, which tells us to end
+
+    async def open(self) -> None:
+        self.opened(f"{self.scheme}://{self.host}:{self.socket.getsockname()[1]}")
+        await self.serve(sockets=[self.socket])
+
+
 def assemble_from(options: argparse.Namespace) -> tuple[Cluster, Journal | None]:
     """The cluster, with what its journal remembers."""
     cluster, definitions, namespaces = assemble()
@@ -159,15 +188,23 @@ async def run(options: argparse.Namespace) -> None:
     core = Server(cluster, options.token, tokens)
     images = ImageServer(options) if options.images is not None else None
 
+    doors = [
+        Door(options, application, cluster.door_opened[name], getattr(options, f"{name}_port"))
+        for name, application in cluster.doors.items()
+    ]
+
     def closing() -> None:
-        if images is not None:
-            images.should_exit = True
+        for server in (images, *doors):
+            if server is not None:
+                server.should_exit = True
         cluster.stop()
         if journal is not None:
             journal.close(cluster.store)
 
     if images is not None:
         cluster.spawn(images.serve())
+    for door in doors:
+        cluster.spawn(door.open())
     await Service(listening(options, core), core, closing).serve()
 
 

@@ -12,7 +12,7 @@ from clusters.sandbox.api import VERBS, Api, verb_of
 from clusters.sandbox.call import User
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.controls import Controls
-from clusters.sandbox.discovery import VERSION, Discovery
+from clusters.sandbox.discovery import VERSION, Discovery, aggregated_rows
 from clusters.sandbox.errors import ApiError, TextError
 from clusters.sandbox.faults import Fault, Faults
 from clusters.sandbox.openapi import OpenApi
@@ -38,6 +38,8 @@ class Server:
         self.tokens = tokens or Tokens(cluster.store)
         self.api = Api(cluster, token, self.tokens)
         self.discovery = Discovery(cluster.registry)
+        for group, rows in aggregated_rows(cluster).items():
+            self.discovery.extra[group, "v1"] = rows
         self.openapi = OpenApi(cluster.registry)
         self.faults = Faults()
         cluster.admission.outage = self.faults.webhook_is_down

@@ -15,6 +15,7 @@ import pytest
 import urllib3
 import yaml
 
+from tests.contract.images import Images, serving
 from tests.contract.machines import Space
 from tests.contract.things import kinds
 from tests.sandbox import Sandbox
@@ -114,3 +115,15 @@ def space(cluster: Cluster) -> Iterator[str]:
 def here(cluster: Cluster, space: str) -> Space:
     """The fresh namespace, in the words of KubeVirt and CDI."""
     return Space(cluster, space)
+
+
+@pytest.fixture
+def images(cluster: Cluster) -> Iterator[Images]:
+    """A server of images that the cluster can reach, known to CDI as an insecure registry."""
+    with serving() as found:
+        path = "/apis/cdi.kubevirt.io/v1beta1/cdis/cdi"
+        before = (cluster.call("GET", path).body["spec"].get("config") or {}).get("insecureRegistries")
+        change = {"spec": {"config": {"insecureRegistries": [*(before or []), found.host]}}}
+        assert cluster.call("PATCH", path, change, media=MERGE).status == 200
+        yield found
+        cluster.call("PATCH", path, {"spec": {"config": {"insecureRegistries": before}}}, media=MERGE)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 IMAGE = os.environ.get("OVIM_CONTRACT_IMAGE", "quay.io/containerdisks/fedora:42")
+INSTALLED_IN = os.environ.get("OVIM_CONTRACT_KUBEVIRT_NAMESPACE", "kubevirt")
 PATIENCE = float(os.environ.get("OVIM_CONTRACT_PATIENCE", "300" if "OVIM_CONTRACT_KUBECONFIG" in os.environ else "30"))
 KUBEVIRT = "/apis/kubevirt.io/v1/namespaces"
 CDI = "/apis/cdi.kubevirt.io/v1beta1/namespaces"

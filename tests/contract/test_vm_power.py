@@ -109,3 +109,12 @@ def test_nobody_but_kubevirt_changes_a_running_instance(here: Space) -> None:
     refused = here.patch(INSTANCES, "web", {"spec": {"terminationGracePeriodSeconds": 7}})
     assert refused.status == 422
     assert refused.body["message"].endswith("denied the request: update of VMI object is restricted")
+
+
+def test_discovery_lists_the_subresources(here: Space) -> None:
+    found = here.cluster.call("GET", "/apis/subresources.kubevirt.io/v1")
+    assert found.status == 200
+    names = {item["name"] for item in found.body["resources"]}
+    assert {"virtualmachines/start", "virtualmachines/restart", "virtualmachineinstances/pause"} <= names
+    groups = {group["name"] for group in here.cluster.call("GET", "/apis").body["groups"]}
+    assert "subresources.kubevirt.io" in groups

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from clusters.sandbox.cdi.datasources import DataSources
 from clusters.sandbox.cdi.datavolumes import VOLUMES, DataVolumes
+from clusters.sandbox.cdi.imports import ImportCrons
 from clusters.sandbox.cdi.pace import chosen
 from clusters.sandbox.cdi.seed import plant
 from clusters.sandbox.cdi.storage import Provisioner
+from clusters.sandbox.cdi.uploads import Uploads
 from clusters.sandbox.cdi.validate import refusal
 from clusters.sandbox.crds import custom_resource_definitions
 from clusters.sandbox.errors import ApiError
@@ -27,7 +30,9 @@ def install(cluster: Cluster, *, controllers: bool | None = None, pace: str | No
     _admission(cluster)
     speed = chosen(pace)
     Provisioner(cluster, speed)
-    DataVolumes(cluster, speed)
+    Uploads(cluster, DataVolumes(cluster, speed))
+    DataSources(cluster)
+    ImportCrons(cluster, speed)
 
 
 def _admission(cluster: Cluster) -> None:

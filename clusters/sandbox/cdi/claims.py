@@ -13,8 +13,12 @@ Look = Callable[[str, str | None, str], Object | None]
 
 SOURCES = ("http", "s3", "gcs", "registry", "imageio", "vddk", "blank", "upload", "pvc", "snapshot")
 IMPORTS = ("http", "s3", "gcs", "registry", "imageio", "vddk", "blank")
+POPULATORS = ("VolumeImportSource", "VolumeUploadSource", "VolumeCloneSource")
+FILESYSTEM_PERCENT, ALIGNMENT = 6, 1024**2
+API_GROUP = "cdi.kubevirt.io"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 DEFAULT_VIRT_CLASS = "storageclass.kubevirt.io/is-default-virt-class"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
 BIND_NOW = "cdi.kubevirt.io/storage.bind.immediate.requested"
 
 
@@ -24,13 +28,21 @@ def source_of(volume: Object, look: Look) -> tuple[str, Object]:
     reference = spec.get("sourceRef")
     if reference:
         namespace = reference.get("namespace") or volume["metadata"]["namespace"]
-        found = look("datasources.cdi.kubevirt.io", namespace, reference["name"])
-        target = (found or {}).get("spec", {}).get("source", {})
-        kind = next((key for key in ("pvc", "snapshot") if key in target), "")
-        return kind, dict(target.get(kind, {}))
+        return data_source_target(look("datasources.cdi.kubevirt.io", namespace, reference["name"]), look)
     source = spec.get("source") or {}
     kind = next((key for key in SOURCES if key in source), "")
     return kind, dict(source.get(kind) or {})
+
+
+def data_source_target(found: Object | None, look: Look) -> tuple[str, Object]:
+    """What a DataSource points at; one may point at another, in its own namespace, once."""
+    target = (found or {}).get("spec", {}).get("source") or {}
+    link = target.get("dataSource")
+    if link and found is not None and link.get("namespace") == found["metadata"]["namespace"]:
+        next_one = look("datasources.cdi.kubevirt.io", link["namespace"], link["name"]) or {}
+        target = next_one.get("spec", {}).get("source") or {}
+    kind = next((key for key in ("pvc", "snapshot") if key in target), "")
+    return kind, dict(target.get(kind) or {})
 
 
 def storage_class(volume: Object, classes: list[Object]) -> str | None:
@@ -58,9 +70,13 @@ def claim(volume: Object, class_name: str | None, profile: Object | None, source
     requests = dict((wanted.get("resources") or {}).get("requests") or {})
     if source_size and "storage" not in requests:
         requests["storage"] = source_size  # a clone without a size is as large as its source
+    if "storage" in spec and body["volumeMode"] == "Filesystem" and "storage" in requests and not source_size:
+        requests["storage"] = with_overhead(requests["storage"])
     body["resources"] = {"requests": requests}
     if class_name is not None:
         body["storageClassName"] = class_name
+    if "dataSource" not in body and "dataSourceRef" not in body:
+        body["dataSourceRef"] = _populator(volume)
     kind = next((key for key in SOURCES if key in (spec.get("source") or {})), "")
     annotations = dict(meta.get("annotations") or {}) | {"cdi.kubevirt.io/storage.contentType": "kubevirt"}
     if kind:
@@ -78,6 +94,25 @@ def claim(volume: Object, class_name: str | None, profile: Object | None, source
         },
         "spec": body,
     }
+
+
+def with_overhead(size: str) -> str:
+    """What a file system must be so that an image of this size fits: aligned, and six per cent on top."""
+    wanted = int(parse(size))
+    aligned = -(-wanted // ALIGNMENT) * ALIGNMENT
+    return str(-(-aligned * (100 + FILESYSTEM_PERCENT) // 100))
+
+
+def _populator(volume: Object) -> Object:
+    """Names who fills the claim: import, upload or clone."""
+    source = volume["spec"].get("source") or {}
+    word = "Import"
+    if "upload" in source:
+        word = "Upload"
+    elif "sourceRef" in volume["spec"] or {"pvc", "snapshot"} & source.keys():
+        word = "Clone"
+    name = f"volume-{word.lower()}-source-{volume['metadata']['uid']}"
+    return {"apiGroup": API_GROUP, "kind": f"Volume{word}Source", "name": name}
 
 
 def size_of(claim_object: Object) -> int:

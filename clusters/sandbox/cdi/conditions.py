@@ -32,9 +32,9 @@ def bound(status: Object, claim: Object | None, *, reason: str = "", message: st
         put(status, "Ready", "False")
 
 
-def refused(status: Object, message: str) -> None:
-    """The claim was refused; quota has a reason of its own, other refusals keep CDI's general one."""
-    reason = QUOTA if "exceeded quota:" in message else "Error"
+def refused(status: Object, message: str, why: str = "") -> None:
+    """The claim or its worker was refused; quota has a reason of its own, a clone's source too."""
+    reason = QUOTA if "exceeded quota:" in message else why if why.startswith("Clone") else "Error"
     status["phase"] = "Pending"
     status["progress"] = "N/A"
     bound(status, None, reason=reason, message=message)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clusters.sandbox.cdi import conditions
-from clusters.sandbox.cdi.claims import IMPORTS, claim, size_of, source_of, storage_class
-from clusters.sandbox.cdi.download import Download, Failure
+from clusters.sandbox.cdi.claims import (
+    BIND_NOW,
+    IMPORTS,
+    SELECTED_NODE,
+    claim,
+    size_of,
+    source_of,
+    storage_class,
+)
+from clusters.sandbox.cdi.clones import Clones
+from clusters.sandbox.cdi.download import Failure
 from clusters.sandbox.cdi.objects import condition, event, owned_by
 from clusters.sandbox.cdi.pace import Pace
+from clusters.sandbox.cdi.sources import FETCHED, download
+from clusters.sandbox.cdi.staging import Blocked, Staging
 from clusters.sandbox.cdi.storage import CLAIMS, CLASSES
+from clusters.sandbox.cdi.transfers import LONGEST_WAIT, Threads, Transfer
 from clusters.sandbox.cdi.worker import Worker
 from clusters.sandbox.errors import ApiError
 
@@ -24,20 +34,25 @@ VOLUMES = "datavolumes.cdi.kubevirt.io"
 MANAGER = "virt-cdi-controller"
 COMPONENT = "datavolume-import-controller"
 PREPOPULATED = "cdi.kubevirt.io/storage.prePopulated"
-NEXT_PHASE = {"import": ("ImportScheduled", "ImportInProgress"), "clone": ("CloneScheduled", "CloneInProgress")}
+POD_PHASE = "cdi.kubevirt.io/storage.pod.phase"
+PACKED = (".gz", ".xz", ".zst")
+PHASES = {
+    "import": ("ImportScheduled", "ImportInProgress"),
+    "clone": ("CloneScheduled", "CloneInProgress"),
+    "upload": ("UploadScheduled", "UploadReady"),
+}
 
 
-@dataclass
-class Transfer:
-    """One running import or clone, by the volume's uid; lost on restart, and then begun again."""
+def role_of(kind: str) -> str:
+    if kind == "upload":
+        return kind
+    return "import" if kind in IMPORTS else "clone"
 
-    began: float
-    download: Download | None = None
-    done: bool = False
-    failure: Failure | None = None
-    retry_at: float = 0.0
-    tries: int = 0
-    next_report: float = 0.0  # progress is written at most once a tick, however often the key is woken
+
+def needs_scratch(kind: str, source: Object) -> bool:
+    """Whether the data passes through scratch space: packed formats, and sources that can't be read at random."""
+    packed = str(source.get("url", "")).partition("?")[0].endswith(PACKED)
+    return kind in ("registry", "s3", "upload") or (kind == "http" and packed)
 
 
 class DataVolumes:
@@ -47,11 +62,38 @@ class DataVolumes:
         self.cluster = cluster
         self.pace = pace
         self.transfers: dict[str, Transfer] = {}
+        self.stalled: set[tuple[str, str]] = set()
+        self.staging = Staging(cluster)
+        self.threads = Threads(cluster)
+        self.clones = Clones(cluster)
         self.worker = Worker(cluster, "datavolumes", self.reconcile)
         self.worker.subscribe(VOLUMES)
         self.worker.subscribe(CLAIMS)  # a volume and its claim share their name
+        cluster.subscribe([CLAIMS], self._helper_changed)
         cluster.subscribe(["resourcequotas"], self._quota_changed)
+        cluster.register_control("import", self.order)
         self.refused: dict[str, set[str]] = {}
+
+    def order(self, order: Object) -> Object:
+        """Stalls a transfer where it is, or lets it go on."""
+        key, action = (str(order.get("namespace", "")), str(order.get("name", ""))), order.get("action")
+        if action not in ("stall", "release") or not all(key):
+            raise ValueError("an import order names an action, stall or release, a namespace and a name")
+        if action == "stall":
+            self.stalled.add(key)
+        else:
+            self.stalled.discard(key)
+        self.worker.wake(*key)
+        return {"stalled": sorted("/".join(item) for item in self.stalled)}
+
+    def _helper_changed(self, _resource: str, namespace: str | None, name: str) -> None:
+        """A prime or scratch claim got bound: its target's volume goes on."""
+        helper = self.cluster.get(CLAIMS, namespace, name) if name.startswith("prime-") else None
+        if helper is not None and helper["metadata"].get("deletionTimestamp"):
+            self.staging.end_workers(helper)
+        for reference in (helper or {}).get("metadata", {}).get("ownerReferences") or []:
+            if reference["kind"] == "PersistentVolumeClaim":
+                self.worker.wake(namespace, reference["name"])
 
     def _quota_changed(self, _resource: str, namespace: str | None, _name: str) -> None:
         for name in tuple(self.refused.get(namespace or "", ())):
@@ -81,30 +123,28 @@ class DataVolumes:
 
     def _create_claim(self, volume: Object) -> float | None:
         meta = volume["metadata"]
-        kind, source = source_of(volume, self.cluster.get)
-        if not kind and volume["spec"].get("sourceRef"):
-            return self._write(
-                volume, lambda status: conditions.bound(status, None, message="DataSource not found"), 1.0
-            )
-        origin = self.cluster.get(CLAIMS, source["namespace"], source["name"]) if kind == "pvc" else None
-        if kind == "pvc" and origin is None:
-            text = f"Source pvc {source['namespace']}/{source['name']} not found"
-            return self._write(volume, lambda status: conditions.bound(status, None, message=text), 1.0)
+        problem = self.clones.problem(volume)
+        if problem is not None:
+            return self._blocked(volume, problem, again=1.0)
         class_name = storage_class(volume, self.cluster.list(CLASSES))
         profile = self.cluster.get("storageprofiles.cdi.kubevirt.io", None, class_name) if class_name else None
-        size = (origin or {}).get("spec", {}).get("resources", {}).get("requests", {}).get("storage")
         try:
-            self.cluster.create(CLAIMS, claim(volume, class_name, profile, size), manager=MANAGER)
+            body = claim(volume, class_name, profile, self.clones.size(volume))
+            self.cluster.create(CLAIMS, body, manager=MANAGER)
         except ApiError as error:
             message = str(error)
             self.refused.setdefault(meta["namespace"], set()).add(meta["name"])
             reason = conditions.QUOTA if "exceeded quota:" in message else "ErrClaimNotValid"
-            if message != _condition_message(volume):
-                event(self.cluster, volume, reason, message, component=COMPONENT, warning=True)
-            return self._write(volume, lambda status: conditions.refused(status, message), self.pace.retry_quota)
+            return self._blocked(volume, Blocked(reason, message), again=self.pace.retry_quota)
         self.refused.get(meta["namespace"], set()).discard(meta["name"])
         event(self.cluster, volume, "Pending", f"PVC {meta['name']} Pending", component=COMPONENT)
         return 0.0
+
+    def _blocked(self, volume: Object, problem: Blocked, *, again: float) -> float | None:
+        """Told once as an event, and kept as a condition until it is over."""
+        if problem.message != _condition_message(volume):
+            event(self.cluster, volume, problem.reason, problem.message, component=COMPONENT, warning=True)
+        return self._write(volume, lambda status: conditions.refused(status, problem.message, problem.reason), again)
 
     def _foreign_claim(self, volume: Object, pvc: Object) -> float | None:
         """A claim of that name is somebody else's: adopted only when it says it is populated for this volume."""
@@ -112,105 +152,99 @@ class DataVolumes:
         if (meta.get("annotations") or {}).get(PREPOPULATED) == meta["name"]:
             return self._write(volume, lambda status: conditions.succeeded(status, "Import"), None)
         text = f'Resource "{pvc["metadata"]["name"]}" already exists and is not managed by DataVolume'
-        if text != _condition_message(volume):
-            event(self.cluster, volume, "ErrResourceExists", text, component=COMPONENT, warning=True)
-        return self._write(volume, lambda status: conditions.refused(status, text), 5.0)
+        return self._blocked(volume, Blocked("ErrResourceExists", text), again=5.0)
 
     # the transfer
 
     def _transfer(self, volume: Object, pvc: Object) -> float | None:
         kind, source = source_of(volume, self.cluster.get)
-        if pvc.get("status", {}).get("phase") != "Bound":
-            return self._unbound(volume, pvc)
-        if kind == "upload":
-            return self._upload(volume, pvc)
-        verb = "import" if kind in IMPORTS else "clone"
-        before, during = NEXT_PHASE[verb]
-        transfer = self.transfers.get(volume["metadata"]["uid"])
+        uid, role = volume["metadata"]["uid"], role_of(kind)
+        if not kind:
+            return self._external(volume, pvc)
+        during = PHASES[role][1]
+        transfer = self.transfers.get(uid)
         if transfer is None:
-            if kind == "pvc" and not self._source_ready(source):
-                return self._write(volume, lambda status: self._waiting(status, pvc, before), 0.5)
-            transfer = self._begin(volume, pvc, kind, source)
-            return self._write(volume, lambda status: self._waiting(status, pvc, before), self.pace.import_tick)
+            return self._prepare(volume, pvc, kind, source)
         if transfer.failure is not None:
             return self._after_failure(volume, pvc, transfer, during)
         clock = time.monotonic()
-        if not transfer.done or clock - transfer.began < self.pace.import_at_least:
+        key = (volume["metadata"]["namespace"], volume["metadata"]["name"])
+        transfer.held = None if key not in self.stalled else transfer.held or min(transfer.share(3.0), 0.42)
+        if not transfer.done or clock - transfer.began < self.pace.import_at_least or key in self.stalled:
             if clock < transfer.next_report:
                 return transfer.next_report - clock
             transfer.next_report = clock + self.pace.import_tick
-            share = self._share(transfer)
-            return self._write(volume, lambda status: self._moving(status, pvc, during, share), self.pace.import_tick)
-        self.transfers.pop(volume["metadata"]["uid"], None)
-        return self._finish(volume, pvc, verb)
+            share = None if role == "upload" else transfer.share(self.pace.import_at_least)
+            idle = role == "upload" and transfer.download is None
+            again = None if idle else self.pace.import_tick
+            return self._write(volume, lambda status: self._moving(status, pvc, during, share), again)
+        if role == "clone" and not transfer.expanded and self.clones.grows(volume, pvc):
+            transfer.expanded = True
+            text = f"Expanding PersistentVolumeClaim for DataVolume {key[0]}/{key[1]}"
+            event(self.cluster, volume, "ExpansionInProgress", text, component=COMPONENT)
+            return self._write(
+                volume, lambda status: self._moving(status, pvc, "ExpansionInProgress", 1.0), self.pace.import_tick
+            )
+        self.transfers.pop(uid, None)
+        return self._finish(volume, pvc, role)
 
-    def _unbound(self, volume: Object, pvc: Object) -> float | None:
-        storage = self.cluster.get(CLASSES, None, pvc["spec"].get("storageClassName") or "-") or {}
-        lazy = storage.get("volumeBindingMode") == "WaitForFirstConsumer"
-        phase = "WaitForFirstConsumer" if lazy else "Pending"
+    def _external(self, volume: Object, pvc: Object) -> float | None:
+        """A claim with a data source of its own is filled by somebody else; all there is to do is to look on."""
+        if pvc.get("status", {}).get("phase") != "Bound":
+            return self._write(volume, lambda status: self._waiting(status, pvc, "Pending"), None)
 
         def change(status: Object) -> None:
-            status |= {"phase": phase, "progress": "N/A", "claimName": pvc["metadata"]["name"]}
+            status["claimName"] = pvc["metadata"]["name"]
             conditions.bound(status, pvc)
-            conditions.put(status, "Running", "False")
+            conditions.succeeded(status, "Population")
 
         return self._write(volume, change, None)
 
-    def _upload(self, volume: Object, pvc: Object) -> float | None:
-        def change(status: Object) -> None:
-            self._moving(status, pvc, "UploadReady", None)
+    def _prepare(self, volume: Object, pvc: Object, kind: str, source: Object) -> float | None:
+        """Everything a transfer needs, then its start."""
+        role = role_of(kind)
+        before = PHASES[role][0]
+        if self._waits_for_consumer(pvc):
+            return self._write(volume, lambda status: self._waiting(status, pvc, "PendingPopulation"), None)
+        if role == "clone" and not self.clones.ready(kind, source):
+            return self._write(volume, lambda status: self._waiting(status, pvc, before), 0.5)
+        blocked = self.staging.prepare(volume, pvc, role, scratch=needs_scratch(kind, source))
+        if blocked is not None and blocked.message:
+            self.refused.setdefault(volume["metadata"]["namespace"], set()).add(volume["metadata"]["name"])
+            return self._blocked(volume, blocked, again=self.pace.retry_quota)
+        if blocked is not None:
+            return self._write(volume, lambda status: self._waiting(status, pvc, before), None)
+        self._begin(volume, pvc, kind, source)
+        return self._write(volume, lambda status: self._waiting(status, pvc, before), self.pace.import_tick)
 
-        return self._write(volume, change, None)
+    def _waits_for_consumer(self, pvc: Object) -> bool:
+        storage = self.cluster.get(CLASSES, None, pvc["spec"].get("storageClassName") or "-") or {}
+        annotations = pvc["metadata"].get("annotations") or {}
+        lazy = storage.get("volumeBindingMode") == "WaitForFirstConsumer"
+        return lazy and BIND_NOW not in annotations and SELECTED_NODE not in annotations
 
-    def _source_ready(self, source: Object) -> bool:
-        """A clone waits until its source is bound and, when a DataVolume fills it, filled."""
-        origin = self.cluster.get(CLAIMS, source["namespace"], source["name"])
-        if origin is None or origin.get("status", {}).get("phase") != "Bound":
-            return False
-        filler = self.cluster.get(VOLUMES, source["namespace"], source["name"])
-        return filler is None or filler.get("status", {}).get("phase") == "Succeeded"
-
-    def _begin(self, volume: Object, pvc: Object, kind: str, source: Object) -> Transfer:
-        transfer = self.transfers[volume["metadata"]["uid"]] = Transfer(time.monotonic())
-        word = "Import" if kind in IMPORTS else "Clone"
+    def _begin(self, volume: Object, pvc: Object, kind: str, source: Object, *, tries: int = 0) -> None:
+        meta = volume["metadata"]
+        transfer = self.transfers[meta["uid"]] = Transfer(tries=tries)
+        word = role_of(kind).capitalize()
         text = f"{word} into {pvc['metadata']['name']} scheduled"
         event(self.cluster, volume, f"{word}Scheduled", text, component=COMPONENT)
-        if kind == "http":
-            transfer.download = Download(
-                source["url"],
-                size_of(pvc),
-                headers=_headers(source),
-                checksum=source.get("checksum", ""),
-                verify=not source.get("insecureSkipVerify"),
-            )
-            self.cluster.spawn(self._run(transfer, volume["metadata"]))
-        elif kind in ("registry", "s3", "gcs", "imageio", "vddk"):
-            transfer.failure = Failure(
-                f"Unable to connect to {kind} data source: not reachable from the sandbox cluster"
-            )
-        else:
+        if kind in FETCHED:
+            try:
+                transfer.download = download(kind, source, meta["namespace"], size_of(pvc), self.cluster.get)
+            except Failure as failure:
+                transfer.failure = failure
+                return
+            self.run(volume, transfer)
+        elif kind in ("gcs", "imageio", "vddk"):
+            transfer.failure = Failure(f"Unable to connect to {kind} data source: not reachable from this cluster")
+        elif kind != "upload":
             transfer.done = True  # blank disks and clones only take their time
-        return transfer
 
-    async def _run(self, transfer: Transfer, meta: Object) -> None:
-        download = transfer.download
-        if download is None:
-            return
-        try:
-            await asyncio.to_thread(download.run)
-            transfer.done = True
-        except Failure as failure:
-            transfer.failure = failure
-        except Exception as error:  # whatever it was is this import's failure
-            transfer.failure = Failure(f"Unable to process data: {error}")
-        self.worker.wake(meta["namespace"], meta["name"])
-
-    def _share(self, transfer: Transfer) -> float:
-        """Never ahead of the bytes nor of the time a transfer takes at least, and 100 % only at the end."""
-        elapsed = time.monotonic() - transfer.began
-        planned = elapsed / self.pace.import_at_least if self.pace.import_at_least else 1.0
-        real = transfer.download.share if transfer.download and not transfer.done else 1.0
-        return min(real, planned, 0.99)
+    def run(self, volume: Object, transfer: Transfer) -> None:
+        """Sets the transfer's download going; the volume is looked at again when it is over."""
+        meta = volume["metadata"]
+        self.threads.run(transfer, lambda: self.worker.wake(meta["namespace"], meta["name"]))
 
     def _after_failure(self, volume: Object, pvc: Object, transfer: Transfer, during: str) -> float | None:
         failure = transfer.failure or Failure("unknown")
@@ -219,7 +253,7 @@ class DataVolumes:
             event(self.cluster, volume, "ImportFailed", failure.message, component=COMPONENT, warning=True)
             return self._write(volume, lambda status: conditions.failed(status, "Failed", failure.message), None)
         if not transfer.retry_at:
-            transfer.retry_at = time.monotonic() + self.pace.retry_import * min(2**transfer.tries, 20)
+            transfer.retry_at = time.monotonic() + self.pace.retry_import * min(2**transfer.tries, LONGEST_WAIT)
             transfer.tries += 1
             event(self.cluster, volume, "Error", failure.message, component=COMPONENT, warning=True)
 
@@ -232,22 +266,23 @@ class DataVolumes:
         left = transfer.retry_at - time.monotonic()
         if left > 0:
             return left
-        tries = transfer.tries
         kind, source = source_of(volume, self.cluster.get)
-        self._begin(volume, pvc, kind, source).tries = tries
+        self._begin(volume, pvc, kind, source, tries=transfer.tries)
         return self.pace.import_tick
 
-    def _finish(self, volume: Object, pvc: Object, verb: str) -> float | None:
-        word = verb.capitalize()
-        pvc["metadata"].setdefault("annotations", {})["cdi.kubevirt.io/storage.pod.phase"] = "Succeeded"
-        self.cluster.update(CLAIMS, pvc, manager=MANAGER)
+    def _finish(self, volume: Object, pvc: Object, role: str) -> float | None:
+        word = role.capitalize()
+        pvc["metadata"].setdefault("annotations", {})[POD_PHASE] = "Succeeded"
+        filled = self.cluster.update(CLAIMS, pvc, manager=MANAGER)
+        bound = self.staging.hand_over(filled, role)
 
         def change(status: Object) -> None:
             status["claimName"] = pvc["metadata"]["name"]
-            conditions.bound(status, pvc)
+            conditions.bound(status, bound)
             conditions.succeeded(status, word)
 
-        text = f"Successfully {'imported into' if verb == 'import' else 'cloned into'} PVC {pvc['metadata']['name']}"
+        past = {"import": "imported", "clone": "cloned", "upload": "uploaded"}[role]
+        text = f"Successfully {past} into PVC {pvc['metadata']['name']}"
         event(self.cluster, volume, f"{word}Succeeded", text, component=COMPONENT)
         return self._write(volume, change, None)
 
@@ -278,8 +313,3 @@ def _copy(status: Object) -> Object:
 
 def _condition_message(volume: Object) -> str:
     return str(condition(volume, "Running").get("message", ""))
-
-
-def _headers(source: Object) -> dict[str, str]:
-    pairs = (line.partition(":") for line in source.get("extraHeaders") or [])
-    return {name.strip(): value.strip() for name, _, value in pairs}

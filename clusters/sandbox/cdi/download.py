@@ -9,10 +9,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import lzma
+import ssl
 import tempfile
 import zlib
 from dataclasses import dataclass, field
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, ClassVar, cast
 
 import urllib3
 
@@ -21,6 +22,7 @@ from clusters.sandbox.cdi.image import ImageError, inspect, kind_of
 CHUNK = 256 * 1024
 MOST_BYTES = 16 * 1024**3  # a sandbox never spools more than this
 TIMEOUT = urllib3.Timeout(connect=10, read=30)
+CONNECT = "Unable to connect to {} data source: "
 PROCESS = "Unable to process data: "
 CONVERT = PROCESS + "Unable to convert source data to target format: "
 TOO_SMALL = "DataVolume too small to contain image"  # CDI shortens its own long message to this
@@ -43,9 +45,13 @@ class Download:
     headers: dict[str, str] = field(default_factory=dict)
     checksum: str = ""
     verify: bool = True
+    authorities: str = ""  # PEM of what signs the server's certificate; empty: the machine's own
     received: int = 0
     expected: int = 0
     cancelled: bool = False
+
+    kind: ClassVar[str] = "http"
+    needs_scratch: ClassVar[bool] = False
 
     @property
     def share(self) -> float:
@@ -62,18 +68,25 @@ class Download:
             spool.seek(0)
             return self._judge(spool)
 
-    def _fetch(self, spool: IO[bytes], digest: Any) -> None:
-        pool = urllib3.PoolManager(cert_reqs="CERT_REQUIRED" if self.verify else "CERT_NONE")
+    def _pool(self) -> urllib3.PoolManager:
+        if not self.authorities:
+            return urllib3.PoolManager(cert_reqs="CERT_REQUIRED" if self.verify else "CERT_NONE")
         try:
-            response = pool.request(
+            context = ssl.create_default_context(cadata=self.authorities)
+        except (ssl.SSLError, ValueError) as error:
+            raise Failure(f"{CONNECT.format(self.kind)}Error creating http client: {error}") from error
+        return urllib3.PoolManager(ssl_context=context)
+
+    def _fetch(self, spool: IO[bytes], digest: Any) -> None:
+        try:
+            response = self._pool().request(
                 "GET", self.url, headers=self.headers, preload_content=False, timeout=TIMEOUT, retries=_redirects()
             )
         except urllib3.exceptions.HTTPError as error:
-            raise Failure(_unreachable(self.url, error)) from error
+            raise Failure(f"{CONNECT.format(self.kind)}{_unreachable(self.url, error)}") from error
         with response:
             if response.status != 200:
-                text = f"expected status code 200, got {response.status}. Status: {response.status} {response.reason}"
-                raise Failure(f"Unable to connect to http data source: {text}")
+                raise self._refused(response)
             self.expected = int(response.headers.get("Content-Length") or 0)
             try:
                 self._copy(response, spool, digest)
@@ -82,16 +95,23 @@ class Download:
         if self.expected and self.received < self.expected:
             raise Failure(CONVERT + "unexpected EOF")
 
+    def _refused(self, response: urllib3.BaseHTTPResponse) -> Failure:
+        text = f"expected status code 200, got {response.status}. Status: {response.status} {response.reason}"
+        return Failure(CONNECT.format(self.kind) + text)
+
     def _copy(self, response: urllib3.BaseHTTPResponse, spool: IO[bytes], digest: Any) -> None:
         while chunk := response.read(CHUNK, decode_content=False):
-            if self.cancelled:
-                raise Failure("cancelled", fatal=True)
-            self.received += len(chunk)
-            if self.received > MOST_BYTES:
-                raise Failure(CONVERT + "no space left on device")
+            self._arrived(chunk)
             spool.write(chunk)
             if digest is not None:
                 digest.update(chunk)
+
+    def _arrived(self, chunk: bytes) -> None:
+        if self.cancelled:
+            raise Failure("cancelled", fatal=True)
+        self.received += len(chunk)
+        if self.received > MOST_BYTES:
+            raise Failure(CONVERT + "no space left on device")
 
     def _judge(self, spool: IO[bytes]) -> int:
         kind = kind_of(spool.read(16))
@@ -127,6 +147,10 @@ def _redirects() -> urllib3.Retry:
 
 
 def _unreachable(url: str, error: Exception) -> str:
+    return f'HTTP request errored: Get "{url}": {unreachable_reason(url, error)}'
+
+
+def unreachable_reason(url: str, error: Exception) -> str:
     """Go's words for a connection that never came about."""
     reason = getattr(error, "reason", error)
     parsed = urllib3.util.parse_url(url)
@@ -141,7 +165,7 @@ def _unreachable(url: str, error: Exception) -> str:
         why = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
     else:
         why = str(reason) or type(reason).__name__
-    return f'Unable to connect to http data source: HTTP request errored: Get "{url}": {why}'
+    return why
 
 
 def _digest(checksum: str) -> Any:

@@ -60,6 +60,8 @@ def plant(cluster: Cluster) -> None:
             stored = cluster.create("storageprofiles.cdi.kubevirt.io", profile, manager=MANAGER)
             stored["status"] = profile["status"]
             cluster.update("storageprofiles.cdi.kubevirt.io", stored, manager=MANAGER, subresource="status")
+    if cluster.get("cdiconfigs.cdi.kubevirt.io", None, "config") is None:
+        cluster.create("cdiconfigs.cdi.kubevirt.io", config(), manager=MANAGER)
     if cluster.get("cdis.cdi.kubevirt.io", None, "cdi") is None:
         cluster.create("cdis.cdi.kubevirt.io", cdi(), manager=MANAGER)
 
@@ -75,5 +77,23 @@ def cdi() -> Object:
             "observedVersion": VERSION,
             "operatorVersion": VERSION,
             "targetVersion": VERSION,
+        },
+    }
+
+
+def config() -> Object:
+    """What CDI works with, as its operator publishes it."""
+    return {
+        "apiVersion": "cdi.kubevirt.io/v1beta1",
+        "kind": "CDIConfig",
+        "metadata": {"name": "config"},
+        "spec": {"featureGates": ["HonorWaitForFirstConsumer"]},
+        "status": {
+            "filesystemOverhead": {"global": "0.06"},
+            "preallocation": False,
+            "defaultPodResourceRequirements": {
+                "limits": {"cpu": "750m", "memory": "600M"},
+                "requests": {"cpu": "100m", "memory": "60M"},
+            },
         },
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clusters.sandbox.cdi.claims import BIND_NOW, DEFAULT_CLASS, size_of
+from clusters.sandbox.cdi.claims import BIND_NOW, DEFAULT_CLASS, POPULATORS, size_of
 from clusters.sandbox.cdi.objects import event
 from clusters.sandbox.cdi.pace import Pace
 from clusters.sandbox.cdi.worker import Worker
@@ -20,6 +20,11 @@ Object = dict[str, Any]
 PROVISIONER = "disk.sandbox.ovim.io"
 MANAGER = "sandbox-provisioner"
 CLAIMS, VOLUMES, CLASSES = "persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io"
+
+
+def populated_by_cdi(claim: Object) -> bool:
+    reference = claim["spec"].get("dataSourceRef") or {}
+    return reference.get("apiGroup") == "cdi.kubevirt.io" and reference.get("kind") in POPULATORS
 
 
 class Provisioner:
@@ -50,6 +55,8 @@ class Provisioner:
         if claim.get("status", {}).get("phase") == "Bound":
             self._grow(claim)
             return None
+        if populated_by_cdi(claim):
+            return None  # CDI hands it a filled volume
         storage = self._class_of(claim)
         if storage is None or storage.get("provisioner") != PROVISIONER:
             return None
@@ -140,6 +147,8 @@ class Provisioner:
         volume = self.cluster.get(VOLUMES, None, name) if name else None
         if volume is None or volume["spec"].get("persistentVolumeReclaimPolicy") != "Delete":
             return
+        if (volume["spec"].get("claimRef") or {}).get("uid") != claim["metadata"]["uid"]:
+            return  # handed over to another claim
         try:
             self.cluster.delete(VOLUMES, None, name or "")
         except ApiError:

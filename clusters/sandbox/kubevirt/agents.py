@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clusters.sandbox import errors
-from clusters.sandbox.cdi.claims import size_of
 from clusters.sandbox.cdi.objects import condition
 from clusters.sandbox.kubevirt.gates import Gates
-from clusters.sandbox.kubevirt.launcher import claims
+from clusters.sandbox.kubevirt.guest_disks import file_systems
 from clusters.sandbox.kubevirt.load import Load
 from clusters.sandbox.kubevirt.orders import VirtApi
 from clusters.sandbox.kubevirt.run_strategy import phase_of
 from clusters.sandbox.kubevirt.validate import start_spec
 from clusters.sandbox.kubevirt.vmi_status import GUEST, KERNEL
-from clusters.sandbox.kubevirt.vmis import CLAIMS, VMIS
+from clusters.sandbox.kubevirt.vmis import VMIS
 from clusters.sandbox.kubevirt.vms import VMS
 from clusters.sandbox.wire import Answer
 
@@ -69,7 +68,7 @@ class Agents:
             "os": {**GUEST, **KERNEL},
             "timezone": "UTC, 0",
             "userList": self._logins(vmi),
-            "fsInfo": {"disks": self._mounts(vmi)},
+            "fsInfo": {"disks": file_systems(self.cluster.get, vmi)},
         }
 
     def users(self, vmi: Object) -> Object:
@@ -85,35 +84,13 @@ class Agents:
             "apiVersion": VERSION,
             "kind": "VirtualMachineInstanceFileSystemList",
             "metadata": {},
-            "items": self._mounts(vmi),
+            "items": file_systems(self.cluster.get, vmi),
         }
 
     def _logins(self, vmi: Object) -> list[Object]:
         """Nobody is logged in, except at every third machine its own user."""
         load = Load(vmi)
         return [{"userName": "fedora", "loginTime": load.login}] if load.share("login") < 1 / 3 else []
-
-    def _mounts(self, vmi: Object) -> list[Object]:
-        """The root file system on the first disk, every further claim under /data."""
-        found: list[Object] = []
-        load = Load(vmi)
-        places = claims(vmi["spec"])
-        for index, volume in enumerate(vmi["spec"].get("volumes") or []):
-            if not {"containerDisk", "dataVolume", "persistentVolumeClaim"} & volume.keys():
-                continue
-            claim = self.cluster.get(CLAIMS, vmi["metadata"]["namespace"], places.get(volume["name"], ""))
-            total = size_of(claim) if claim else 5 * 1024**3
-            found.append(
-                {
-                    "diskName": f"vd{chr(ord('a') + index % 26)}1",
-                    "mountPoint": "/" if not found else f"/data/{volume['name']}",
-                    "fileSystemType": "btrfs" if not found else "xfs",
-                    "usedBytes": load.used(volume["name"], total),
-                    "totalBytes": total,
-                    "disk": [{"busType": "virtio"}],
-                }
-            )
-        return found
 
     def expand(self, call: SubresourceCall) -> Object:
         vm = self.cluster.get(VMS, call.namespace, call.name)

@@ -67,7 +67,7 @@ class Orders:
         for vm in self.cluster.list(VMS):
             meta, status = vm["metadata"], vm.get("status", {})
             vmi = (self.cluster.get(VMIS, meta["namespace"], meta["name"]) or {}).get("status", {})
-            failure = next((item for item in status.get("conditions") or [] if item["type"] == "Failure"), {})
+            failure: Object = next((item for item in status.get("conditions") or [] if item["type"] == "Failure"), {})
             rows.append(
                 {
                     "vm": f"{meta['namespace']}/{meta['name']}",

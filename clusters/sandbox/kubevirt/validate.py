@@ -10,12 +10,14 @@ from copy import deepcopy
 from typing import Any
 
 from clusters.sandbox.kubevirt import instancetypes, validate_devices
-from clusters.sandbox.kubevirt.causes import NOT_SUPPORTED, REQUIRED, Cause, refuse
+from clusters.sandbox.kubevirt.causes import REQUIRED, Cause, refuse
 from clusters.sandbox.kubevirt.defaults import quantity, vmi_spec_defaults
 from clusters.sandbox.kubevirt.gates import Gates
 from clusters.sandbox.kubevirt.gojson import encode
 from clusters.sandbox.kubevirt.instancetypes import Look
 from clusters.sandbox.kubevirt.paths import SPEC, TEMPLATE_SPEC, Path
+from clusters.sandbox.kubevirt.validate_architecture import architecture_causes
+from clusters.sandbox.kubevirt.validate_claims import claim_causes
 from clusters.sandbox.kubevirt.validate_compute import (
     Compute,
     acpi_causes,
@@ -108,7 +110,7 @@ def vmi_spec_causes(path: Path, spec: Object, gates: Gates) -> Iterator[Cause]:
     yield from affinity_causes(path, spec)
     yield from spread_causes(path, spec)
     yield from network_causes(path, spec, gates)
-    yield from validate_devices.gpu_causes(path, spec)
+    yield from claim_causes(path, spec, gates)
     yield from boot_order_causes(path, spec, gates)
     yield from validate_devices.input_causes(path, spec)
     yield from validate_devices.io_thread_causes(path, spec)
@@ -120,6 +122,9 @@ def vmi_spec_causes(path: Path, spec: Object, gates: Gates) -> Iterator[Cause]:
         image_path = (volume.get("containerDisk") or {}).get("path")
         if image_path:
             yield from file_path_causes(path.child("volumes").index(index).child("containerDisk"), image_path)
+    if spec.get("utilityVolumes"):
+        text = "cannot create VMI with utility volumes in spec, utility volumes can only be added via hotplug"
+        yield Cause(text, str(path.child("utilityVolumes")))
     yield from credential_causes(path.child("accessCredentials"), spec)
     yield from dns_causes(path, spec)
     yield from validate_devices.late_causes(path, spec, gates)
@@ -127,7 +132,8 @@ def vmi_spec_causes(path: Path, spec: Object, gates: Gates) -> Iterator[Cause]:
 
 def validate_instance(vmi: Object, gates: Gates) -> None:
     """The create webhook of VMIs: what a VM may hold but no machine can start with."""
-    refuse(_instance_causes(encode(vmi["spec"], "VirtualMachineInstanceSpec"), gates))
+    metadata = validate_devices.metadata_causes(Path("metadata"), vmi["metadata"], gates)
+    refuse([*_instance_causes(encode(vmi["spec"], "VirtualMachineInstanceSpec"), gates), *metadata])
 
 
 def _instance_causes(spec: Object, gates: Gates) -> Iterator[Cause]:
@@ -139,6 +145,7 @@ def _instance_causes(spec: Object, gates: Gates) -> Iterator[Cause]:
         if volume["name"] not in named and "memoryDump" not in volume:
             field = path.child("domain", "volumes").index(index).child("name")
             yield Cause(f"{field} '{volume['name']}' not found.", str(field))
+        yield from _container_path(path.child("domain", "volumes").index(index), volume, devices)
     memory = spec["domain"].get("memory") or {}
     requested = ((spec["domain"].get("resources") or {}).get("requests") or {}).get("memory")
     if not quantity(requested) and "guest" not in memory and "hugepages" not in memory:
@@ -151,13 +158,22 @@ def _instance_causes(spec: Object, gates: Gates) -> Iterator[Cause]:
     if "hypervPassthrough" in features and "hyperv" in features:
         text = "Cannot explicitly set hyperV features if HypervPassthrough is being used. "
         yield Cause(text + "Please use either HyperV or HypervPassthrough.", "spec.domain.features.hyperv")
-    architecture = spec.get("architecture", "")
-    if architecture not in ("amd64", "arm64", "s390x"):
-        yield Cause(f"unsupported architecture: {architecture}", "spec.architecture")
-    watchdog = devices.get("watchdog") or {}
-    if architecture == "amd64" and "diag288" in watchdog:
-        text = "amd64 only supports I6300ESB watchdog device"
-        yield Cause(text, "spec.domain.devices.watchdog", NOT_SUPPORTED)
+    yield from architecture_causes(path, spec)
+
+
+def _container_path(field: Path, volume: Object, devices: Object) -> Iterator[Cause]:
+    """A path of the launcher's own container is shared as a file system, and not just any path."""
+    if "containerPath" not in volume:
+        return
+    start = f"ContainerPath volume '{volume['name']}'"
+    if any(disk["name"] == volume["name"] for disk in devices.get("disks") or []):
+        yield Cause(f"{start} must be mapped to a filesystem, not a disk", str(field))
+    if not any(shared["name"] == volume["name"] for shared in devices.get("filesystems") or []):
+        text = f"{start} must have a matching filesystem defined in spec.domain.devices.filesystems"
+        yield Cause(text, str(field))
+    for prefix in ("/var/run/kubevirt", "/var/run/libvirt"):
+        if volume["containerPath"].get("path", "").startswith(prefix):
+            yield Cause(f"{start} uses reserved path prefix '{prefix}'", str(field.child("containerPath", "path")))
 
 
 def start_spec(vm: Object, look: Look, gates: Gates) -> Object:

@@ -160,6 +160,12 @@ def _dedicated(view: Compute) -> Iterator[Cause]:
         )
         yield Cause(text, placement)
     threads = (view.cpu or {}).get("threads", 0)
+    if threads > 1 and view.spec.get("architecture") == "arm64":
+        field = str(view.path.child("architecture"))
+        text = (
+            f"threads must not be greater than 1 at {view.at('cpu', 'threads')} (got {threads}) when {field} is arm64"
+        )
+        yield Cause(text, field)
     if threads > 2:
         where = view.at("cpu", "threads")
         text = (

@@ -75,18 +75,6 @@ def io_thread_causes(path: Path, spec: Object) -> Iterator[Cause]:
         yield Cause(text, str(path.child("domain", "ioThreads", "count")))
 
 
-def gpu_causes(path: Path, spec: Object) -> Iterator[Cause]:
-    """A GPU or host device is named by a device or by a resource claim, never by nothing."""
-    for key, words, singular in (("gpus", "GPUs", "GPU"), ("hostDevices", "HostDevices", "HostDevice")):
-        entries = devices_of(spec).get(key) or []
-        if any(not entry.get("deviceName") and not entry.get("claimName") for entry in entries):
-            text = (
-                f"vmi.spec.domain.devices.{key} contains {words} without deviceName or claimRequest; "
-                f"each {singular} must specify either a deviceName or a claimRequest"
-            )
-            yield Cause(text, str(path.child("domain", "devices", key)), REQUIRED)
-
-
 def firmware_causes(path: Path, spec: Object) -> Iterator[Cause]:
     domain = spec.get("domain") or {}
     firmware = domain.get("firmware") or {}
@@ -97,10 +85,8 @@ def firmware_causes(path: Path, spec: Object) -> Iterator[Cause]:
         yield Cause(f"{where} has both EFI and BIOS configured, but they are mutually exclusive.", str(where))
     if "kernelBoot" in firmware:
         yield from _kernel_boot(field.child("firmware", "kernelBoot"), firmware["kernelBoot"])
-    smm = (domain.get("features") or {}).get("smm")
-    smm_on = smm is not None and smm.get("enabled") is not False
     secure = "efi" in boot and boot["efi"].get("secureBoot") is not False
-    if secure and not smm_on and "tdx" not in (domain.get("launchSecurity") or {}):
+    if secure and not _smm_on(domain) and "tdx" not in (domain.get("launchSecurity") or {}):
         text = f"{field} has EFI SecureBoot enabled. SecureBoot requires SMM, which is currently disabled."
         yield Cause(text, str(field))
 
@@ -181,7 +167,19 @@ def _launch_security(path: Path, spec: Object, gates: Gates) -> Iterator[Cause]:
     if not gates.on(gate):
         yield Cause(f"{gate} feature gate is not enabled in kubevirt-config", field)
         return
-    efi = ((domain.get("firmware") or {}).get("bootloader") or {}).get("efi")
+    if kind == "tdx" and _smm_on(domain):
+        yield Cause("TDX does not work along with SMM", field)
+    yield from _secured_by(kind, security[kind], spec, field)
+
+
+def _smm_on(domain: Object) -> bool:
+    smm = (domain.get("features") or {}).get("smm")
+    return smm is not None and smm.get("enabled") is not False
+
+
+def _secured_by(kind: str, security: Object, spec: Object, field: str) -> Iterator[Cause]:
+    """What a sealed guest needs of its firmware, its start and its interfaces."""
+    efi = (((spec.get("domain") or {}).get("firmware") or {}).get("bootloader") or {}).get("efi")
     if efi is None:
         yield Cause(f"{kind.upper()} requires OVMF (UEFI)", field)
     else:
@@ -189,7 +187,7 @@ def _launch_security(path: Path, spec: Object, gates: Gates) -> Iterator[Cause]:
             yield Cause(f"{kind.upper()} does not work along with SecureBoot", field)
         if kind in ("snp", "tdx") and efi.get("persistent"):
             yield Cause(f"{kind.upper()} does not work along with Persistent EFI variables", field)
-    if kind == "sev" and "attestation" in security["sev"] and spec.get("startStrategy") != "Paused":
+    if kind == "sev" and "attestation" in security and spec.get("startStrategy") != "Paused":
         yield Cause("SEV attestation requires VMI StartStrategy 'Paused'", field)
     for interface in devices_of(spec).get("interfaces") or []:
         if "bootOrder" in interface:
@@ -206,11 +204,18 @@ def _shared_filesystems(where: Path, spec: Object, gates: Gates) -> Iterator[Cau
 
 
 def _last_causes(path: Path, spec: Object, gates: Gates) -> Iterator[Cause]:
-    for index, device in enumerate(devices_of(spec).get("panicDevices") or []):
+    panics = devices_of(spec).get("panicDevices") or []
+    if panics and spec.get("architecture") == "s390x":
+        text = "custom panic devices are not supported on s390x architecture"
+        yield Cause(text, str(path.child("domain", "devices", "panicDevices")))
+    for index, device in enumerate(panics):
         model = device.get("model")
         if model is not None and model not in ("hyperv", "isa", "pvpanic"):
             field = path.child("domain", "devices", "panicDevices").index(index).child("model")
             yield Cause(f"invalid PanicDeviceModel({model})", str(field))
+    if "rebootPolicy" in (spec.get("domain") or {}) and not gates.on("RebootPolicy"):
+        text = "RebootPolicy is specified but the RebootPolicy feature gate is not enabled"
+        yield Cause(text, str(path.child("domain", "rebootPolicy")))
     if "reservedOverhead" in ((spec.get("domain") or {}).get("memory") or {}) and not gates.on(
         "ReservedOverheadMemlock"
     ):

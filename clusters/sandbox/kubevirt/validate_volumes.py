@@ -99,11 +99,13 @@ def _cloud_init_limits(where: Path, source: str, word: str, count: int, size: in
     if count > 1:
         yield Cause(f"{where} must have only one {source} set.", str(where))
     if size > CLOUD_INIT_LIMIT:
-        text = f"{where} {word} exceeds {CLOUD_INIT_LIMIT} byte limit. Should use UserDataSecretRef for larger data."
+        secret = "UserDataSecretRef" if word == "userdata" else "NetworkDataSecretRef"
+        text = f"{where} {word} exceeds {CLOUD_INIT_LIMIT} byte limit. Should use {secret} for larger data."
         yield Cause(text, str(where))
 
 
 def _decoded(text: str) -> tuple[int, bool]:
+    text = text.replace("\r", "").replace("\n", "")  # as Go's decoder does
     try:
         return len(base64.b64decode(text, validate=True)), True
     except (binascii.Error, ValueError):

@@ -114,3 +114,9 @@ def sizes(status: Object, spec: Object) -> None:
         status["memory"] = {"guestAtBoot": guest, "guestCurrent": guest, "guestRequested": guest}
         status["memory"]["memoryOverhead"] = str(overhead(spec))
     status["machine"] = {"type": "pc-q35-rhel9.6.0"}
+
+
+def launcher_overhead(vmi: Object) -> int:
+    """Bytes around the guest: what the status says, else what follows from the spec."""
+    told = (vmi.get("status", {}).get("memory") or {}).get("memoryOverhead")
+    return quantity(told) or overhead(vmi["spec"])

@@ -17,9 +17,11 @@ from clusters.sandbox.kubevirt.causes import (
     DeniedError,
     denied,
 )
+from clusters.sandbox.kubevirt.defaults import vmi_defaults
 from clusters.sandbox.kubevirt.gates import Gates
 from clusters.sandbox.kubevirt.orders import VMIS, VMS, VirtApi
 from clusters.sandbox.kubevirt.validate_devices import RESTRICTED_LABELS
+from clusters.sandbox.kubevirt.vmis import FINALIZER
 
 if TYPE_CHECKING:
     from clusters.sandbox.cluster import Cluster
@@ -45,9 +47,9 @@ def register(cluster: Cluster, gates: Gates, api: VirtApi) -> None:
             raise ApiError(refusal.status(VALIDATOR)) from refusal
         return Denial("", warnings=warnings) if warnings else None
 
-    def mutate_vmi(_operation: str, new: Object, _old: Object | None) -> Object:
+    def mutate_vmi(operation: str, new: Object, _old: Object | None) -> Object:
         api.webhook(VMI_MUTATOR, "virtualmachineinstances-mutate")
-        return new
+        return complete_instance(new, gates) if operation == "CREATE" else new
 
     def validate_vmi(operation: str, new: Object, _old: Object | None) -> Denial | None:
         if operation == "CREATE":
@@ -65,6 +67,15 @@ def register(cluster: Cluster, gates: Gates, api: VirtApi) -> None:
         VMIS, mutate=mutate_vmi, validate=validate_vmi, mutator=VMI_MUTATOR, validator=VMI_VALIDATOR, url=url
     )
     cluster.admission.checks.append(instance_update)
+
+
+def complete_instance(vmi: Object, gates: Gates) -> Object:
+    """What the mutator adds to a new instance: defaults, and the finalizer that its end waits for."""
+    vmi_defaults(vmi.setdefault("spec", {}), gates)
+    finalizers = vmi["metadata"].get("finalizers") or []
+    if FINALIZER not in finalizers:
+        vmi["metadata"]["finalizers"] = [*finalizers, FINALIZER]
+    return vmi
 
 
 def instance_update(call: Call, new: Object, old: Object | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clusters.sandbox import ctl
-from tests.clusters.sandbox_kubevirt.conftest import KUBEVIRT, Api, Object, condition, machine
+from tests.clusters.sandbox_kubevirt.conftest import CDI, KUBEVIRT, Api, Object, condition, data_volume, machine
 from tests.clusters.sandbox_kubevirt.test_vm_life import power, until, vm_path, vmi_path
 
 NODES = "/api/v1/nodes"
@@ -172,3 +172,64 @@ def test_ctl_orders_and_shows_machines(sandbox: Api, namespace: str, capsys: pyt
     assert (row["strategy"], row["status"], row["phase"]) == ("Once", "Stopped", "Succeeded")
     assert ctl.main([*server, "guest", "crash", f"{namespace}/web"]) == 1
     assert "no running machine" in capsys.readouterr().err
+
+
+def test_an_import_stalls_and_goes_on(sandbox: Api, namespace: str) -> None:
+    volumes = f"{CDI}/namespaces/{namespace}/datavolumes"
+    order(sandbox, "import", action="stall", namespace=namespace, name="disk")
+    sandbox.post(volumes, data_volume("disk", {"blank": {}}))
+    sandbox.post(volumes, data_volume("other", {"blank": {}}))
+    sandbox.wait(f"{volumes}/other", lambda dv: dv.get("status", {}).get("phase") == "Succeeded")
+    held = sandbox.wait(f"{volumes}/disk", lambda dv: dv.get("status", {}).get("phase") == "ImportInProgress")
+    time.sleep(0.5)
+    again = sandbox.get(f"{volumes}/disk")["status"]
+    assert (again["phase"], again["progress"]) == ("ImportInProgress", held["status"]["progress"])
+    order(sandbox, "import", action="release", namespace=namespace, name="disk")
+    sandbox.wait(f"{volumes}/disk", lambda dv: dv["status"]["phase"] == "Succeeded")
+
+
+def test_a_cron_whose_time_comes_looks_again(sandbox: Api, namespace: str) -> None:
+    """Nobody listens there: what matters is when it is asked, by the controllers' clock."""
+    crons = f"{CDI}/namespaces/{namespace}/dataimportcrons"
+    template = data_volume("x", {"registry": {"url": "docker://127.0.0.1:9/os:latest"}})["spec"]
+    spec = {"managedDataSource": "os", "schedule": "0 3 * * *", "template": {"spec": template}}
+    sandbox.post(
+        crons,
+        {"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataImportCron", "metadata": {"name": "os"}, "spec": spec},
+    )
+    first = sandbox.wait(f"{crons}/os", lambda found: condition(found, "UpToDate").get("reason") == "NoDigest")
+    asked = first["status"]["lastExecutionTimestamp"]
+    try:
+        order(sandbox, "clock", offset=25 * 3600)
+        later = sandbox.wait(f"{crons}/os", lambda found: found["status"]["lastExecutionTimestamp"] > asked)
+        assert later["metadata"]["annotations"]["cdi.kubevirt.io/storage.import.nextCronTime"].endswith("03:00:00Z")
+    finally:
+        order(sandbox, "clock", offset=0)
+
+
+def test_what_an_import_needs_beside_its_claim_is_there_and_goes(sandbox: Api, namespace: str) -> None:
+    volumes = f"{CDI}/namespaces/{namespace}/datavolumes"
+    claims, pods = (f"/api/v1/namespaces/{namespace}/{kind}" for kind in ("persistentvolumeclaims", "pods"))
+    source = {"registry": {"url": "docker://127.0.0.1:9/os:latest"}}
+    sandbox.post(volumes, data_volume("disk", source, "1Gi"))
+    sandbox.wait(f"{volumes}/disk", lambda dv: dv.get("status", {}).get("restartCount", 0) >= 1)
+    uid = sandbox.get(f"{claims}/disk")["metadata"]["uid"]
+    names = {item["metadata"]["name"] for item in sandbox.get(claims)["items"]}
+    assert names == {"disk", f"prime-{uid}", f"prime-{uid}-scratch"}
+    pod = sandbox.get(f"{pods}/importer-prime-{uid}")
+    assert pod["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "100m", "memory": "60M"}
+    assert sandbox.call("DELETE", f"{volumes}/disk")[0] == 200
+    for path in (claims, pods):
+        sandbox.wait(path, lambda found: not found["items"])
+
+
+def test_a_quota_that_leaves_no_room_for_the_helpers_stops_the_import(sandbox: Api, namespace: str) -> None:
+    quotas = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    sandbox.post(quotas, {"metadata": {"name": "plan"}, "spec": {"hard": {"persistentvolumeclaims": "1"}}})
+    sandbox.wait(f"{quotas}/plan", lambda quota: "hard" in quota.get("status", {}))
+    volumes = f"{CDI}/namespaces/{namespace}/datavolumes"
+    sandbox.post(volumes, data_volume("disk", {"blank": {}}))
+    stuck = sandbox.wait(f"{volumes}/disk", lambda dv: condition(dv, "Running").get("reason") == "ErrExceededQuota")
+    assert "exceeded quota: plan" in condition(stuck, "Running")["message"]
+    sandbox.patch(f"{quotas}/plan", {"spec": {"hard": {"persistentvolumeclaims": "2"}}})
+    sandbox.wait(f"{volumes}/disk", lambda dv: dv["status"]["phase"] == "Succeeded")

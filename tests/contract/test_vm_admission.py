@@ -1,0 +1,165 @@
+"""Promise: a manifest that can't be is refused with all its causes; one that only can't run is admitted."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from tests.contract.machines import Object, Space, machine
+
+DISKS = "spec.template.spec.domain.devices.disks"
+VOLUMES = "spec.template.spec.volumes"
+DEVICES = "spec.template.spec.domain.devices"
+
+
+def changed(path: str, value: Any) -> Object:
+    """A machine with one thing different, by a dotted path below the template's spec; "spec!…" starts at the VM."""
+    vm = machine("tried", strategy="Halted")
+    place: Any = vm["spec"]["template"]["spec"]
+    if path.startswith("spec!"):
+        place, path = vm["spec"], path.removeprefix("spec!")
+    *parents, last = path.split(".")
+    for name in parents:
+        place = place[int(name)] if name.isdigit() else place.setdefault(name, {})
+    if last == "+":
+        place.append(value)
+    else:
+        place[int(last) if last.isdigit() else last] = value
+    return vm
+
+
+REFUSED: list[tuple[str, Any, str, str]] = [
+    ("spec!running", True, "spec.running", "Running and RunStrategy are mutually exclusive"),
+    ("spec!runStrategy", "Sometimes", "spec.runStrategy", "Invalid RunStrategy (Sometimes)"),
+    (
+        "domain.devices.disks.+",
+        {"name": "ghost", "disk": {}},
+        f"{DISKS}[1].name",
+        f"{DISKS}[1].Name 'ghost' not found.",
+    ),
+    ("domain.devices.disks.0.bootOrder", 0, f"{DISKS}[0].bootOrder", "must have a boot order > 0"),
+    ("domain.devices.disks.0.disk.bus", "ide", f"{DISKS}[0].disk.bus", "IDE bus is not supported"),
+    ("volumes.0.emptyDisk", {"capacity": "1Gi"}, f"{VOLUMES}[0]", "must have exactly one source type set"),
+    (
+        "volumes.+",
+        {"name": "init", "cloudInitNoCloud": {"networkData": "n" * 2049, "userData": "#"}},
+        f"{VOLUMES}[1].cloudInitNoCloud",
+        "networkdata exceeds 2048 byte limit. Should use NetworkDataSecretRef for larger data.",
+    ),
+    (
+        "volumes.+",
+        {"name": "init", "cloudInitConfigDrive": {}},
+        f"{VOLUMES}[1].cloudInitConfigDrive",
+        "must have at least one userdatasource or one networkdatasource set.",
+    ),
+    (
+        "networks.+",
+        {"name": "second", "pod": {}},
+        "spec.template.spec.interfaces",
+        "more than one interface is connected to a pod network",
+    ),
+    (
+        "domain.devices.interfaces.0.macAddress",
+        "02:00:00:00",
+        f"{DEVICES}.interfaces[0].macAddress",
+        "has malformed MAC address (02:00:00:00)",
+    ),
+    (
+        "domain.devices.gpus",
+        [{"name": "a"}, {"name": "b"}],
+        f"{DEVICES}.gpus",
+        "each GPU must specify either a deviceName or a claimRequest",
+    ),
+    (
+        "domain.devices.gpus",
+        [{"name": "a", "claimName": "c", "requestName": "r"}],
+        "spec.template.spec.resourceClaims",
+        "must specify all claims used",
+    ),
+    (
+        "domain.memory.maxGuest",
+        "512Mi",
+        "spec.template.spec.domain.memory.guest",
+        "Guest memory is greater than the configured maxGuest memory",
+    ),
+    (
+        "domain.cpu.isolateEmulatorThread",
+        True,
+        "spec.template.spec.domain.cpu.isolateEmulatorThread",
+        "IsolateEmulatorThread should be only set in combination with DedicatedCPUPlacement",
+    ),
+    ("evictionStrategy", "Perhaps", "spec.template.spec.evictionStrategy", "unrecognized option: Perhaps"),
+    ("hostname", "not a name", "spec.template.spec.hostname", "does not conform to the kubernetes DNS_LABEL rules"),
+]
+
+ADMITTED: list[tuple[str, Any]] = [
+    ("volumes.0", {"name": "root", "persistentVolumeClaim": {"claimName": "nowhere"}}),
+    ("spec!instancetype", {"name": "there-is-no-such-type"}),
+    ("architecture", "sparc"),
+    ("nodeSelector", {"there": "is-none"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "field", "words"), REFUSED, ids=[f"{case[0]} {case[3][:30]}" for case in REFUSED]
+)
+def test_refused_with_field_and_reason(here: Space, path: str, value: Any, field: str, words: str) -> None:
+    refused = here.cluster.call("POST", here.path("virtualmachines") + "?dryRun=All", changed(path, value))
+    assert refused.status == 422, refused.text
+    assert 'admission webhook "virtualmachine-validator.kubevirt.io" denied the request' in refused.body["message"]
+    causes = refused.body["details"]["causes"]
+    assert any(cause.get("field") == field and words in cause["message"] for cause in causes), causes
+
+
+@pytest.mark.parametrize(("path", "value"), ADMITTED, ids=[case[0] for case in ADMITTED])
+def test_admitted_though_it_cannot_run(here: Space, path: str, value: Any) -> None:
+    vm = changed(path, value)
+    if path == "spec!instancetype":
+        for key in ("cpu", "memory"):
+            vm["spec"]["template"]["spec"]["domain"].pop(key)
+    assert here.cluster.call("POST", here.path("virtualmachines") + "?dryRun=All", vm).status == 201
+
+
+def test_every_cause_is_told_ten_of_them_in_the_message(here: Space) -> None:
+    vm = machine("tried", strategy="Halted")
+    for number in range(12):
+        vm["spec"]["template"]["spec"]["domain"]["devices"]["disks"].append({"name": f"ghost-{number}", "disk": {}})
+    refused = here.cluster.call("POST", here.path("virtualmachines"), vm)
+    assert refused.status == 422
+    assert refused.body["message"].endswith(", and 2 more validation errors")
+    assert len(refused.body["details"]["causes"]) == 10
+
+
+def test_an_update_is_judged_as_a_create_is(here: Space) -> None:
+    made = here.make("virtualmachines", machine("web", strategy="Halted"))
+    refused = here.patch("virtualmachines", "web", {"spec": {"runStrategy": "Never"}})
+    assert refused.status == 422
+    body = deepcopy(made)
+    body["spec"]["template"]["spec"]["domain"]["memory"] = {"guest": "2Gi"}
+    body["metadata"].pop("managedFields", None)
+    answer = here.patch("virtualmachines", "web", {"spec": body["spec"]})
+    assert answer.status == 200, answer.text
+
+
+def test_an_instance_made_by_hand_is_checked_more_closely(here: Space) -> None:
+    template = machine("tried")["spec"]["template"]["spec"]
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {"name": "tried"}}
+    del template["domain"]["memory"]
+    path = here.path("virtualmachineinstances") + "?dryRun=All"
+    refused = here.cluster.call("POST", path, {**body, "spec": template})
+    assert refused.status == 422
+    assert "no memory requested" in refused.body["message"]
+    template["domain"] |= {"memory": {"guest": "1Gi"}}
+    template["domain"]["devices"]["video"] = {"type": "matrix"}
+    refused = here.cluster.call("POST", path, {**body, "spec": template})
+    assert "video model 'matrix' is not supported on amd64 architecture" in refused.body["message"]
+
+
+def test_an_instance_without_a_machine_runs_by_itself(here: Space) -> None:
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {"name": "alone"}}
+    made = here.make("virtualmachineinstances", {**body, "spec": machine("alone")["spec"]["template"]["spec"]})
+    assert made["spec"]["domain"]["cpu"]["model"] == "host-model"
+    assert "foregroundDeleteVirtualMachine" in made["metadata"]["finalizers"]
+    here.instance("alone")
+    here.delete("virtualmachineinstances", "alone")
+    here.until("virtualmachineinstances", "alone", lambda vmi: not vmi)

@@ -70,6 +70,7 @@ def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | Non
         "section": "vms",
         "vm": vm,
         "disks": disks,
+        "inside": vm.organization.name,
         "offers": orders.offers(vm, disks) if access.allows(actor, Right.VM_ORDER, vm) else [],
         "story": story_of(request, vm, SENTENCES),
         "refusal": refusal,

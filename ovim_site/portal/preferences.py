@@ -1,4 +1,4 @@
-"""How somebody likes the portal: theme, density, keys, time zone. In cookies, which the server reads, so that nothing flashes."""
+"""How somebody likes the portal: theme, density, keys, zone. In cookies, which the server reads: nothing flashes."""
 
 from collections.abc import Mapping, Sequence
 

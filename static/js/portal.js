@@ -2,6 +2,7 @@
 import "./live.js";
 import "./list.js";
 import "./rows.js";
+import "./drafts.js";
 import "./palette.js";
 import "./keys.js";
 

@@ -61,9 +61,7 @@ class History:
         site = self.parts.ground.site
         watch = QuotaWatch(site.environment["OVIM_DATABASE_URL"])
         watch.start()
-        crowd = Crowd(
-            self.plan, self.voices, self.record, self.organizations, site.environment["OVIM_DEMO_IMAGE_URL"]
-        )
+        crowd = Crowd(self.plan, self.voices, self.record, self.organizations, site.environment["OVIM_DEMO_IMAGE_URL"])
         began = time.monotonic()
         self._storm(crowd)
         outcome.storm_seconds = time.monotonic() - began

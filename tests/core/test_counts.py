@@ -50,7 +50,10 @@ def test_without_scripts_they_are_counted_on_demand(machines):
     assert "Failed (1)" in text(alice.get("/vms/?counts=1"))
     plain = alice.get("/vms/").content.decode()
     assert "Failed (1)" not in plain
-    assert "counts=1" not in alice.get("/vms/?counts=1&sort=name").content.decode().split('id="table"')[1].split("fresh")[0]
+    assert (
+        "counts=1"
+        not in alice.get("/vms/?counts=1&sort=name").content.decode().split('id="table"')[1].split("fresh")[0]
+    )
 
 
 def test_a_choice_is_counted_in_one_statement_and_the_list_counts_none(machines):

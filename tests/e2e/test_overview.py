@@ -50,3 +50,17 @@ def test_a_choice_shows_its_numbers_when_one_comes_to_it(visit, live_db):
     assert state.bounding_box()["width"] == wide
     state.select_option("Running")
     expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_times_are_in_the_browsers_zone_from_the_second_page_on_and_in_the_chosen_one(visit, live_db):
+    a_vm(a_vdc("dev"), "web")
+    page = visit("alice", timezone_id="Asia/Tokyo").page()
+    page.goto("/vms/")
+    expect(page.locator("html.scripted")).to_have_count(1)
+    page.reload()
+    expect(page.get_by_text("Times are in Asia/Tokyo.")).to_be_visible()
+    assert page.locator("tbody time").first.get_attribute("title").endswith(" JST")
+    page.goto("/settings/")
+    page.get_by_label("Time zone").select_option("Europe/Berlin")
+    page.get_by_role("button", name="Use this zone").click()
+    expect(page.get_by_text("Times are in Europe/Berlin.")).to_be_visible()

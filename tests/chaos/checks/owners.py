@@ -30,7 +30,11 @@ def every_row_has_its_objects(picture: Picture) -> list[str]:
         uid = live["metadata"]["uid"] if live else None
         if uid == str(item.uid) or item.owner_id in troubled:
             continue
-        if item.kind == "DataVolume" and live is None and Ref("", "PersistentVolumeClaim", item.namespace, item.name) in picture.live:
+        if (
+            item.kind == "DataVolume"
+            and live is None
+            and Ref("", "PersistentVolumeClaim", item.namespace, item.name) in picture.live
+        ):
             continue  # spent: its volume is the disk
         found.append(f"{ref} is in the inventory with uid {item.uid}, live it has {uid}")
     return found

@@ -45,7 +45,7 @@ class Page:
         self.given = {name: str(asked[name])[:LONGEST] for name in asked if name not in ("cols", "ids")}
         if chosen:
             self.given["cols"] = chosen[:LONGEST]
-        self.ids = uuids_in(asked["ids"], MOST_IDS) if "ids" in asked else None
+        self.ids = uuids_in(str(asked["ids"]), MOST_IDS) if "ids" in asked else None
         self.url = reverse(listing.url)
 
     # --- what is asked for ---

@@ -24,7 +24,7 @@ def vm(cluster):
 
 def created(client):
     page = client.get("/vms/").content.decode()
-    return re.search(r'<time datetime="([^"]+)" title="([^"]+)">([^<]+)</time>', page).groups()
+    return re.findall(r'<time datetime="([^"]+)" title="([^"]+)">([^<]+)</time>', page)[0]
 
 
 def test_times_are_utc_then_the_browsers_then_the_chosen_zone_and_the_page_says_which(vm):

@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "ovim_site.portal.zones.Zoned",
     "tenancy.middleware.SignedIn",
     "core.enforce.DefaultDeny",
     "django.contrib.messages.middleware.MessageMiddleware",

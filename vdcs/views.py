@@ -44,6 +44,7 @@ def vdc_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     page = {
         "section": "vdcs",
         "vdc": vdc,
+        "inside": vdc.organization.name,
         "meters": meters(usage(vdc)),
         "story": story_of(request, vdc, {}),
         "suspended": suspension_of(actor, vdc),
@@ -84,6 +85,7 @@ def organization_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     page: dict[str, Any] = {
         "section": "organizations",
         "organization": organization,
+        "inside": organization.name,
         "placements": list(Placement.objects.filter(owner_kind="organization", owner_id=pk)),
         "quota": organization_usage(pk) if whole else None,
         "vdcs": [{"vdc": vdc, "meters": meters(usage_of(vdc))[:3]} for vdc in found[:MOST_VDCS]],

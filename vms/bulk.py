@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from core.actions import reason, standing
 from core.actor import Actor
 from core.errors import DomainError, Invalid
-from core.listing.matching import MOST
+from core.listing import matching
 from core.rights import Right
 from vdcs.meters import Meter, meters
 from vdcs.models import Enforcement, Vdc
@@ -59,9 +59,10 @@ def plan(actor: Actor, verb: str, rows: QuerySet[VirtualMachine]) -> Plan:
     """`rows`: those that the actor sees. Invalid: they are too many for one go."""
     action = ACTIONS[verb]
     (holds,) = standing(actor, VirtualMachine, {verb: action}, Right.VM_VIEW)
-    found: list[Any] = list(rows.annotate(why=reason(action, holds)).order_by("name", "pk")[: MOST + 1])
-    if len(found) > MOST:
-        message = f"More than {MOST} virtual machines match: at most {MOST} can be told at once. Narrow the filters."
+    found: list[Any] = list(rows.annotate(why=reason(action, holds)).order_by("name", "pk")[: matching.MOST + 1])
+    if len(found) > matching.MOST:
+        most = matching.MOST
+        message = f"More than {most} virtual machines match: at most {most} can be told at once. Narrow the filters."
         raise Invalid.field("all", "most", message)
     applies = [vm for vm in found if vm.why is None]
     skipped = [Skipped(vm, vm.why) for vm in found if vm.why is not None]

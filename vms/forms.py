@@ -17,7 +17,7 @@ from vdcs.selectors import usage_of
 from vms.models import Order
 
 
-class VmForm(forms.Form):
+class VmForm(Form):
     """Field names are the service's; `fields_of` maps its refusals back to them."""
 
     vdc = forms.ChoiceField(label="VDC")
@@ -47,7 +47,7 @@ class VmForm(forms.Form):
         max_length=65536,
         strip=False,
         help_text="Empty: what the template brings.",
-        widget=forms.Textarea({"rows": 6, "spellcheck": "false", "placeholder": "#cloud-config"}),
+        widget=forms.Textarea({"rows": 6, "spellcheck": "false", "placeholder": "#cloud-config", "data-secret": True}),
     )
 
     def __init__(
@@ -101,7 +101,7 @@ class VmForm(forms.Form):
         """As the service takes it. Call it when the form is valid."""
         given: Mapping[str, Any] = self.cleaned_data
         return {
-            **given,
+            **{name: value for name, value in given.items() if name not in ("key", "generation")},
             "vdc": self._vdcs[given["vdc"]],
             "catalog_item": self._items[given["catalog_item"]],
             "ssh_keys": [line.strip() for line in given["ssh_keys"].splitlines() if line.strip()],

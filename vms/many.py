@@ -50,7 +50,7 @@ def _chosen(request: HttpRequest, actor: Actor, token: str) -> QuerySet[VirtualM
         found = matching.rows(request, VMS, token)
         own = rows().filter(pk__in=found.order_by().values("pk"))
     else:
-        own = rows().filter(pk__in=selected(request, bulk.MOST))
+        own = rows().filter(pk__in=selected(request, matching.MOST))
     seen = access.visible(actor, own, Right.VM_VIEW)
     return seen.select_related("vdc", "organization").prefetch_related("disks").defer("user_data", "ssh_keys")
 

@@ -18,6 +18,7 @@ from core.enforce import needs
 from core.errors import Conflict, DomainError, Invalid, QuotaExceeded
 from core.listing.answer import answer
 from core.rights import Right
+from core.ui.filling import Done, once
 from core.ui.ways import target
 from tenancy.pages import story_of
 from tenancy.suspension import suspension_of
@@ -70,6 +71,7 @@ def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | Non
         "section": "vms",
         "vm": vm,
         "disks": disks,
+        "inside": vm.organization.name,
         "offers": orders.offers(vm, disks) if access.allows(actor, Right.VM_ORDER, vm) else [],
         "story": story_of(request, vm, SENTENCES),
         "refusal": refusal,
@@ -152,16 +154,19 @@ def vm_create(request: HttpRequest) -> HttpResponse:
     refusal: DomainError | None = None
     if form.is_valid():
         try:
-            vm = plan.attempt(actor, form.wish(), only=only)
+            if not only:
+                return once(request, form, lambda: _made(actor, form))
+            plan.attempt(actor, form.wish(), only=True)
         except plan.REFUSALS as error:
             refusal = error
-        else:
-            if not only:
-                messages.success(request, f"{vm} is being made.")
-                return HttpResponseRedirect(resolve_url("vm-detail", vm.pk))
     ways = plan.ways_out(actor, form, refusal)
     _place_errors(form, refusal)
     return _form(request, form, refusal, ways=ways, planning=typing)
+
+
+def _made(actor: Actor, form: VmForm) -> Done:
+    vm = plan.attempt(actor, form.wish(), only=False)
+    return Done(resolve_url("vm-detail", vm.pk), f"{vm} is being made.")
 
 
 def _posted(request: HttpRequest) -> QueryDict:
@@ -197,7 +202,7 @@ def _form(
         "item": form.chosen("catalog_item"),
         "meters": meters(usage(vdc), added if sizes else None) if vdc else [],
         # While somebody types, a field he has not come to yet is not wrong; errors of what he typed are.
-        "errors": [field for field in form if field.errors and (field.value() or not planning)],
+        "errors": [field for field in form.visible_fields() if field.errors and (field.value() or not planning)],
         "refusal": refusal if refusal and not refusal.errors else None,
         "remedies": ways,
         "fits": form.is_bound and not form.errors and refusal is None,
@@ -205,6 +210,7 @@ def _form(
         # Another VDC was picked: its storage classes come with the plan. Otherwise the field is left under the hand.
         "moved": planning and vdc is not None and form.data.get("storage_of") != str(vdc.pk),
     }
-    if planning:
-        return render(request, "vms/new.html#plan", page)
-    return render(request, "vms/new.html", page, status=422 if form.is_bound and not page["fits"] else 200)
+    bad = form.is_bound and not page["fits"] and not planning
+    answer = render(request, "vms/new.html#plan" if planning else "vms/new.html", page, status=422 if bad else 200)
+    answer["Cache-Control"] = "no-store"  # each page has a key of its own
+    return answer

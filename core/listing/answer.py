@@ -1,14 +1,18 @@
 """A list as an answer: the page, with HX-Request its table, with `?ids=` only those rows, with `?peek=` a row's panel."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.utils.safestring import SafeString
 
 from core.errors import NotFound
 from core.ids import uuids_in
 from core.listing import matching
+from core.listing.cells import options_html
+from core.listing.counts import facet
 from core.listing.menu import panel
 from core.listing.page import Page
 from core.listing.spec import Listing
@@ -17,6 +21,11 @@ from core.ui.ways import came_from
 
 def answer(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponse:
     page = Page(request, listing)
+    if "facet" in request.GET:
+        return JsonResponse(facet(request, page, request.GET["facet"]))
+    if "counts" in request.GET:  # the same without scripts: every choice, with its numbers
+        for item in page.filters:
+            item["options"] = _numbered(request, page, item)
     if "ids" in request.GET:
         return render(request, "list.html#rows", {"page": page})
     peek = _peek(request, listing)
@@ -29,6 +38,13 @@ def answer(request: HttpRequest, listing: Listing, **more: Any) -> HttpResponse:
     found = render(request, template, shown | {"next": request.get_full_path()} | more)
     patch_vary_headers(found, ["HX-Request"])
     return found
+
+
+def _numbered(request: HttpRequest, page: Page, item: Mapping[str, Any]) -> SafeString:
+    numbers = facet(request, page, item["key"])
+    options = item["spec"].options(page.actor, page.given)
+    told = [(value, f"{label} ({numbers[value]})" if value in numbers else label) for value, label in options]
+    return options_html(told, item["value"])
 
 
 def _match(page: Page) -> dict[str, Any] | None:

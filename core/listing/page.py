@@ -22,7 +22,7 @@ from core.listing.spec import Column, Listing, ReadyView, Sort, Verb
 MOST_IDS = 50  # static/js/live.js asks for no more at once
 LONGEST = 255
 COUNTED = 1000  # past it a count says "1,000+": nobody needs the rest, and it would cost
-POSITION = ("after", "before", "ids", "peek")
+POSITION = ("after", "before", "ids", "peek", "facet", "counts")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Page:
         self.given = {name: str(asked[name])[:LONGEST] for name in asked if name not in ("cols", "ids")}
         if chosen:
             self.given["cols"] = chosen[:LONGEST]
-        self.ids = uuids_in(asked["ids"], MOST_IDS) if "ids" in asked else None
+        self.ids = uuids_in(str(asked["ids"]), MOST_IDS) if "ids" in asked else None
         self.url = reverse(listing.url)
 
     # --- what is asked for ---
@@ -163,7 +163,7 @@ class Page:
         if first and not self._cut[1]:
             return f"{self.count}"
         found = self.narrowed.order_by().values("pk")[: COUNTED + 1].count()  # of a row nothing else
-        return f"{found:,}" if found <= COUNTED else f"{COUNTED:,}+"
+        return told(found)
 
     # --- the ways from here ---
 
@@ -264,6 +264,11 @@ class Page:
     def savable(self) -> bool:
         """Something is asked for that no tab has yet."""
         return bool(self.query) and not any(tab.current for tab in self.tabs)
+
+
+def told(count: int) -> str:
+    """A number that was counted to one past COUNTED at most."""
+    return f"{count:,}" if count <= COUNTED else f"{COUNTED:,}+"
 
 
 def _query(given: Mapping[str, str]) -> str:

@@ -50,6 +50,6 @@ def remove(*, actor: Actor, pk: str) -> SavedView:
 def clean(query: str) -> str:
     """A query as it may stand in an address, without a position in the list."""
     kept = QueryDict(query[:LONGEST], mutable=True)
-    for position in ("after", "before", "ids", "peek"):
+    for position in ("after", "before", "ids", "peek", "facet", "counts"):
         kept.pop(position, None)
     return kept.urlencode()

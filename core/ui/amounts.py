@@ -44,15 +44,15 @@ def resource(name: str) -> str:
 
 
 def age(moment: datetime | None) -> SafeString | str:
-    """How long ago, up to a week; then the day. The exact time is one hover away."""
+    """How long ago, up to a week; then the day. The exact time, with its zone, is one hover away."""
     if moment is None:
         return "—"
     seconds = max(int((timezone.now() - moment).total_seconds()), 0)
     found = next((f"{seconds // unit}{GAP}{name}" for limit, unit, name in _STEPS if seconds < limit), None)
-    text = found or f"{moment:%d %b %Y}"
-    exact = moment.isoformat(" ", "seconds")[:19]
+    here = timezone.localtime(moment)  # in the reader's zone: ovim_site.portal.zones
+    text = found or f"{here:%d %b %Y}"
     # Every row of a list has one. Nothing in it comes from outside, so nothing is there to be escaped.
-    return SafeString(f'<time datetime="{moment.isoformat()}" title="{exact} UTC">{text}</time>')
+    return SafeString(f'<time datetime="{moment.isoformat()}" title="{here:%Y-%m-%d %H:%M:%S %Z}">{text}</time>')
 
 
 def _spaced(quantity: str) -> str:

@@ -135,7 +135,7 @@ def fill(
             else:
                 if before is not None:
                     before()
-                return _once(request, form, act)
+                return once(request, form, act)
         except REFUSALS as error:
             refusal = error
             _place(form, error)
@@ -151,7 +151,7 @@ def _try(act: Callable[[], Done]) -> None:
         act()
 
 
-def _once(request: HttpRequest, form: Form, act: Callable[[], Done]) -> HttpResponse:
+def once(request: HttpRequest, form: Form, act: Callable[[], Done]) -> HttpResponse:
     """Do it, unless this very form was sent before: then only go where that led. Kept like the API's answers."""
     actor, token = actor_of(request), form.cleaned_data["key"] or str(uuid4())
     assert actor.user_id is not None, "whoever has a cookie is a user"

@@ -7,12 +7,14 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, Greatest, NullIf
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from clusters.models import Cluster, Phase
 from core import access
 from core.actor import Actor, Level
 from core.enforce import needs
+from core.listing.counts import counted
 from core.rights import Right
 from vdcs.meters import meters
 from vdcs.models import Vdc
@@ -35,6 +37,7 @@ def start(request: HttpRequest) -> HttpResponse:
         "fleet": fleet,
         "troubled": _some(seen.filter(phase__in=TROUBLED)),
         "moving": _some(seen.filter(phase__in=UNDER_WAY)),
+        "counts": _counts(seen) if actor.holds(Right.VM_VIEW) else [],
         "mine": list(seen.filter(owner_id=actor.user_id)[:EACH]) if actor.holds(Right.VM_VIEW) else [],
         "vdcs": [{"vdc": vdc, "meters": meters(usage_of(vdc))[:3]} for vdc in _tightest(actor, 6 if fleet else 3)],
         "may_create": actor.holds(Right.VM_CREATE),
@@ -44,7 +47,21 @@ def start(request: HttpRequest) -> HttpResponse:
         page["clusters"] = list(
             access.visible(actor, Cluster.objects.defer("credential", "ca"), Right.CLUSTER_VIEW)[:EACH]
         )
-    return render(request, "portal/overview.html", page)
+    answer = render(request, f"portal/overview.html{'#live' if request.headers.get('HX-Request') else ''}", page)
+    patch_vary_headers(answer, ["HX-Request"])
+    return answer
+
+
+def _counts(seen: QuerySet[VirtualMachine]) -> list[dict[str, str]]:
+    """How many machines stand how, each with the list that it counts. In one statement."""
+    numbers = counted({
+        "attention": seen.filter(phase__in=TROUBLED),
+        "moving": seen.filter(phase__in=UNDER_WAY),
+        str(Phase.RUNNING): seen.filter(phase=Phase.RUNNING),
+        str(Phase.STOPPED): seen.filter(phase=Phase.STOPPED),
+    })  # fmt: skip
+    words = {"attention": "Need you", "moving": "Under way"}
+    return [{"word": words.get(key, key), "phase": key, "number": number} for key, number in numbers.items()]
 
 
 def _some(rows: QuerySet[VirtualMachine]) -> dict[str, Any]:

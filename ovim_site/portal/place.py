@@ -26,6 +26,11 @@ def chosen(request: HttpRequest) -> dict[str, str]:
     return {name: value for name, value in given.items() if uuids_in(value, 1)}
 
 
+def without(request: HttpRequest) -> str:
+    """The same page, everywhere."""
+    return _with(request.get_full_path(), {}) if request.method == "GET" else "/"
+
+
 def named(actor: Actor, where: dict[str, str]) -> dict[str, str]:
     """The place in words, in one statement. A place one may not see is no place."""
     if "vdc" in where:

@@ -1,4 +1,4 @@
-"""How somebody likes the portal: theme, density, keys. In cookies, which the server reads, so that nothing flashes."""
+"""How somebody likes the portal: theme, density, keys, zone. In cookies, which the server reads: nothing flashes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,8 +7,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from core.enforce import needs, public
+from core.listing.cells import options_html
 from core.rights import Right
 from core.ui.ways import target
+from ovim_site.portal import zones
 
 # name → what it may be; the first is what nobody chose, and is no cookie.
 CHOICES: Mapping[str, Sequence[str]] = {
@@ -24,7 +26,7 @@ def preferences(request: HttpRequest) -> dict[str, str]:
     for name, known in CHOICES.items():
         value = request.COOKIES.get(name, "")
         found[name] = value if value in known else known[0]
-    return found
+    return found | {"browser_zone": zones.told(request)}
 
 
 @public
@@ -37,11 +39,22 @@ def choose(request: HttpRequest) -> HttpResponse:
         if value == known[0]:
             answer.delete_cookie(name, samesite="Lax")
         elif value in known:
-            answer.set_cookie(name, value, max_age=YEAR, samesite="Lax", secure=request.is_secure(), httponly=True)
+            _keep(request, answer, name, value)
+    if request.POST.get(zones.CHOSEN) == "":
+        answer.delete_cookie(zones.CHOSEN, samesite="Lax")
+    elif zones.is_known(request.POST.get(zones.CHOSEN, "")):
+        _keep(request, answer, zones.CHOSEN, request.POST[zones.CHOSEN])
     return answer
+
+
+def _keep(request: HttpRequest, answer: HttpResponse, name: str, value: str) -> None:
+    answer.set_cookie(name, value, max_age=YEAR, samesite="Lax", secure=request.is_secure(), httponly=True)
 
 
 @needs(Right.SELF)
 @require_safe
 def settings_page(request: HttpRequest) -> HttpResponse:
-    return render(request, "portal/settings.html", {"section": "settings"})
+    own = zones.told(request)
+    offered = [("", f"The browser’s: {own}" if own else "The browser’s"), *((name, name) for name in zones.known())]
+    page = {"section": "settings", "zones": options_html(offered, zones.chosen(request))}
+    return render(request, "portal/settings.html", page)

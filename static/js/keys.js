@@ -73,6 +73,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.target.closest?.("#row-menu")) return;
   if (event.key === " " && event.target.closest?.("button, summary, input, #peek")) return; // presses it, scrolls it
+  if (event.key === " " && !here()?.dataset.id) return; // scrolls the page
   if (Date.now() - going < WAIT) {
     event.preventDefault();
     go(event.key);

@@ -73,3 +73,24 @@ document.addEventListener("htmx:after:history:update", follow);
 document.addEventListener("toggle", (event) => event.target.id === "save-view" && follow(), true);
 addEventListener("pageshow", tell);
 tell();
+
+// How many each option of a filter would leave: asked for when one is about to open it, and again when the list is another.
+async function count(select) {
+  const query = new URLSearchParams(new FormData(select.form));
+  query.set("facet", select.name);
+  const address = `${select.form.action}?${query}`;
+  if (select.dataset.counted === address) return;
+  select.dataset.counted = address;
+  const answer = await fetch(address);
+  if (!answer.ok) return;
+  const numbers = await answer.json();
+  select.style.inlineSize = `${select.offsetWidth}px`; // a number moves nothing
+  for (const option of select.options) {
+    option.dataset.label ??= option.textContent;
+    const number = numbers[option.value];
+    option.textContent = number === undefined ? option.dataset.label : `${option.dataset.label} (${number})`;
+  }
+}
+for (const event of ["focusin", "pointerover"]) {
+  document.addEventListener(event, ({ target }) => target.matches?.(".filters select") && count(target));
+}

@@ -1,5 +1,6 @@
 // Keeps a page true while it is open: hears which rows changed, fetches their fragments, changes what differs.
 // The stream carries no content, so that rights are asked anew with each fetch.
+import { tell } from "./list.js";
 import { morph } from "./morph.js";
 
 const MOST_IDS = 50; // the server's bound on ?ids=
@@ -117,6 +118,7 @@ async function fetchInto(url, rows) {
     if (now) changed(row, morph(row, now));
     else gone(row);
   }
+  tell(); // the bulk bar counts what each verb is now for
 }
 
 function changed(row, differs) {

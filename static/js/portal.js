@@ -2,10 +2,18 @@
 import "./live.js";
 import "./list.js";
 import "./rows.js";
+import "./drafts.js";
 import "./palette.js";
 import "./keys.js";
 
 document.documentElement.classList.add("scripted");
+
+// In which zone times are to be shown: said once, and again when it is another one. The settings may overrule it.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && zone !== document.body.dataset.zone) {
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `browser_zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
+}
 
 // A link with data-dialog opens that dialog instead of the page that says the same.
 document.addEventListener("click", (event) => {

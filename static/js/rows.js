@@ -74,11 +74,15 @@ function address(id) {
   return query.size ? `${location.pathname}?${query}` : location.pathname;
 }
 
+let wanted = "";
+
 export async function peek(id) {
   const where = address(id);
+  wanted = id;
   try {
     const made = document.createElement("template");
     made.innerHTML = await part(where);
+    if (wanted !== id) return; // another row was asked for meanwhile
     const found = made.content.getElementById("peek");
     if (panel()) panel().replaceWith(found);
     else main.append(found);
@@ -89,6 +93,7 @@ export async function peek(id) {
 }
 
 export function shut() {
+  wanted = "";
   if (!panel()) return false;
   const inside = panel().contains(document.activeElement);
   const row = document.querySelector(`#table tr[data-id="${panel().dataset.id}"] th a`);

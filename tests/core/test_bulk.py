@@ -120,7 +120,6 @@ def test_too_many_are_refused_with_what_to_do(cluster, two_a_page, monkeypatch):
     alice = signed_in("alice")
     token = token_of(alice)
     monkeypatch.setattr(matching, "MOST", 2)
-    monkeypatch.setattr("vms.bulk.MOST", 2)
     page = alice.get("/vms/").content.decode()
     assert "match-all" not in page
     assert "narrow the filters to at most 2" in page

@@ -5,12 +5,18 @@ import re
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
+from catalogs.listings import ITEMS
+from clusters.listings import CLUSTERS
 from core.listing import keyset
 from core.listing.cells import options_html
 from core.models import SavedView
+from tenancy.listings import AUDIT, ORGANIZATIONS, USERS
 from tests.domain import a_vdc, a_vm, an_organization
 from tests.test_permissions import signed_in
+from vdcs.listings import VDCS
+from vms.listings import VMS
 from vms.models import VirtualMachine
 
 pytestmark = pytest.mark.django_db
@@ -225,3 +231,17 @@ def test_a_way_out_of_a_denial_is_tried_and_changes_the_form_only(cluster):
 def test_what_stands_in_a_choice_is_text_and_the_chosen_one_is_marked():
     html = options_html([("", "Any"), ('a"b', "<b>bold</b>")], 'a"b')
     assert html == ('<option value="">Any</option><option value="a&quot;b" selected>&lt;b&gt;bold&lt;/b&gt;</option>')
+
+
+@pytest.mark.parametrize(
+    "listing", [VMS, VDCS, ORGANIZATIONS, USERS, AUDIT, ITEMS, CLUSTERS], ids=lambda item: item.name
+)
+def test_no_cell_of_any_column_is_escaped_twice(cluster, listing):
+    vm = a_vm(a_vdc(), "web", display_name="<b>")
+    VirtualMachine.objects.filter(pk=vm.pk).update(ip_addresses=["10.0.0.1"], guest_os="<b>", phase="Failed")
+    every = ",".join(column.key for column in listing.columns)
+    root = signed_in("root")
+    page = root.get(f"{reverse(listing.url)}?cols={every}").content.decode()
+    body = page[page.index("<tbody>") : page.index("</tbody>")] if "<tbody>" in page else ""
+    assert not re.search(r"&amp;(lt|amp|quot);|&lt;/?(bdi|span|svg|time|a)\b", body)
+    assert body

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from core.models import AuditEntry
 from tests.cast import actor_of, make_person
 from tests.domain import a_vdc, a_vm, an_organization
 from tests.portal import text
@@ -117,3 +118,19 @@ def test_menus_cost_the_list_nothing_and_themselves_two_statements(cluster):
     for number in range(4):
         a_vm(vdc, f"m-{number}")
     assert statements(alice, f"/vms/?peek={vm.pk}") == few <= 10
+
+
+def test_every_list_with_a_page_for_its_rows_has_a_panel_too(cluster):
+    vm = a_vm(a_vdc(), "web")
+    root = signed_in("root")
+    entry = AuditEntry.objects.latest("pk")
+    for address, word in (
+        (f"/clusters/?peek={vm.vdc.cluster_id}", "local"),
+        (f"/catalog/?peek={vm.catalog_item_id}", "Jammy"),
+        (f"/vdcs/?peek={vm.vdc_id}", "dev"),
+        (f"/orgs/?peek={vm.organization_id}", "acme"),
+        (f"/people/?peek={make_person('bob').pk}", "bob"),
+        (f"/activity/?peek={entry.pk}", entry.action),
+    ):
+        page = root.get(address).content.decode()
+        assert word in page[page.index('id="peek"') :], address

@@ -46,6 +46,8 @@ def test_every_page_is_sound(visit, scheme):
     walk(alice, pages, scheme)
     cluster = make_cluster()
     fleet = {"fleet": "/", "clusters": "/clusters/", "cluster": f"/clusters/{cluster.pk}/", "all-vms": "/vms/"}
+    fleet["acting"] = f"/vms/?org={scene['dev'].organization_id}&vdc={scene['dev'].pk}"
+    fleet["acting-vm"] = f"/vms/{scene['vms'][0].pk}/"
     walk(visit("root", color_scheme=scheme), fleet, scheme)
     walk(visit("nobody", color_scheme=scheme), {"no-role": "/"}, scheme)
     walk(visit(None, color_scheme=scheme), {"sign-in": "/sign-in/", "api": "/api/docs/"}, scheme)
@@ -78,15 +80,20 @@ def test_the_list_and_a_form_need_no_scrolling_sideways_on_the_smallest_screen(v
     """320 px is what 1280 px are at 400 %."""
     scene = a_tenant()
     page = visit("alice", viewport={"width": 320, "height": 640}).page()
-    for address in ("/vms/", f"/vms/{scene['vms'][3].pk}/", f"/vms/{scene['vms'][3].pk}/edit/"):
+    machine = scene["vms"][3].pk
+    for address in ("/vms/", f"/vms/{machine}/", f"/vms/{machine}/edit/", f"/vms/?peek={machine}", "/", "/settings/"):
         page.goto(address)
         page.evaluate("direction => document.documentElement.setAttribute('dir', direction)", direction)
         for width in (320, 1024):
             page.set_viewport_size({"width": width, "height": 640})
             page.screenshot(path=SHOTS / f"{address.strip('/').replace('/', '-')[-12:]}-{direction}-{width}.png")
             beyond = page.evaluate(BEYOND)
+            assert not page.evaluate(TAGS), (address, width)
             assert not beyond, (address, width, beyond)
 
+
+# HTML that was escaped once too often is read as text.
+TAGS = "() => (document.body.innerText.match(/<\\/?(bdi|svg|span|time|b)[ >]|&(lt|amp|quot);/g) ?? []).join()"
 
 # Whatever reaches past the screen's edge, on either side: in right-to-left `scrollWidth` is no help.
 BEYOND = """() => [...document.querySelectorAll("main *, header *, footer *")].filter(part => {
@@ -178,5 +185,7 @@ def sound(page, name, scheme, faults):
         if found.violations_count:
             faults.append(f"{name} {scheme} {width}: {found.generate_report()}")
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if tags := page.evaluate(TAGS):
+            faults.append(f"{name} {scheme} {width}: shows {tags} as text")
         if wide > 0:
             faults.append(f"{name} {scheme} {width}: {wide} px wider than the screen")

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from tenancy.middleware import COOKIE_KEY
 from tests.cast import make_person, session_of
 from tests.domain import a_vdc, a_vm, an_item, an_organization
+from tests.portal import browser, text
 from vms.models import VirtualMachine
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +54,21 @@ def test_more_rows_cost_no_more_queries(cluster, address):
     for number in range(5):
         a_vm(vdc, f"more-{number}")
     assert queries(client, address) == few <= 6
+
+
+def test_a_form_that_is_sent_twice_makes_one_machine_and_leads_to_it_twice(cluster):
+    vdc, item = a_vdc(), an_item()
+    alice = browser("alice")
+    page = alice.get("/vms/new/")
+    assert page.headers["Cache-Control"] == "no-store"
+    given = {"vdc": vdc.pk, "catalog_item": item.pk, "name": "web"}
+    first, second = (alice.fill("/vms/new/", seen=page, **given) for _ in range(2))
+    vm = VirtualMachine.objects.get()
+    assert first.headers["Location"] == second.headers["Location"] == f"/vms/{vm.pk}/"
+    assert "had been sent before" in text(alice.get(f"/vms/{vm.pk}/"))
+    again = alice.fill("/vms/new/", **given)  # another page of the form: another wish
+    assert again.status_code == 422
+    assert "has a virtual machine of this name already" in text(again)
 
 
 def queries(client: Client, address: str) -> int:

@@ -1,118 +1,128 @@
-"""Who asks, and whether stored RBAC objects let them (k8s-transcript 11).
+"""Who asks, for whom, and whether the stored RBAC objects let them (k8s-transcript 11).
 
-The holder of the server's token is an administrator. Impersonated users are judged by the Roles and bindings in the
-store; resourceNames and aggregated ClusterRoles are evaluated as written, escalation checks are not made.
+The holder of the server's token is an administrator; service accounts come with tokens that the server signed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from urllib.parse import unquote
 
-from clusters.sandbox.call import User
-from clusters.sandbox.errors import bad_request, error, forbidden
+from clusters.sandbox import rbac
+from clusters.sandbox.call import Call, User
+from clusters.sandbox.errors import ApiError, bad_request, error, forbidden
+from clusters.sandbox.rbac import Wish
 from clusters.sandbox.routes import Target
 from clusters.sandbox.store import Store
+from clusters.sandbox.tokens import Tokens
 
-Object = dict[str, Any]
-RBAC = "rbac.authorization.k8s.io"
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",), admin=False)
-OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
+AUTHENTICATION = "authentication.k8s.io"
+EXTRA = "impersonate-extra-"
+Headers = Mapping[str, list[str]]
 
 
-def identify(headers: Mapping[str, list[str]], token: str) -> User:
+def identify(headers: Headers, token: str, tokens: Tokens) -> User:
     """The user of a request; a wrong token is 401, none is anonymous."""
     given = headers.get("authorization")
     if not given:
-        user = ANONYMOUS
-    elif given[0] == f"Bearer {token}":
-        user = User()
-    else:
+        return ANONYMOUS
+    kind, _, value = given[0].partition(" ")
+    user = authenticate(value.strip(), token, tokens) if kind.lower() == "bearer" else None
+    if user is None:
         raise error(401, "Unauthorized", "Unauthorized")
-    name = headers.get("impersonate-user")
-    groups = tuple(headers.get("impersonate-group", ()))
-    if not name:
-        if groups:
-            listed = ", ".join(f'"{group}"' for group in groups)
-            who = f'&user.DefaultInfo{{Name:"", UID:"", Groups:[]string{{{listed}}}, Extra:map[string][]string(nil)}}'
-            raise bad_request(f"requested {who} without impersonating a user name")
+    return user
+
+
+def authenticate(value: str, token: str, tokens: Tokens) -> User | None:
+    return User() if value == token else tokens.user(value)
+
+
+def acting_as(store: Store, user: User, headers: Headers, wish: Wish) -> User:
+    """The user that the Impersonate headers ask for, when `user` may be all of him."""
+    names, groups = headers.get("impersonate-user"), tuple(headers.get("impersonate-group", ()))
+    uid = "".join(headers.get("impersonate-uid", ()))
+    extra = {unquote(key.removeprefix(EXTRA)): list(values) for key, values in headers.items() if key.startswith(EXTRA)}
+    if not names or not names[0]:
+        if groups or uid or extra:
+            raise bad_request(f"requested {_go_user(groups, uid, extra)} without impersonating a user name")
         return user
-    return _impersonated(name[0], groups)
+    name = names[0]
+    _may_impersonate(store, user, name, wish)
+    _may_be(store, user, [Wish("impersonate", "", "groups", name=group) for group in groups])
+    extras = [(key, value) for key, values in extra.items() for value in values]
+    _may_be(store, user, [Wish("impersonate", AUTHENTICATION, "userextras", key, name=value) for key, value in extras])
+    if uid:
+        _may_be(store, user, [Wish("impersonate", AUTHENTICATION, "uids", name=uid)])
+    return _impersonated(name, groups, uid, extra)
 
 
-def _impersonated(name: str, groups: tuple[str, ...]) -> User:
-    admin = "system:masters" in groups
+def _go_user(groups: tuple[str, ...], uid: str, extra: Mapping[str, list[str]]) -> str:
+    listed = ", ".join(f'"{group}"' for group in groups)
+    shown_groups = f"[]string{{{listed}}}" if groups else "[]string(nil)"
+    pairs = ", ".join(f'"{key}":[]string{{{", ".join(repr(v) for v in values)}}}' for key, values in extra.items())
+    shown_extra = f"map[string][]string{{{pairs}}}" if extra else "map[string][]string(nil)"
+    return f'&user.DefaultInfo{{Name:"", UID:"{uid}", Groups:{shown_groups}, Extra:{shown_extra}}}'
+
+
+def _may_impersonate(store: Store, user: User, name: str, wish: Wish) -> None:
+    """The name itself; who has no right to it reads the refusal of Kubernetes 1.36, which names what he asked for."""
+    kind = "user-info"
+    needed = Wish("impersonate", "", "users", name=name)
+    if name.startswith("system:serviceaccount:") and name.count(":") == 3:
+        _, _, namespace, account = name.split(":")
+        kind, needed = "serviceaccount", Wish("impersonate", "", "serviceaccounts", namespace=namespace, name=account)
+    if not rbac.judge(store, user, needed).allowed:
+        raise refusal(user, Wish(f"impersonate-on:{kind}:{wish.verb}", *_rest(wish)), "")
+
+
+def _rest(wish: Wish) -> tuple[str, ...]:
+    return wish.group, wish.resource, wish.subresource, wish.namespace, wish.name, wish.path
+
+
+def _may_be(store: Store, user: User, wishes: list[Wish]) -> None:
+    for wish in wishes:
+        verdict = rbac.judge(store, user, wish)
+        if not verdict.allowed:
+            raise refusal(user, wish, verdict.reason)
+
+
+def _impersonated(name: str, groups: tuple[str, ...], uid: str, extra: dict[str, list[str]]) -> User:
     if name.startswith("system:serviceaccount:") and not groups:
         namespace = name.split(":")[2]
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
-    if name != "system:anonymous" and "system:authenticated" not in groups:
+    if name == "system:anonymous":
+        groups = groups or ("system:unauthenticated",)
+    elif not {"system:authenticated", "system:unauthenticated"} & set(groups):
         groups = (*groups, "system:authenticated")
-    return User(name, groups, admin)
+    return User(name, groups, rbac.MASTERS in groups, uid, extra)
 
 
-def require(store: Store, user: User, verb: str, target: Target) -> None:
-    """Raises the 403 that names user, verb and resource."""
-    if user.admin or allowed(store, user, verb, target):
-        return
+def wish_of(verb: str, target: Target) -> Wish:
     resource = target.resource
-    named = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
-    where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
-    why = f'User "{user.name}" cannot {verb} resource "{named}" in API group "{resource.group}" {where}'
-    name = "" if verb == "create" and not target.subresource else target.name
-    raise forbidden(resource.plural, resource.group, name, why)
+    name = target.name or target.only
+    return Wish(verb, resource.group, resource.plural, target.subresource, target.namespace or "", name)
 
 
-def require_path(user: User, verb: str, path: str) -> None:
-    """Non-resource paths: anonymous users see health and version only."""
-    if user.name != "system:anonymous" or path.startswith(OPEN_PATHS):
+def require(store: Store, user: User, wish: Wish) -> None:
+    """Raises the 403 that names user, verb and resource or path."""
+    if user.admin:
         return
-    message = f'forbidden: User "{user.name}" cannot {verb} path "{path}"'
-    raise error(403, "Forbidden", message, {})
+    verdict = rbac.judge(store, user, wish)
+    if not verdict.allowed:
+        raise refusal(user, wish, verdict.reason)
 
 
-def allowed(store: Store, user: User, verb: str, target: Target) -> bool:
-    return any(_permits(rule, verb, target) for rule in _rules(store, user, target.namespace))
+def require_create(store: Store, call: Call) -> None:
+    """An apply that makes its object needs `create` besides `patch`."""
+    resource = call.resource
+    require(store, call.user, Wish("create", resource.group, resource.plural, "", call.namespace or "", call.name))
 
 
-def _permits(rule: Object, verb: str, target: Target) -> bool:
-    resource = target.resource
-    named = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
-    names = rule.get("resourceNames") or ()
-    return (
-        bool({"*", verb} & set(rule.get("verbs") or ()))
-        and bool({"*", resource.group} & set(rule.get("apiGroups") or ()))
-        and bool({"*", named, f"*/{target.subresource}"} & set(rule.get("resources") or ()))
-        and (not names or target.name in names)
-    )
-
-
-def _rules(store: Store, user: User, namespace: str | None) -> Iterator[Object]:
-    for stored in store.shelf(f"clusterrolebindings.{RBAC}").items():
-        if _binds(stored.obj, user, ""):
-            yield from _role_rules(store, stored.obj["roleRef"], None)
-    if namespace is None:
-        return
-    for stored in store.shelf(f"rolebindings.{RBAC}").items(namespace):
-        if _binds(stored.obj, user, namespace):
-            yield from _role_rules(store, stored.obj["roleRef"], namespace)
-
-
-def _binds(binding: Object, user: User, namespace: str) -> bool:
-    for subject in binding.get("subjects") or ():
-        kind, name = subject.get("kind"), subject.get("name", "")
-        if kind == "User" and name == user.name:
-            return True
-        if kind == "Group" and name in user.groups:
-            return True
-        account = f"system:serviceaccount:{subject.get('namespace') or namespace}:{name}"
-        if kind == "ServiceAccount" and account == user.name:
-            return True
-    return False
-
-
-def _role_rules(store: Store, ref: Object, namespace: str | None) -> list[Object]:
-    if ref.get("kind") == "Role" and namespace:
-        stored = store.get(f"roles.{RBAC}", f"{namespace}/{ref['name']}")
-    else:
-        stored = store.get(f"clusterroles.{RBAC}", ref["name"])
-    return list(stored.obj.get("rules") or ()) if stored else []
+def refusal(user: User, wish: Wish, reason: str) -> ApiError:
+    tail = f": {reason}" if reason else ""
+    if wish.path:
+        return error(403, "Forbidden", f'forbidden: User "{user.name}" cannot {wish.verb} path "{wish.path}"{tail}', {})
+    where = f'in the namespace "{wish.namespace}"' if wish.namespace else "at the cluster scope"
+    why = f'User "{user.name}" cannot {wish.verb} resource "{wish.named}" in API group "{wish.group}" {where}{tail}'
+    return forbidden(wish.resource, wish.group, wish.name, why)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import access, errors, patches, reads, wire
+from clusters.sandbox import access, access_reviews, errors, patches, reads, wire
 from clusters.sandbox.call import Call, User, dry_run_errors, write_options
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.deletes import options as delete_options
@@ -14,6 +14,7 @@ from clusters.sandbox.reads import Lister, Shape
 from clusters.sandbox.routes import Target
 from clusters.sandbox.store import Stored
 from clusters.sandbox.subresources import Subresources
+from clusters.sandbox.tokens import Tokens
 from clusters.sandbox.wire import Answer, Request
 
 Object = dict[str, Any]
@@ -33,20 +34,24 @@ def verb_of(method: str, target: Target, query: dict[str, str]) -> str:
 class Api:
     """Requests on resources. Watches are not here: they live longer than one answer."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, token: str, tokens: Tokens) -> None:
         self.cluster = cluster
+        self.reviews = access_reviews.AccessReviews(cluster.store, token, tokens)
         self.lister = Lister(cluster.store)
-        self.subresources = Subresources(cluster)
+        self.subresources = Subresources(cluster, tokens)
 
     def answer(self, request: Request, target: Target, user: User) -> Answer:
         method = request.method
         verb = verb_of(method, target, request.query)
-        access.require(self.cluster.store, user, verb, target)
+        wish = access.wish_of(verb, target)
+        access.require(self.cluster.store, user, wish)
         resource = target.resource
         call = Call(resource, target.namespace, target.name, target.subresource, user=user, raw=request.body)
         if resource.deprecation:
             call.warnings.append(resource.deprecation)
         try:
+            if resource.group in access_reviews.GROUPS:
+                return self.reviews.answer(request, call)
             return self._dispatch(request, target, call, verb)
         except errors.ApiError as problem:
             return wire.refusal(problem, call.warnings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 
+from clusters.sandbox.accounts import Aggregation
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.collector import Collector
 from clusters.sandbox.definitions import Definitions
@@ -18,6 +19,7 @@ def assemble(*, ca_bundle: str = "sandbox") -> tuple[Cluster, Definitions, Names
     cluster = Cluster()
     definitions = Definitions(cluster)
     Collector(cluster)
+    Aggregation(cluster)
     Limits(cluster)
     Quotas(cluster)
     namespaces = Namespaces(cluster, ca_bundle)

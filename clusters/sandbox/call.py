@@ -25,6 +25,19 @@ class User:
     name: str = "kubernetes-admin"
     groups: tuple[str, ...] = ("system:masters", "system:authenticated")
     admin: bool = True
+    uid: str = ""
+    extra: dict[str, list[str]] = field(default_factory=dict)
+
+    def info(self) -> Object:
+        """The UserInfo that reviews and webhooks read."""
+        out: Object = {"username": self.name}
+        if self.uid:
+            out["uid"] = self.uid
+        if self.groups:
+            out["groups"] = list(self.groups)
+        if self.extra:
+            out["extra"] = self.extra
+        return out
 
 
 @dataclass(slots=True)

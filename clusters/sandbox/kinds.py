@@ -152,6 +152,20 @@ CRDConversion: strategy:str+ webhook:*any
 CRDStatus: conditions:[StatusCondition]/type+ acceptedNames:CRDNames storedVersions:[str]+ observedGeneration:int64
 APIService: spec:any status:any
 EndpointSlice: addressType:str+ endpoints:[any]+ ports:[any]+
+SubjectAccessReview: spec:SubjectAccessReviewSpec status:any
+LocalSubjectAccessReview: spec:SubjectAccessReviewSpec status:any
+SelfSubjectAccessReview: spec:SelfSubjectAccessReviewSpec status:any
+SubjectAccessReviewSpec: resourceAttributes:*ResourceAttributes nonResourceAttributes:*PathAttributes user:str
+  groups:[str] extra:any uid:str
+SelfSubjectAccessReviewSpec: resourceAttributes:*ResourceAttributes nonResourceAttributes:*PathAttributes
+ResourceAttributes: namespace:str verb:str group:str version:str resource:str subresource:str name:str
+  fieldSelector:*any labelSelector:*any
+PathAttributes: path:str verb:str
+SelfSubjectRulesReview: spec:SelfSubjectRulesReviewSpec status:any
+SelfSubjectRulesReviewSpec: namespace:str
+SelfSubjectReview: status:any
+TokenReview: spec:TokenReviewSpec status:any
+TokenReviewSpec: token:str audiences:[str]
 TokenRequest: spec:TokenRequestSpec status:TokenRequestStatus
 TokenRequestSpec: audiences:[str]+ expirationSeconds:*int64 boundObjectRef:*any
 TokenRequestStatus: token:str+ expirationTimestamp:*time

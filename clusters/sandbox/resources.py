@@ -56,7 +56,8 @@ def builtin_node(kind: str) -> Node:
     )
 
 
-# group/version plural Kind scope(N|C) flags(s = status subresource, g = generation) short names (comma) categories
+# group/version plural Kind scope(N|C) flags short names (comma) categories
+# flags: s = status subresource, g = generation, c = can only be created: a question, answered and not stored
 BUILTIN = """
 v1 namespaces Namespace C s ns
 v1 nodes Node C s no
@@ -80,6 +81,12 @@ rbac.authorization.k8s.io/v1 roles Role N - -
 rbac.authorization.k8s.io/v1 rolebindings RoleBinding N - -
 rbac.authorization.k8s.io/v1 clusterroles ClusterRole C - -
 rbac.authorization.k8s.io/v1 clusterrolebindings ClusterRoleBinding C - -
+authorization.k8s.io/v1 subjectaccessreviews SubjectAccessReview C c -
+authorization.k8s.io/v1 selfsubjectaccessreviews SelfSubjectAccessReview C c -
+authorization.k8s.io/v1 localsubjectaccessreviews LocalSubjectAccessReview N c -
+authorization.k8s.io/v1 selfsubjectrulesreviews SelfSubjectRulesReview C c -
+authentication.k8s.io/v1 tokenreviews TokenReview C c -
+authentication.k8s.io/v1 selfsubjectreviews SelfSubjectReview C c -
 networking.k8s.io/v1 networkpolicies NetworkPolicy N g netpol
 networking.k8s.io/v1 ingresses Ingress N sg ing
 networking.k8s.io/v1 ingressclasses IngressClass C g -
@@ -116,6 +123,7 @@ def builtin() -> list[Resource]:
                 list_kind=kind + "List",
                 short_names=() if shorts == "-" else tuple(shorts.split(",")),
                 categories=tuple(categories),
+                verbs=("create",) if "c" in flags else VERBS,
                 status="s" in flags,
                 generation="g" in flags,
             )

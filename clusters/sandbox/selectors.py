@@ -121,6 +121,22 @@ class _Parser:
                 expect_value = False
 
 
+OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!exists"}
+
+
+def matches_selector(selector: Object | None, obj: Object) -> bool:
+    """A LabelSelector as objects carry it; an empty one matches everything."""
+    labels = obj["metadata"].get("labels") or {}
+    if any(labels.get(key) != value for key, value in ((selector or {}).get("matchLabels") or {}).items()):
+        return False
+    return all(
+        Requirement(term["key"], OBJECT_OPERATORS[term["operator"]], frozenset(term.get("values") or ())).matches(
+            labels
+        )
+        for term in (selector or {}).get("matchExpressions") or ()
+    )
+
+
 Predicate = Callable[[Object], bool]
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import uvicorn
 import yaml
 
+from clusters.sandbox import rbac_seed
+from clusters.sandbox.accounts import AccountSecrets
 from clusters.sandbox.assembly import assemble, install_extras
 from clusters.sandbox.cdi.image import make_qcow2
 from clusters.sandbox.cdi.serve import images_app
@@ -22,6 +24,7 @@ from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.journal import Journal
 from clusters.sandbox.server import Server
 from clusters.sandbox.tls import certificates
+from clusters.sandbox.tokens import Tokens
 
 DEMO_DISK = 1024**3
 DEMO_PAYLOAD_MIB = 6  # enough that an import has progress to show, small enough to be made on the spot
@@ -113,6 +116,7 @@ def assemble_from(options: argparse.Namespace) -> tuple[Cluster, Journal | None]
         definitions.load()
         cluster.store.journal = journal.append
     namespaces.populate()
+    rbac_seed.populate(cluster)
     if not options.plain:
         install_extras(cluster, vm_webhooks=not options.no_vm_webhooks)
     return cluster, journal
@@ -146,7 +150,9 @@ def listening(options: argparse.Namespace, application: Server) -> uvicorn.Confi
 
 async def run(options: argparse.Namespace) -> None:
     cluster, journal = assemble_from(options)
-    core = Server(cluster, options.token)
+    tokens = Tokens(cluster.store, options.data and options.data / "accounts.key")
+    AccountSecrets(cluster, tokens, "sandbox")
+    core = Server(cluster, options.token, tokens)
     images = ImageServer(options) if options.images is not None else None
 
     def closing() -> None:

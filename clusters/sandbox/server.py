@@ -8,7 +8,7 @@ import logging
 import orjson
 
 from clusters.sandbox import access, errors, routes, wire
-from clusters.sandbox.api import Api, verb_of
+from clusters.sandbox.api import VERBS, Api, verb_of
 from clusters.sandbox.call import User
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.controls import Controls
@@ -16,6 +16,8 @@ from clusters.sandbox.discovery import VERSION, Discovery
 from clusters.sandbox.errors import ApiError, TextError
 from clusters.sandbox.faults import Fault, Faults
 from clusters.sandbox.openapi import OpenApi
+from clusters.sandbox.rbac import Wish
+from clusters.sandbox.tokens import Tokens
 from clusters.sandbox.watching import Watch
 from clusters.sandbox.wire import Answer, Receive, Request, Scope, Send
 
@@ -26,10 +28,11 @@ HEALTH = {"/healthz", "/livez", "/readyz"}
 class Server:
     """One cluster over HTTP."""
 
-    def __init__(self, cluster: Cluster, token: str) -> None:
+    def __init__(self, cluster: Cluster, token: str, tokens: Tokens | None = None) -> None:
         self.cluster = cluster
         self.token = token
-        self.api = Api(cluster)
+        self.tokens = tokens or Tokens(cluster.store)
+        self.api = Api(cluster, token, self.tokens)
         self.discovery = Discovery(cluster.registry)
         self.openapi = OpenApi(cluster.registry)
         self.faults = Faults()
@@ -52,7 +55,7 @@ class Server:
 
     async def _handle(self, request: Request, receive: Receive, send: Send) -> None:
         path = request.path
-        user = access.identify(request.headers, self.token)
+        user = access.identify(request.headers, self.token, self.tokens)
         if path.startswith("/_sandbox/"):
             await wire.write(send, self.controls.answer(request, user))
             return
@@ -60,7 +63,9 @@ class Server:
         if fault is not None and await self._before(fault, send):
             return
         target = self._target(path)
-        if target is not None and verb_of(request.method, target, request.query) == "watch":
+        wish = self._wish(request, target)
+        user = access.acting_as(self.cluster.store, user, request.headers, wish)
+        if target is not None and wish.verb == "watch":
             await self._watch(request, target, user, receive, send)
             return
         answer = self._answer(request, target, user)
@@ -94,11 +99,22 @@ class Server:
                     raise
         return None
 
+    def _wish(self, request: Request, target: routes.Target | None) -> Wish:
+        """What the request asks for, in the terms of authorization."""
+        if target is not None:
+            return access.wish_of(verb_of(request.method, target, request.query), target)
+        aggregated = routes.parse_aggregated(request.path)
+        if aggregated is None:
+            return Wish(request.method.lower(), path=request.path)
+        verb = VERBS.get(request.method, request.method.lower())
+        where = aggregated
+        return Wish(verb, where.group, where.resource, where.subresource, where.namespace or "", where.name)
+
     def _answer(self, request: Request, target: routes.Target | None, user: User) -> Answer:
         if target is not None:
             return self.api.answer(request, target, user)
         path = request.path.rstrip("/") or "/"
-        access.require_path(user, request.method.lower(), path)
+        access.require(self.cluster.store, user, self._wish(request, None))
         if path in HEALTH or path.startswith(("/livez/", "/readyz/", "/healthz/")):
             return Answer(200, b"ok", "text/plain; charset=utf-8")
         if path == "/version":
@@ -115,7 +131,7 @@ class Server:
         raise TextError(404, routes.NOT_FOUND_TEXT)
 
     async def _watch(self, request: Request, target: routes.Target, user: User, receive: Receive, send: Send) -> None:
-        access.require(self.cluster.store, user, "watch", target)
+        access.require(self.cluster.store, user, access.wish_of("watch", target))
         if target.only:
             request.query["fieldSelector"] = f"metadata.name={target.only}"
         watch = Watch(self.cluster.store, target.resource, target.namespace, request.query, wire.shape(request))

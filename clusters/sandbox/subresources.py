@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from clusters.sandbox.managers import Tracker
 from clusters.sandbox.resources import builtin_node
 from clusters.sandbox.routes import Aggregated, Target
 from clusters.sandbox.tables import json_path
+from clusters.sandbox.tokens import AUDIENCE, BOUND_KINDS, Tokens
 from clusters.sandbox.wire import Answer, Request
 
 Object = dict[str, Any]
@@ -25,8 +25,9 @@ SHORTEST_TOKEN = 600
 
 
 class Subresources:
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, tokens: Tokens) -> None:
         self.cluster = cluster
+        self.tokens = tokens
 
     def answer(self, request: Request, target: Target, call: Call) -> Answer:
         key, subresource = target.resource.key, target.subresource
@@ -78,6 +79,7 @@ class Subresources:
             why = f"{seconds}: may not specify a duration less than 10 minutes"
             bad = errors.FieldError("Invalid value", "spec.expirationSeconds", why)
             raise errors.invalid("TokenRequest", TOKEN_GROUP, "", [bad])
+        bound = self._bound(call, spec.get("boundObjectRef"))
         owned = Tracker(node, f"{TOKEN_GROUP}/v1", "token", False, now()).created(obj, call.manager)
         spec.setdefault("boundObjectRef", None)  # printed even when absent, yet never owned
         end = datetime.now(UTC) + timedelta(seconds=seconds)
@@ -89,12 +91,30 @@ class Subresources:
             "managedFields": owned,
         }
         if not spec.get("audiences"):
-            spec["audiences"] = ["https://kubernetes.default.svc.cluster.local"]
+            spec["audiences"] = [AUDIENCE]
         obj["status"] = {
-            "token": secrets.token_urlsafe(32),
+            "token": self.tokens.issue(account.obj, spec["audiences"], seconds, bound),
             "expirationTimestamp": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         return Answer(201, orjson.dumps({"kind": "TokenRequest", "apiVersion": f"{TOKEN_GROUP}/v1", **obj}))
+
+    def _bound(self, call: Call, ref: Object | None) -> Object | None:
+        """What the token is to end with: it must be there, under the uid that was named."""
+        if not ref:
+            return None
+        kind, name, uid = ref.get("kind", ""), ref.get("name", ""), ref.get("uid", "")
+        resource = BOUND_KINDS.get(kind)
+        if resource is None:
+            raise errors.bad_request(
+                f"cannot bind token for serviceaccount to object of type {ref.get('apiVersion')}/{kind}"
+            )
+        stored = self.cluster.store.get(resource, name if kind == "Node" else f"{call.namespace}/{name}")
+        if stored is None:
+            raise errors.not_found(resource, "", name)
+        if uid and uid != stored.meta["uid"]:
+            why = f"the UID in the bound object reference ({uid}) does not match the UID in record. "
+            raise errors.conflict(resource, "", name, why + "The object might have been deleted and then recreated")
+        return {"kind": kind, "name": name, "uid": stored.meta["uid"]}
 
     def _finalize(self, request: Request, call: Call) -> Answer:
         """A namespace's spec.finalizers; without them a terminating namespace is gone."""

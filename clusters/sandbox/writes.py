@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import bodies, errors, objectmeta, patches, strategies
+from clusters.sandbox import access, bodies, errors, escalation, objectmeta, patches, strategies
 from clusters.sandbox.admission import Admission
 from clusters.sandbox.applied import check_applied
 from clusters.sandbox.call import Call, now
@@ -73,6 +73,7 @@ class Writer:
         meta = obj["metadata"]
         version = meta.pop("resourceVersion", None)
         obj = self.admission.mutate(call, obj, None)
+        escalation.check(self.store, call, obj, None)
         meta = obj["metadata"]
         for name in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields"):
             meta.pop(name, None)
@@ -161,6 +162,7 @@ class Writer:
         if entries:
             meta["managedFields"] = entries
         new = self.admission.mutate(call, new, old.obj)
+        escalation.check(self.store, call, new, old.obj)
         meta = new["metadata"]
         strategies.prepare_update(resource, new, old.obj, call.subresource)
         found = objectmeta.update_errors(old.obj, new) + strategies.errors(
@@ -261,6 +263,7 @@ class Writer:
             new["metadata"].setdefault("name", call.name)
             self._address(call, new)
             new["metadata"].pop("resourceVersion", None)
+            access.require_create(self.store, call)
             return self._create(call, new, entries), True
         self._same_address(call, new)
         self._optimistic(call, stored, new, patch=True)

@@ -1,0 +1,136 @@
+"""Questions about rights and identity: answered at once from the stored RBAC objects, never stored (k8s-transcript 11)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from clusters.sandbox import bodies, errors, rbac, wire
+from clusters.sandbox.call import Call, User, now, write_options
+from clusters.sandbox.errors import FieldError
+from clusters.sandbox.managers import Tracker
+from clusters.sandbox.rbac import Wish
+from clusters.sandbox.store import Store
+from clusters.sandbox.tokens import AUDIENCE, Tokens
+from clusters.sandbox.wire import Answer, Request
+
+Object = dict[str, Any]
+GROUPS = ("authorization.k8s.io", "authentication.k8s.io")
+UNOWNED = ("SelfSubjectRulesReview", "SelfSubjectReview")  # kinds whose answers carry no managedFields
+
+
+class AccessReviews:
+    """POST of SubjectAccessReview and its kin, TokenReview and SelfSubjectReview."""
+
+    def __init__(self, store: Store, token: str, tokens: Tokens) -> None:
+        self.store = store
+        self.token = token
+        self.tokens = tokens
+        self.kinds = {
+            "SelfSubjectAccessReview": self._self_access,
+            "SubjectAccessReview": self._access,
+            "LocalSubjectAccessReview": self._local_access,
+            "SelfSubjectRulesReview": self._rules,
+            "SelfSubjectReview": self._self,
+            "TokenReview": self._token,
+        }
+
+    def answer(self, request: Request, call: Call) -> Answer:
+        if request.method != "POST" or call.name:
+            raise errors.method_not_allowed()
+        write_options(call, request.query, "CreateOptions", request.header("user-agent"))
+        resource = call.resource
+        obj = bodies.decode(call, wire.document(request, resource.kind))
+        obj.pop("status", None)
+        entries = Tracker(resource.node, resource.api_version, "", False, now()).created(obj, call.manager)
+        meta = obj["metadata"] = {k: v for k, v in obj["metadata"].items() if k not in {"managedFields", "uid"}}
+        if call.namespace:
+            meta["namespace"] = call.namespace
+        obj["status"] = self.kinds[resource.kind](call, obj)
+        if resource.kind not in UNOWNED:
+            if entries:
+                meta["managedFields"] = entries
+        elif resource.kind == "SelfSubjectReview":
+            meta["creationTimestamp"] = now()
+        order = ("kind", "apiVersion", "metadata", "spec", "status")
+        return Answer(201, orjson.dumps({key: obj[key] for key in order if key in obj}), warnings=call.warnings)
+
+    def _self_access(self, call: Call, obj: Object) -> Object:
+        return self._verdict(call, obj["spec"], call.user)
+
+    def _access(self, call: Call, obj: Object) -> Object:
+        return self._verdict(call, obj["spec"], _subject(call, obj["spec"]))
+
+    def _local_access(self, call: Call, obj: Object) -> Object:
+        spec = obj["spec"]
+        if (spec.get("resourceAttributes") or {}).get("namespace", "") != call.namespace:
+            raise errors.bad_request(f"spec.resourceAttributes.namespace must match namespace: {call.namespace}")
+        return self._verdict(call, spec, _subject(call, spec))
+
+    def _verdict(self, call: Call, spec: Object, user: User) -> Object:
+        verdict = rbac.judge(self.store, user, _wish(call, spec))
+        status: Object = {"allowed": verdict.allowed}
+        if verdict.reason:
+            status["reason"] = verdict.reason
+        return status
+
+    def _rules(self, call: Call, obj: Object) -> Object:
+        namespace = obj["spec"].pop("namespace", "")
+        if not namespace:
+            raise errors.bad_request("no namespace on request")
+        granted = rbac.resolve(self.store, call.user, namespace)
+        rules = [rule for rule, _ in granted.rules]
+        resources, urls = ("verbs", "apiGroups", "resources", "resourceNames"), ("verbs", "nonResourceURLs")
+        status: Object = {
+            "resourceRules": [_part(rule, resources) for rule in rules if rule.get("resources")],
+            "nonResourceRules": [_part(rule, urls) for rule in rules if rule.get("nonResourceURLs")],
+            "incomplete": bool(granted.missing),
+        }
+        if granted.missing:
+            status["evaluationError"] = granted.problem
+        return status
+
+    def _self(self, call: Call, _obj: Object) -> Object:
+        return {"userInfo": call.user.info()}
+
+    def _token(self, call: Call, obj: Object) -> Object:
+        spec = obj["spec"]
+        value = spec.get("token", "")
+        if not value:
+            raise errors.bad_request("token is required for TokenReview in authentication")
+        for audience in spec.get("audiences") or [AUDIENCE]:
+            user = User() if value == self.token and audience == AUDIENCE else self.tokens.user(value, audience)
+            if user is not None:
+                return {"authenticated": True, "user": user.info(), "audiences": [audience]}
+        return {"user": {}, "error": "invalid bearer token"}
+
+
+def _part(rule: Object, names: tuple[str, ...]) -> Object:
+    return {name: rule[name] for name in names if rule.get(name)}
+
+
+def _subject(call: Call, spec: Object) -> User:
+    name, groups = spec.get("user", ""), tuple(spec.get("groups") or ())
+    if not name and not groups:
+        why = FieldError("Invalid value", "spec.user", '"": at least one of user or group must be specified')
+        raise errors.invalid(call.resource.kind, call.resource.group, "", [why])
+    return User(name, groups, admin=rbac.MASTERS in groups)
+
+
+def _wish(call: Call, spec: Object) -> Wish:
+    found: Object | None = spec.get("resourceAttributes")
+    path: Object | None = spec.get("nonResourceAttributes")
+    wrong: tuple[str, str] | None = None
+    if found is not None and path is not None:
+        wrong = "nonResourceAttributes", "cannot be specified in combination with resourceAttributes"
+    elif found is None and path is None:
+        wrong = "resourceAttributes", "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+    if wrong:
+        why = FieldError("Invalid value", f"spec.{wrong[0]}", f"null: {wrong[1]}")
+        raise errors.invalid(call.resource.kind, call.resource.group, "", [why])
+    if path is not None:
+        return Wish(path.get("verb", ""), path=path.get("path", "") or "/")
+    assert found is not None
+    words = (found.get(key, "") for key in ("verb", "group", "resource", "subresource", "namespace", "name"))
+    return Wish(*words)

@@ -13,7 +13,8 @@ from core.actor import Actor, Level
 from core.enforce import needs
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
-from tenancy.forms import PROVIDER, OwnPasswordForm, PasswordResetForm, PersonEditForm, PersonForm, SureForm
+from core.ui.sure import SureForm
+from tenancy.forms import PROVIDER, OwnPasswordForm, PasswordResetForm, PersonEditForm, PersonForm
 from tenancy.models import Organization, User
 from tenancy.services import passwords, users
 

@@ -36,7 +36,9 @@ class _Json(Func):
     output_field = TextField()
 
 
-class _Moment(Func):
+class Utc(Func):
+    """A time as `core.api.fields.Moment` writes it."""
+
     template = "to_char((%(expressions)s) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
     output_field = TextField()
 
@@ -152,7 +154,7 @@ def _column(field: serializers.Field[Any, Any, Any, Any], prefix: str) -> Expres
     if isinstance(field, serializers.Serializer):
         return _object(field, path + "__")
     if isinstance(field, serializers.DateTimeField):
-        return _Moment(F(path), output_field=DateTimeField())
+        return Utc(F(path), output_field=DateTimeField())
     if isinstance(field, serializers.SerializerMethodField):
         raise TypeError(f"{field.field_name} is computed in Python: name an expression for it in `sql`")
     return F(path)  # type: ignore[return-value]  # resolved to a column

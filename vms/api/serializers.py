@@ -8,7 +8,9 @@ from django.db.models.functions import Coalesce
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from clusters.reach import UNSEEN, unseen_since
 from core import quantities
+from core.api.columns import Utc
 from core.api.fields import AllowedActions, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
 from core.rights import Right
@@ -87,7 +89,10 @@ class VmOrder(Shape):
 class VmOut(Shape):
     """A row of a list; PostgreSQL renders it."""
 
-    sql: dict[str, Any] = {"disk_gib": Coalesce(Subquery(_total, output_field=IntegerField()), 0)}
+    sql: dict[str, Any] = {
+        "disk_gib": Coalesce(Subquery(_total, output_field=IntegerField()), 0),
+        "unseen_since": Utc(unseen_since("vdc__cluster")),
+    }
     id = Id()
     organization = Id(source="organization_id")
     vdc = Id(source="vdc_id")
@@ -108,6 +113,7 @@ class VmOut(Shape):
     node = Text()
     guest_os = Text()
     progress = Text(help_text="of the disk import: 42.10%")
+    unseen_since = Moment(allow_null=True, help_text=UNSEEN)
     generation = Whole()
     observed_generation = Whole()
     created_at = Moment()

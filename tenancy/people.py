@@ -14,15 +14,8 @@ from core.enforce import needs
 from core.errors import Invalid
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
-from tenancy.forms import (
-    PROVIDER,
-    OwnPasswordForm,
-    PasswordResetForm,
-    PersonDeleteForm,
-    PersonEditForm,
-    PersonForm,
-    SureForm,
-)
+from core.ui.sure import SureForm
+from tenancy.forms import PROVIDER, OwnPasswordForm, PasswordResetForm, PersonDeleteForm, PersonEditForm, PersonForm
 from tenancy.models import Organization, User
 from tenancy.services import passwords, users
 

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import DateTimeField, Expression, F, Func, Q, QuerySet, TextField, Value
+from django.db.models import Expression, F, Func, Q, QuerySet, TextField, Value
 from django.db.models.expressions import Combinable, RawSQL
 from rest_framework import serializers
 
@@ -37,6 +37,8 @@ class _Json(Func):
 
 
 class _Moment(Func):
+    """A time as `core.api.fields.Moment` writes it."""
+
     template = "to_char((%(expressions)s) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
     output_field = TextField()
 
@@ -47,9 +49,9 @@ def json_object(**parts: str | Combinable) -> Expression:
     return _Json(*(item for pair in columns for item in pair))
 
 
-def moment(path: str) -> Expression:
-    """A time as `core.api.fields.Moment` shows it."""
-    return _Moment(F(path), output_field=DateTimeField())
+def moment(of: str | Combinable) -> Expression:
+    """A column (by path) or expression of time as `core.api.fields.Moment` shows it."""
+    return _Moment(F(of) if isinstance(of, str) else of)
 
 
 MOST_STATEMENTS = 64  # kept per shape: which fields are asked for is up to the caller

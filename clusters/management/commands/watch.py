@@ -40,7 +40,7 @@ class Command(BaseCommand):
 
     def _start_and_stop(self, running: dict[UUID, tuple[threading.Thread, Watcher, int]]) -> None:
         """One watcher per cluster; a changed address or credential gets a new one, a thread that ended, too."""
-        current = dict(Cluster.objects.values_list("id", "generation"))
+        current = dict(Cluster.objects.values_list("id", "access_generation"))
         connection.close()  # this thread looks seldom: no connection is held for it
         for pk, (thread, watcher, generation) in list(running.items()):
             if current.get(pk) != generation or not thread.is_alive():
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             if pk not in running:
                 try:
                     watcher = Watcher(pk)
-                except DomainError as error:  # one cluster's trouble must not end the watch of the others
+                except (DomainError, OSError, ValueError) as error:  # such as a CA that is none: the others go on
                     self.stderr.write(f"cluster {pk} can't be watched: {error}")
                     continue
                 thread = threading.Thread(target=watcher.run, name=f"watcher {pk}", daemon=True)

@@ -40,8 +40,13 @@ class Applied:
         """The inventory's row once this is recorded."""
         if self.wanted is None:
             return replace(self.held, uid=self.seen.uid, checked_seconds_ago=0.0)
-        hashes = {"applied_hash": self.wanted.digest, "owned_hash": self.seen.owned_hash}
-        return replace(self.held, uid=self.seen.uid, checked_seconds_ago=0.0, **hashes)
+        return replace(
+            self.held,
+            uid=self.seen.uid,
+            applied_hash=self.wanted.digest,
+            owned_hash=self.seen.owned_hash,
+            checked_seconds_ago=0.0,
+        )
 
 
 @dataclass(frozen=True)

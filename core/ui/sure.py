@@ -1,5 +1,6 @@
 """Forms that only ask whether it is meant."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -16,7 +17,7 @@ class NameForm(Form):
     """A name typed to confirm that it is meant."""
 
     confirm = forms.CharField(label="Its name", max_length=63, widget=forms.TextInput(PLAIN))
-    layout = (Section("To be sure", ("confirm",)),)
+    layout: Sequence[Section] = (Section("To be sure", ("confirm",)),)
 
     def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -24,7 +24,7 @@ def client_of(cluster_id: UUID) -> Client:
 def look(cluster_id: UUID) -> tuple[Client, bool]:
     """The client, and whether the cluster's circuit is open now."""
     found = sql.run(
-        "SELECT generation, failing_since IS NOT NULL FROM clusters_cluster WHERE id = %s::uuid", [cluster_id]
+        "SELECT access_generation, failing_since IS NOT NULL FROM clusters_cluster WHERE id = %s::uuid", [cluster_id]
     )
     if not found:
         raise Cluster.DoesNotExist
@@ -34,14 +34,28 @@ def look(cluster_id: UUID) -> tuple[Client, bool]:
 
 
 def _connect(cluster_id: UUID) -> Client:
-    cluster = Cluster.objects.only("id", "generation", "server", "ca", "credential").get(pk=cluster_id)
-    key = (os.getpid(), cluster.pk, cluster.generation)
+    cluster = Cluster.objects.only("id", "access_generation", "server", "ca", "credential").get(pk=cluster_id)
+    key = (os.getpid(), cluster.pk, cluster.access_generation)
     with _lock:
         if key not in _clients:
-            for old in [old for old in _clients if old[1] == cluster.pk]:
-                _clients.pop(old)
+            _drop(cluster.pk)
             _clients[key] = Client(cluster.server, secrets.decrypt(bytes(cluster.credential)), ca=cluster.ca)
         return _clients[key]
+
+
+def forget(cluster_id: UUID) -> None:
+    """Once the transaction has committed that removes the cluster: its client is of no use any more."""
+    transaction.on_commit(lambda: _forget(cluster_id), robust=True)
+
+
+def _forget(cluster_id: UUID) -> None:
+    with _lock:
+        _drop(cluster_id)
+
+
+def _drop(cluster_id: UUID) -> None:
+    for old in [old for old in _clients if old[1] == cluster_id]:
+        _clients.pop(old)
 
 
 def failing(cluster_id: UUID, error: KubeError) -> None:

@@ -1,6 +1,10 @@
-"""Reading a kubeconfig: where a cluster is and how to sign in, for the one context that is current. A bearer token only."""
+"""Reading a kubeconfig: where a cluster is and how to sign in, for one of its contexts. A bearer token only.
+
+What would run a program on OVIM's machines, switch off TLS or read files of theirs is refused by name.
+"""
 
 import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +13,30 @@ from typing import Any
 import yaml
 
 from core.errors import Unavailable
+
+LONGEST = 256 * 1024
+ADVICE = "Use a service account's token: the operator's guide shows how to make one."
+REFUSED_OF_USERS = {
+    "exec": "runs a program to sign in (exec), which OVIM does not do",
+    "auth-provider": "signs in by an auth-provider, which OVIM does not do",
+    "client-certificate-data": "signs in with a client certificate, which OVIM does not do",
+    "client-certificate": "signs in with a client certificate, which OVIM does not do",
+    "username": "signs in with a password, which API servers no longer take",
+    "as": "acts as somebody else (as), which OVIM does not do",
+}
+REFUSED_OF_CLUSTERS = {
+    "insecure-skip-tls-verify": "switches off the check of its certificate (insecure-skip-tls-verify): name its CA",
+    "proxy-url": "is reached through a proxy of its own (proxy-url), which OVIM does not do",
+    "tls-server-name": "answers under another name (tls-server-name), which OVIM does not do",
+}
+
+
+class Unusable(Exception):
+    """Why a kubeconfig can't be used. `rule` is the broken rule's name, for machines."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 @dataclass(frozen=True)
@@ -21,29 +49,82 @@ class Access:
 
 
 def read(path: Path) -> Access:
-    """The current context's cluster and user, or Unavailable saying what is missing."""
+    """The current context of a file of ours, or Unavailable saying what is wrong with it."""
     try:
-        body = yaml.safe_load(path.read_text()) or {}
-        context = _named(body, "contexts", body["current-context"])["context"]
-        cluster = _named(body, "clusters", context["cluster"])["cluster"]
-        user = _named(body, "users", context["user"])["user"]
-        token = user.get("token") or (path.parent / user["tokenFile"]).read_text().strip()
-        return Access(str(cluster["server"]).rstrip("/"), str(token), _ca(cluster, path.parent))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, yaml.YAMLError) as error:
-        raise Unavailable(
-            f"The kubeconfig {path.name} can't be used ({type(error).__name__}: {error}): it must name a current context "
-            "whose user has a token."
-        ) from None
+        return _access(path.read_text(), "", path.parent)
+    except (OSError, UnicodeDecodeError, Unusable) as error:
+        raise Unavailable(f"The kubeconfig {path.name} can't be used: {error}") from None
 
 
-def _named(body: Mapping[str, Any], part: str, name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = next(item for item in body[part] if item["name"] == name)
+def parse(text: str, context: str = "") -> Access:
+    """A context of a kubeconfig that somebody sent us (default: the current one). Unusable: by which rule."""
+    if len(text) > LONGEST:
+        raise Unusable("too_large", f"It is longer than {LONGEST // 1024} KiB: it can't be one kubeconfig.")
+    return _access(text, context, None)
+
+
+def _access(text: str, context: str, folder: Path | None) -> Access:
+    """`folder`: files that are named are read from there; without one they are refused."""
+    try:
+        body = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise Unusable("not_yaml", "It is not YAML.") from None
+    if not isinstance(body, Mapping) or not isinstance(body.get("contexts"), list):
+        raise Unusable("not_a_kubeconfig", "It is no kubeconfig: it has no contexts.")
+    chosen = context or body.get("current-context") or ""
+    place = _named(body, "contexts", "context", chosen)
+    cluster = _named(body, "clusters", "cluster", place.get("cluster"))
+    user = _named(body, "users", "user", place.get("user"))
+    _refuse(cluster, REFUSED_OF_CLUSTERS, "The cluster", "")
+    _refuse(user, REFUSED_OF_USERS, "Its user", ADVICE)
+    server = cluster.get("server")
+    if not isinstance(server, str) or not server:
+        raise Unusable("no_server", "The cluster has no server.")
+    return Access(server.rstrip("/"), _token(user, folder), _ca(cluster, folder))
+
+
+def _named(body: Mapping[str, Any], part: str, inner: str, name: Any) -> Mapping[str, Any]:
+    entries = body.get(part) or ()
+    known = [item for item in entries if isinstance(item, Mapping)] if isinstance(entries, list) else []
+    found = next((item.get(inner) for item in known if item.get("name") == name), None)
+    if not isinstance(found, Mapping):
+        names = ", ".join(sorted(str(item.get("name")) for item in known)) or "none"
+        raise Unusable(f"no_{inner}", f"There is no {inner} {name!r} in it. There are: {names}.")
     return found
 
 
-def _ca(cluster: Mapping[str, Any], folder: Path) -> str:
-    if "certificate-authority-data" in cluster:
-        return base64.b64decode(cluster["certificate-authority-data"]).decode()
-    if "certificate-authority" in cluster:
-        return (folder / str(cluster["certificate-authority"])).read_text()
-    return ""
+def _refuse(entry: Mapping[str, Any], rules: Mapping[str, str], what: str, advice: str) -> None:
+    for name, why in rules.items():
+        if entry.get(name):
+            raise Unusable(name.removesuffix("-data").replace("-", "_"), f"{what} {why}. {advice}".strip())
+
+
+def _token(user: Mapping[str, Any], folder: Path | None) -> str:
+    if user.get("token"):
+        return str(user["token"]).strip()
+    if not user.get("tokenFile"):
+        raise Unusable("no_token", f"Its user has no token. {ADVICE}")
+    return _file(folder, user["tokenFile"], "tokenFile").strip()
+
+
+def _ca(cluster: Mapping[str, Any], folder: Path | None) -> str:
+    """PEM; empty: the system's certificates."""
+    if data := cluster.get("certificate-authority-data"):
+        try:
+            return base64.b64decode(data, validate=True).decode()
+        except (binascii.Error, TypeError, ValueError):
+            raise Unusable("bad_ca", "Its certificate-authority-data is not base64 of a PEM text.") from None
+    name = cluster.get("certificate-authority")
+    return _file(folder, name, "certificate-authority") if name else ""
+
+
+def _file(folder: Path | None, name: Any, field: str) -> str:
+    if folder is None:
+        raise Unusable(
+            "names_a_file",
+            f"It names a file ({field}), which is not on OVIM's machines: `kubectl config view --flatten`",
+        )
+    try:
+        return (folder / str(name)).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable("names_a_file", f"Its {field} can't be read ({error}).") from None

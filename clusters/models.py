@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from core.access import Scope
 from core.ids import uuid7
+from core.names import dns_label
 
 
 class Installation(models.Model):
@@ -26,14 +27,24 @@ class Cluster(models.Model):
     scope = Scope()
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(max_length=63, unique=True)
+    name = models.CharField(max_length=63, unique=True, validators=[dns_label])
     display_name = models.CharField(max_length=255)
     server = models.URLField(max_length=512)
     ca = models.TextField(blank=True, help_text="PEM; empty: the system's certificates")
     credential = models.BinaryField(help_text="a bearer token, encrypted")
+    credential_expires_at = models.DateTimeField(null=True, blank=True, help_text="if the token itself says so")
+    # The uid of its namespace kube-system: what tells a cluster from another one behind the same address.
+    identity = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     is_default = models.BooleanField(default=False)
+    schedulable = models.BooleanField(default=True, db_default=True, help_text="whether it takes new VDCs")
     generation = models.BigIntegerField(default=1)
-    capabilities = models.JSONField(default=dict, blank=True)
+    # Raised when the address or the credential changes: clients and the watcher are then made anew.
+    access_generation = models.BigIntegerField(default=1, db_default=1)
+    capabilities = models.JSONField(default=dict, blank=True, help_text="as `clusters.discovery` found them")
+    lacking = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), blank=True)
+    check_error = models.TextField(blank=True, default="", db_default="", help_text="why the last check failed")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="when it was last looked into")
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="when it last answered its watcher")
     failing_since = models.DateTimeField(null=True, blank=True)
     probe_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
@@ -53,6 +64,12 @@ class Cluster(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def storage_classes(self) -> list[str] | None:
+        """The names of those that it was last seen to have; None: that was not looked at."""
+        found = self.capabilities.get("storage_classes")
+        return None if found is None else [item["name"] for item in found]
 
 
 class Phase(models.TextChoices):

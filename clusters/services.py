@@ -9,6 +9,7 @@ from django.db.models import F
 
 from clusters import connections, secrets
 from clusters.errors import KubeError
+from clusters.examine import expiry
 from clusters.models import Cluster
 from clusters.refs import Manifest
 from core import access, audit, rows
@@ -37,6 +38,7 @@ def connect_cluster(
             server=server,
             ca=ca,
             credential=secrets.encrypt(token),
+            credential_expires_at=expiry(token),
             is_default=default and not Cluster.objects.filter(is_default=True).exists(),
         )
         rows.save(cluster, new=True)
@@ -48,7 +50,9 @@ def connect_cluster(
             server=server,
             ca=ca,
             credential=secrets.encrypt(token),
+            credential_expires_at=expiry(token),
             generation=F("generation") + 1,
+            access_generation=F("access_generation") + 1,
             failing_since=None,
             probe_at=None,
         )

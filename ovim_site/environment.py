@@ -29,6 +29,7 @@ class Environment:
     allowed_hosts: tuple[str, ...]
     worker_slots: int
     image_hosts: tuple[str, ...]
+    loopback_clusters: bool
     trusted_proxies: int
     cors_origins: tuple[str, ...]
     rate_limit_user: int
@@ -57,6 +58,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         allowed_hosts=_list(environ, "OVIM_ALLOWED_HOSTS") or (urlsplit(public_url).hostname or "",),
         worker_slots=_whole(environ, "OVIM_WORKER_SLOTS", 2, least=1, most=256),
         image_hosts=_list(environ, "OVIM_IMAGE_HOSTS"),
+        loopback_clusters=_flag(environ, "OVIM_LOOPBACK_CLUSTERS"),
         trusted_proxies=_whole(environ, "OVIM_TRUSTED_PROXIES", 0, least=0, most=9),
         cors_origins=_origins(environ, "OVIM_CORS_ORIGINS"),
         rate_limit_user=_whole(environ, "OVIM_RATE_LIMIT_USER", 3000, least=0, most=10_000_000),

@@ -170,6 +170,7 @@ OVIM_JWT_KEY = ENV.jwt_key
 OVIM_CREDENTIAL_KEY = ENV.credential_key
 OVIM_WORKER_SLOTS = ENV.worker_slots
 OVIM_IMAGE_HOSTS = ENV.image_hosts
+OVIM_LOOPBACK_CLUSTERS = ENV.loopback_clusters
 OVIM_TRUSTED_PROXIES = ENV.trusted_proxies
 OVIM_RATE_LIMIT_USER = ENV.rate_limit_user  # requests a minute; 0: not limited
 OVIM_RATE_LIMIT_ADDRESS = ENV.rate_limit_address

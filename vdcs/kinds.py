@@ -10,6 +10,7 @@ from clusters import namespaces, queue
 from clusters.apply import Owner, Wanted
 from clusters.conditions import Condition, Outcome, true
 from clusters.kinds import Kind
+from clusters.models import Placement
 from clusters.reconcile import Recipe, Situation
 from clusters.refs import Ref
 from clusters.strangers import strangers
@@ -57,7 +58,13 @@ def _gone(vdc: Vdc) -> None:
     services.gone(vdc.pk)
     namespaces.free(vdc.cluster_id, "vdc", vdc.pk)
     forget_vdc(actor=RECONCILER, vdc_id=vdc.pk)
-    transaction.on_commit(lambda: queue.request(vdc.placement))
+    transaction.on_commit(lambda: _tell_placement(vdc))
+
+
+def _tell_placement(vdc: Vdc) -> None:
+    """It counts its VDCs. Gone, when its cluster is forgotten with all that was there."""
+    for placement in Placement.objects.filter(pk=vdc.placement_id):
+        queue.request(placement)
 
 
 def _destroyable(owner: Owner) -> bool:

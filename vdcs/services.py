@@ -46,7 +46,8 @@ def create_vdc(
     above, *others = quotas.lock_organization(organization.pk)
     organization = lock_organization(organization.pk)
     _check_reservation(organization, above, others, checked)
-    cluster = _cluster(actor, organization, cluster)
+    cluster = placements.opened(_cluster(actor, organization, cluster))
+    _check_able(cluster)
     vdc = Vdc(
         organization=organization,
         cluster=cluster,
@@ -208,6 +209,14 @@ def _cluster(actor: Actor, organization: Organization, named: Cluster | None) ->
     if not (anywhere or placed.exists()):
         raise Invalid.field("cluster", "not_found", "There is no such cluster.")
     return named
+
+
+def _check_able(cluster: Cluster) -> None:
+    """Refused by name, not failing later: what the cluster was found to lack. Nothing is held against one not looked at."""
+    for name, what in (("kubevirt", "KubeVirt"), ("cdi", "CDI")):
+        if name in cluster.capabilities and cluster.capabilities[name] is None:
+            message = f"The cluster {cluster} has no {what}, so there can be no virtual machines on it."
+            raise Invalid.field("cluster", f"no_{name}", message)
 
 
 def _check_sizes(least: int | None, most: int | None) -> None:

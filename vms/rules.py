@@ -32,8 +32,16 @@ def check_disk(size_gib: int, *, image_gib: int, least: int | None, most: int | 
         raise Invalid.field("disk_gib", "image_size", f"The image needs a disk of at least {image_gib} GiB.")
 
 
-def check_storage_class(storage_class: str, *, limited: Sequence[str]) -> None:
-    """The cluster's default class may be a limited one, so it has to be named where any is."""
+def check_storage_class(
+    storage_class: str, *, limited: Sequence[str], cluster: str, known: Sequence[str] | None
+) -> None:
+    """The cluster's default class may be a limited one, so it has to be named where any is.
+
+    `known`: the classes that the cluster was last seen to have; None if it was not looked at.
+    """
+    if storage_class and known is not None and storage_class not in known:
+        message = f"The cluster {cluster} has no storage class {storage_class!r}. It has: {', '.join(known) or 'none'}."
+        raise Invalid.field("storage_class", "not_found", message)
     if limited and not storage_class:
         message = f"Name the storage class: there are limits on {', '.join(limited)} here."
         raise Invalid.field("storage_class", "required", message)

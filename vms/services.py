@@ -77,7 +77,9 @@ def create_vm(
     rules.check_cloud_init(user_data, ssh_keys)
     vdc = quotas.lock(vdc)  # organization before VDC, before any insert; refuses a deleted or suspended one
     rules.check_disk(size.disk_gib, image_gib=origin.least_gib, least=vdc.min_disk_gib, most=vdc.max_disk_gib)
-    rules.check_storage_class(storage_class, limited=quotas.limited_classes(vdc))
+    known = vdc.cluster.storage_classes
+    limited = quotas.limited_classes(vdc)
+    rules.check_storage_class(storage_class, limited=limited, cluster=vdc.cluster.name, known=known)
     vm = VirtualMachine(
         organization=vdc.organization,
         vdc=vdc,

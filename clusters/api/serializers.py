@@ -1,8 +1,48 @@
-"""Shape of a cluster. Its credential is never shown."""
+"""Shapes of clusters. A credential goes in and never comes out."""
 
 from rest_framework import serializers
 
+from clusters.kubeconfig import LONGEST
 from core.api.fields import Flag, Id, Moment, Shape, Text, Whole
+from core.names import dns_label
+
+ONE_OF = "either a kubeconfig, or server and token"
+MOST_PEM = 64 * 1024
+MOST_TOKEN = 16 * 1024
+
+
+class AccessIn(Shape):
+    """How to speak to a cluster. Files that a kubeconfig names are not read: flatten it first."""
+
+    kubeconfig = Text(max_length=LONGEST, allow_blank=True, default="", write_only=True, help_text=ONE_OF)
+    context = Text(
+        max_length=255, allow_blank=True, default="", help_text="of the kubeconfig; default: its current one"
+    )
+    server = Text(max_length=512, allow_blank=True, default="", help_text="https://host:port of the API server")
+    token = Text(max_length=MOST_TOKEN, allow_blank=True, default="", write_only=True, help_text="of a service account")
+    ca = Text(max_length=MOST_PEM, allow_blank=True, default="", help_text="PEM; default: the system's certificates")
+
+
+class ClusterIn(AccessIn):
+    name = Text(max_length=63, validators=[dns_label], help_text="never changes")
+    display_name = Text(max_length=255, allow_blank=True, default="", help_text="default: the name")
+    is_default = Flag(default=False, help_text="where VDCs go that name no cluster; the first cluster is it anyway")
+
+
+class ClusterEdit(Shape):
+    display_name = Text(max_length=255, required=False)
+    schedulable = Flag(required=False, help_text="false: no new VDCs there")
+    is_default = Flag(required=False, help_text="true: instead of the one that is it now")
+
+
+class ForgetIn(Shape):
+    confirm = Text(max_length=63, help_text="the cluster's name")
+
+
+class LeftBehind(Shape):
+    objects = serializers.DictField(child=Whole(), help_text="kind → how many of OVIM's objects stay in the cluster")
+    namespaces = serializers.ListField(child=Text(), help_text="the first hundred")
+    rows = serializers.DictField(child=Whole(), help_text="kind → how many rows OVIM drops")
 
 
 class ClusterOut(Shape):
@@ -11,9 +51,15 @@ class ClusterOut(Shape):
     display_name = Text()
     server = Text()
     is_default = Flag()
-    capabilities = serializers.JSONField()
+    schedulable = Flag(help_text="whether it takes new VDCs")
+    capabilities = serializers.JSONField(help_text="null: looked for and not there; missing: not looked at")
+    lacking = serializers.JSONField(help_text="rights that OVIM's account should have there and has not")
+    checked_at = Moment(allow_null=True, help_text="when capabilities and rights were last looked at")
+    check_error = Text(help_text="why the last look failed")
+    credential_expires_at = Moment(allow_null=True, help_text="if the token itself says so")
     failing_since = Moment(allow_null=True, help_text="since when it can't be reached")
     last_error = Text()
-    watched_at = Moment(allow_null=True)
+    seen_at = Moment(allow_null=True, help_text="when it last answered its watcher")
+    watched_at = Moment(allow_null=True, help_text="when its watcher last said that it lives")
     generation = Whole()
     created_at = Moment()

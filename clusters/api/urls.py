@@ -1,6 +1,16 @@
 """Under /api/v1/."""
 
-from clusters.api import views
+from django.urls import path
+
+from clusters.api.views import ClusterViewSet
 from core.api.routes import resource
 
-urlpatterns = [*resource("clusters", views.ClusterViewSet, "cluster")]
+VERBS = {"access": ("put", "renew_access"), "check": ("post", "check"), "drain": ("post", "drain"),
+         "forget": ("post", "forget")}  # fmt: skip
+urlpatterns = [
+    *resource("clusters", ClusterViewSet, "cluster"),
+    *(
+        path(f"clusters/<uuid:pk>/{name}", ClusterViewSet.as_view({method: action}), name=f"cluster-{name}")
+        for name, (method, action) in VERBS.items()
+    ),
+]

@@ -106,8 +106,14 @@ class ApiView(APIView):
         mode = parameters.dry_run(self.request._request.GET)
         if mode is not None:
             self.request._request.dry_run = True  # type: ignore[attr-defined]  # read where refusals are audited
+            self.ahead()
             return rehearse(act, mode)
+        if type(self).ahead is not ApiView.ahead and (key is None or not once.is_known(self.actor, self.request, key)):
+            self.ahead()
         return act() if key is None else once.carry_out(self.actor, self.request, key, act)
+
+    def ahead(self) -> None:
+        """What a write has to ask of the world outside: done ahead of the write, while no transaction is open."""
 
     def _count(self) -> None:
         """One request more of this user, or of this address; Throttled if it is one too many."""

@@ -35,6 +35,12 @@ def key_of(request: Request) -> str | None:
     return given.strip('"')
 
 
+def is_known(actor: Actor, request: Request, key: str) -> bool:
+    """Whether an answer is kept for this key: then nothing new is to be done."""
+    assert actor.user_id is not None, "whoever sends a bearer token is a user"
+    return replays.find(replays.digest_of(actor.user_id, f"{request.method} {request.path}", key)) is not None
+
+
 def carry_out(actor: Actor, request: Request, key: str, act: Callable[[], Response]) -> Response:
     """Do it, or answer as it was answered before. KeyReused: the key belongs to another body."""
     assert actor.user_id is not None, "whoever sends a bearer token is a user"

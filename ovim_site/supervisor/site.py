@@ -160,6 +160,7 @@ def read_site(var: Var, outside: Mapping[str, str]) -> Site:
         # The sandbox serves the demo's image itself: loopback is an image host here and nowhere else.
         "OVIM_DEMO_IMAGE_URL": f"http://{LOOPBACK}:{ports['images']}/demo.qcow2",
         "OVIM_IMAGE_HOSTS": LOOPBACK,
+        "OVIM_LOOPBACK_CLUSTERS": "true",
         **_bytecode(var, outside),
     }
     if postgres:

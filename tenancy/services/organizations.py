@@ -25,7 +25,7 @@ def create_organization(*, actor: Actor, name: str, display_name: str, descripti
     access.require_system(actor, Right.ORGANIZATION_CREATE)
     if namespaces.is_reserved(name) or namespaces.is_reserved(f"{name}-"):  # its VDCs' namespaces begin with it
         raise Invalid.field("name", "reserved", f"{name!r} is a name of the platform: choose another one.")
-    cluster = placements.default_cluster()
+    cluster = placements.opened(placements.default_cluster())
     organization = Organization(name=name, display_name=display_name, description=description)
     rows.save(organization, new=True)
     namespaces.allot(cluster, name, KIND, organization.pk)

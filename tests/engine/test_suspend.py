@@ -93,7 +93,9 @@ def test_after_a_failure_it_does_not_say_suspended_any_more(cluster: Cluster, no
     driver.settle(cluster)
     operations.resume(actor=ROOT, row=note)
     kinds.rewrite(note, text="new")
-    Cluster.objects.filter(pk=cluster.pk).update(server="https://127.0.0.1:1", generation=cluster.generation + 1)
+    Cluster.objects.filter(pk=cluster.pk).update(
+        server="https://127.0.0.1:1", access_generation=cluster.access_generation + 1
+    )
     driver.work(cluster)
     assert types(note) == {"Ready", "Reconciled"}
 

@@ -40,7 +40,7 @@ class Command(BaseCommand):
 
     def _start_and_stop(self, running: dict[UUID, tuple[threading.Thread, Watcher, int]]) -> None:
         """One watcher per cluster; a changed address or credential gets a new one, a thread that ended, too."""
-        current = dict(Cluster.objects.values_list("id", "generation"))
+        current = dict(Cluster.objects.values_list("id", "access_generation"))
         connection.close()  # this thread looks seldom: no connection is held for it
         for pk, (thread, watcher, generation) in list(running.items()):
             if current.get(pk) != generation or not thread.is_alive():

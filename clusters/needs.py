@@ -1,0 +1,79 @@
+"""What OVIM's account has to be allowed in a cluster: all that the engine asks of it, in one place.
+
+`tests/clusters/test_needs.py` compares this with what the engine really asks for, and `deploy/account/ovim.yaml` with
+this. `clusters.examine` asks the cluster about each of them before it is accepted.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from clusters.refs import KINDS, RBAC, ObjectKind
+
+TENANT_ROLES = ("ovim:org-admin", "ovim:vdc-admin", "ovim:user")  # deploy/rbac/tenants.yaml
+DEFINITIONS = tuple(kind.plural for kind in KINDS.values() if kind.group == "ovim.io")
+CDI, KUBEVIRT = "cdi.kubevirt.io", "kubevirt.io"
+
+
+@dataclass(frozen=True, order=True)
+class Need:
+    """One right, as a SelfSubjectAccessReview asks about it. `resource` is plural, with a subresource behind a slash."""
+
+    group: str
+    resource: str
+    verb: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        what = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{self.verb} {what}" + (f" {self.name}" if self.name else "")
+
+
+# Written by reconcilers. A VM's power and size go by patches of its spec, a disk's growth by one of its claim.
+APPLIED = frozenset(
+    {
+        "namespaces", "organizations", "virtualdatacenters", "resourcequotas", "limitranges", "networkpolicies",
+        "rolebindings", "secrets", "datavolumes", "virtualmachines",
+    }
+)  # fmt: skip
+CHANGED = frozenset({"persistentvolumeclaims"})  # made by CDI; grown, and deleted with their disk
+LOOKED_AT = (
+    Need("", "events", "list"),
+    Need("", "events", "watch"),
+    Need("", "nodes", "list"),
+    Need("storage.k8s.io", "storageclasses", "list"),
+    Need(CDI, "storageprofiles", "list"),
+    Need(KUBEVIRT, "kubevirts", "list"),
+    # Before a VDC's namespace is deleted, all that is in it is listed, of whatever kind (`clusters.strangers`).
+    Need("*", "*", "list"),
+)
+OPTIONAL_GROUPS = frozenset({CDI, KUBEVIRT})
+
+
+def needs(served: Collection[str]) -> list[Need]:
+    """All rights that OVIM needs in a cluster which serves these API groups."""
+    return sorted({need for need in _all() if need.group not in OPTIONAL_GROUPS or need.group in served})
+
+
+def _all() -> Iterator[Need]:
+    yield from LOOKED_AT
+    for kind in KINDS.values():
+        yield from _of(kind)
+    for role in TENANT_ROLES:  # without `bind` nobody may grant what he does not have himself
+        yield Need(RBAC, "clusterroles", "bind", role)
+        yield Need(RBAC, "clusterroles", "get", role)
+
+
+def _of(kind: ObjectKind) -> Iterable[Need]:
+    verbs = ["get"]
+    if kind.watched:
+        verbs += ["list", "watch"]
+    if kind.plural in APPLIED:
+        verbs += ["create", "patch", "delete"]
+    elif kind.plural in CHANGED:
+        verbs += ["patch", "delete"]
+    found = [Need(kind.group, kind.plural, verb) for verb in verbs]
+    return [*found, Need(kind.group, f"{kind.plural}/status", "patch")] if _has_mirror(kind) else found
+
+
+def _has_mirror(kind: ObjectKind) -> bool:
+    return kind.status and kind.plural in APPLIED

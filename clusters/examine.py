@@ -159,21 +159,25 @@ def _explained(error: KubeError, access: Access) -> Unfit:
 
 
 def _unreached(error: KubeError) -> Unfit:
-    for cause in _causes(error):
+    causes = list(_causes(error))
+    for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            why = cause.verify_message or str(cause)
-            if "ostname" in why or "IP address" in why:
-                return Unfit("server", "wrong_name", f"Its certificate is for another name: {why}")
-            return Unfit("ca", "wrong_ca", f"Its certificate is not signed by this CA: {why}")
+            return _untrusted(cause.verify_message or str(cause))
         if isinstance(cause, ssl.SSLError):
             return Unfit("server", "no_tls", f"It does not speak TLS there: {cause.reason or cause}")
         if isinstance(cause, ConnectionRefusedError):
             return Unfit("server", "refused", "Nothing listens there: the connection is refused.")
-        if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
-            return Unfit("server", "timeout", f"Nothing answered within {sum(TIMEOUT):.0f} s.")
+    if any(isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) for cause in causes):
+        return Unfit("server", "timeout", f"Nothing answered within {sum(TIMEOUT):.0f} s.")
     if "no JSON" in str(error):
         return Unfit("server", "not_an_api_server", "What answers there is no Kubernetes API server.")
     return Unfit("server", "unreachable", str(error))
+
+
+def _untrusted(why: str) -> Unfit:
+    if "ostname" in why or "IP address" in why:
+        return Unfit("server", "wrong_name", f"Its certificate is for another name: {why}")
+    return Unfit("ca", "wrong_ca", f"Its certificate is not signed by this CA: {why}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

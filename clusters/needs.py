@@ -41,6 +41,7 @@ LOOKED_AT = (
     Need("", "events", "watch"),
     Need("", "nodes", "list"),
     Need("storage.k8s.io", "storageclasses", "list"),
+    Need(CDI, "cdis", "list"),
     Need(CDI, "storageprofiles", "list"),
     Need(KUBEVIRT, "kubevirts", "list"),
     # Before a VDC's namespace is deleted, all that is in it is listed, of whatever kind (`clusters.strangers`).

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,10 +19,12 @@ TOKEN = "sandbox-test-token"
 class Sandbox:
     """`with Sandbox("--plain") as sandbox: sandbox.url`; faults through `fault`, `control`."""
 
-    def __init__(self, *options: str, port: int | None = None) -> None:
-        self.options = options
+    def __init__(self, *options: str, port: int | None = None, tls: Path | None = None) -> None:
+        """`tls`: the folder of its certificates; without it plain HTTP is spoken."""
+        self.options = (*options, "--tls", str(tls)) if tls else options
+        self.tls = tls
         self.port = port or _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.token = TOKEN
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -50,7 +53,7 @@ class Sandbox:
         until = time.monotonic() + 20
         while time.monotonic() < until:
             try:
-                urllib.request.urlopen(f"{self.url}/readyz", timeout=1).close()
+                self.open(urllib.request.Request(f"{self.url}/readyz"), timeout=1).close()
             except (urllib.error.URLError, OSError):
                 if self.process.poll() is not None:
                     raise RuntimeError("the sandbox ended while it started") from None
@@ -83,8 +86,12 @@ class Sandbox:
             data=json.dumps(body).encode() if method != "GET" and body is not None else None,
             headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with self.open(request) as answer:
             return json.load(answer)
+
+    def open(self, request: urllib.request.Request, timeout: float = 10) -> Any:
+        trust = ssl.create_default_context(cafile=str(self.tls / "ca.crt")) if self.tls else None
+        return urllib.request.urlopen(request, timeout=timeout, context=trust)
 
 
 def _free_port() -> int:

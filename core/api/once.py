@@ -36,7 +36,8 @@ def key_of(request: Request) -> str | None:
 
 
 def is_known(actor: Actor, request: Request, key: str) -> bool:
-    """Whether an answer is kept for this key: then nothing new is to be done."""
+    """Whether an answer is kept for this key: then nothing new is to be done. Reads the body while it can be read raw."""
+    _hash(request)
     assert actor.user_id is not None, "whoever sends a bearer token is a user"
     return replays.find(replays.digest_of(actor.user_id, f"{request.method} {request.path}", key)) is not None
 

@@ -125,10 +125,9 @@ def renew_access(
         **_columns(access),
         generation=F("generation") + 1,
         access_generation=F("access_generation") + 1,
-        failing_since=None,
-        probe_at=None,
-        last_error="",
+        seen_at=timezone.now(),
     )
+    connections.healthy(cluster.pk)
     _store(cluster, findings)
     cluster.refresh_from_db()
     audit.record(actor, "cluster.renew_access", cluster, before=before, after={"server": access.server})

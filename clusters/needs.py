@@ -28,14 +28,14 @@ class Need:
         return f"{self.verb} {what}" + (f" {self.name}" if self.name else "")
 
 
-# Written by reconcilers. A VM's power and size go by patches of its spec, a disk's growth by one of its claim.
+# Written by reconcilers; read live where the cache is not enough.
 APPLIED = frozenset(
     {
         "namespaces", "organizations", "virtualdatacenters", "resourcequotas", "limitranges", "networkpolicies",
         "rolebindings", "secrets", "datavolumes", "virtualmachines",
     }
 )  # fmt: skip
-CHANGED = frozenset({"persistentvolumeclaims"})  # made by CDI; grown, and deleted with their disk
+READ_LIVE = frozenset({"persistentvolumeclaims", "virtualmachineinstances"})  # made by others out of what is ours
 LOOKED_AT = (
     Need("", "events", "list"),
     Need("", "events", "watch"),
@@ -65,13 +65,11 @@ def _all() -> Iterator[Need]:
 
 
 def _of(kind: ObjectKind) -> Iterable[Need]:
-    verbs = ["get"]
-    if kind.watched:
-        verbs += ["list", "watch"]
+    verbs = ["list", "watch"] if kind.watched else []
+    if kind.plural in APPLIED | READ_LIVE:
+        verbs.append("get")
     if kind.plural in APPLIED:
         verbs += ["create", "patch", "delete"]
-    elif kind.plural in CHANGED:
-        verbs += ["patch", "delete"]
     found = [Need(kind.group, kind.plural, verb) for verb in verbs]
     return [*found, Need(kind.group, f"{kind.plural}/status", "patch")] if _has_mirror(kind) else found
 

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from prometheus_client import Counter, Histogram
 
-from clusters import happenings, heal, queue, reconcile, wakeup
+from clusters import fleet, happenings, heal, queue, reconcile, wakeup
+from clusters.models import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,20 @@ def wake() -> None:
             _announced.add(cluster_id)
         for _ in range(drains):
             wakeup.send(cluster_id)
+
+
+@shared_task(name="clusters.tasks.look_into_all")
+def look_into_all() -> None:
+    """Every few minutes: what each cluster can do may have changed. Each by its own workers: one that hangs keeps no other."""
+    for pk in Cluster.objects.filter(failing_since=None).values_list("pk", flat=True):
+        wakeup.tell("clusters.tasks.look_into", [str(pk)], wakeup.queue_name(pk))
+
+
+@shared_task(name="clusters.tasks.look_into")
+def look_into(cluster_id: str) -> None:
+    """Ask one cluster what it can do and what OVIM may do there, and store that."""
+    for cluster in Cluster.objects.filter(pk=cluster_id):
+        fleet.store_look(cluster, fleet.look_again(cluster))
 
 
 @shared_task(name="clusters.tasks.sweep")

@@ -22,6 +22,7 @@ from clusters.apply import Owner
 from clusters.errors import KubeError
 from clusters.events import EVENTS, Ear
 from clusters.models import Cluster, InventoryItem, ObservedObject
+from clusters.pulse import Chart, Pulse
 from clusters.refs import WATCHED, ObjectKind, Ref, ref_of
 
 log = logging.getLogger(__name__)
@@ -140,6 +141,8 @@ class Watcher:
         self.stopping = threading.Event()
         self.ear = Ear(cluster_id)
         self.client = connections.client_of(cluster_id)
+        self.pulse = Pulse(self.client, str(cluster_id), self.stopping)
+        self.chart = Chart(cluster_id)
 
     def run(self) -> None:
         """Take the lead or wait for it; then write what the kinds' threads hand over."""
@@ -147,9 +150,8 @@ class Watcher:
             if self._lead():
                 break
             self.stopping.wait(2)
-        watches = [KindWatch(self, kind) for kind in self.kinds]
-        for watch in watches:
-            watch.start()
+        for thread in (self.pulse, *(KindWatch(self, kind) for kind in self.kinds)):
+            thread.start()
         try:
             self._write()
         finally:
@@ -175,6 +177,8 @@ class Watcher:
         while not self.stopping.is_set():
             batch = self._collect()
             self.flush(batch)
+            if (heard := self.pulse.take()) is not None:
+                self.chart.note(heard)
             if time.monotonic() - beat > HEARTBEAT_SECONDS:
                 beat = time.monotonic()
                 Cluster.objects.filter(pk=self.cluster_id).update(watched_at=Now())

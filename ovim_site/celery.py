@@ -102,6 +102,7 @@ app.conf.update(
     beat_schedule={
         "wake": {"task": "clusters.tasks.wake", "schedule": 1.0, "options": {"expires": 2}},
         "sweep": {"task": "clusters.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
+        "look": {"task": "clusters.tasks.look_into_all", "schedule": 300.0, "options": {"expires": 60}},
         "forget": {"task": "core.tasks.sweep", "schedule": 600.0, "options": {"expires": 600}},
         "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
     },

@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,25 +10,9 @@ from pathlib import Path
 import pytest
 
 from clusters.sandbox.tls import certificates
-from tests.clusters.fleet import prepare
+from tests.clusters.fleet import Fleet, Prepared, prepare
 from tests.sandbox import Sandbox
-
-
-@dataclass
-class Prepared:
-    """A sandbox as an operator leaves it: OVIM's account has what `deploy/account` gives it."""
-
-    sandbox: Sandbox
-    token: str
-    ca: str = ""
-
-    @property
-    def url(self) -> str:
-        return self.sandbox.url
-
-    def body(self, name: str, **more: object) -> dict[str, object]:
-        """What `POST clusters` takes to register it."""
-        return {"name": name, "server": self.url, "token": self.token} | more
+from tests.vms.conftest import images  # noqa: F401  # a fixture: importing it here is what registers it
 
 
 def _prepared(*options: str) -> Iterator[Prepared]:
@@ -82,3 +65,11 @@ def web_server(tmp_path: Path) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
+
+
+@pytest.fixture
+def fleet(live_db: None, east: Prepared, west: Prepared, images: str) -> Iterator[Fleet]:  # noqa: F811
+    """Two clusters that OVIM does not know yet."""
+    found = Fleet(east, west, images)
+    yield found
+    found.clean()

@@ -50,7 +50,7 @@ class Command(BaseCommand):
             if pk not in running:
                 try:
                     watcher = Watcher(pk)
-                except DomainError as error:  # one cluster's trouble must not end the watch of the others
+                except (DomainError, OSError, ValueError) as error:  # such as a CA that is none: the others go on
                     self.stderr.write(f"cluster {pk} can't be watched: {error}")
                     continue
                 thread = threading.Thread(target=watcher.run, name=f"watcher {pk}", daemon=True)

@@ -19,6 +19,7 @@ from catalogs.items import ItemError
 from catalogs.models import Catalog
 from catalogs.services import create_catalog, sync_local
 from clusters import kubeconfig
+from clusters.fleet import check_cluster, look_again
 from clusters.models import Cluster
 from clusters.services import connect_cluster, install_definitions
 from core.actor import Actor, system_actor
@@ -102,7 +103,7 @@ def _connect(actor: Actor) -> Cluster:
     files = sorted(file for folder in folders for file in folder.glob("*.yaml"))
     manifests = [body for file in files for body in yaml.safe_load_all(file.read_text())]
     install_definitions(actor=actor, cluster=cluster, manifests=manifests)
-    return cluster
+    return check_cluster(actor=actor, cluster=cluster, found=look_again(cluster))
 
 
 def _tenant(actor: Actor) -> tuple[Organization, dict[str, Vdc]]:

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from clusters.listings import CLUSTERS
+from clusters.listings import CLUSTERS, capability_lines
 from clusters.models import Cluster, WorkItem
 from core import access
 from core.enforce import needs
@@ -35,6 +35,8 @@ def cluster_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "waiting": work.filter(due_at__isnull=False)[: COUNTED + 1].count(),
         "most": COUNTED,
         "failing": list(failing),
-        "capabilities": sorted(cluster.capabilities.items()),
+        "capabilities": capability_lines(cluster.capabilities),
+        "classes": cluster.capabilities.get("storage_classes", ()),
+        "may_edit": actor.holds(Right.CLUSTER_EDIT),
     }
     return render(request, "clusters/detail.html", page)

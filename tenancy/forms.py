@@ -8,6 +8,7 @@ from django import forms
 from core.names import dns_label
 from core.ui.fields import PLAIN
 from core.ui.filling import Form, Section
+from core.ui.sure import NameForm
 from tenancy.models import username as username_rule
 
 PROVIDER = "provider"  # the choice that stands for no organization
@@ -19,28 +20,6 @@ class SignInForm(forms.Form):
     password = forms.CharField(
         max_length=1024, strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
     )
-
-
-class SureForm(Form):
-    """Nothing to fill in: pressing the button is all."""
-
-
-class NameForm(Form):
-    """A name typed to confirm that it is meant."""
-
-    confirm = forms.CharField(label="Its name", max_length=63, widget=forms.TextInput(PLAIN))
-    layout: Sequence[Section] = (Section("To be sure", ("confirm",)),)
-
-    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.name = name
-        self.fields["confirm"].help_text = f"Type {name} to confirm."
-
-    def clean_confirm(self) -> str:
-        given: str = self.cleaned_data["confirm"]
-        if given.strip() != self.name:
-            raise forms.ValidationError(f"This is not its name: type {self.name}.", code="confirm")
-        return given
 
 
 class PersonDeleteForm(NameForm):

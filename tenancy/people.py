@@ -14,6 +14,7 @@ from core.enforce import needs
 from core.errors import Invalid
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
+from core.ui.sure import SureForm
 from tenancy.forms import (
     PROVIDER,
     OwnPasswordForm,
@@ -21,7 +22,6 @@ from tenancy.forms import (
     PersonDeleteForm,
     PersonEditForm,
     PersonForm,
-    SureForm,
 )
 from tenancy.models import Organization, User
 from tenancy.services import passwords, users

@@ -31,6 +31,13 @@ VDC_ADMIN = "ok ok ok 403 403 401"
 
 # Pages with a form, read and sent alike. Behind the door of a missing row there is a 404.
 FORMS = {
+    "clusters/new/": PROVIDER,
+    "clusters/<uuid:pk>/edit/": PROVIDER,
+    "clusters/<uuid:pk>/access/": PROVIDER,
+    "clusters/<uuid:pk>/check/": PROVIDER,
+    "clusters/<uuid:pk>/drain/": PROVIDER,
+    "clusters/<uuid:pk>/delete/": PROVIDER,
+    "clusters/<uuid:pk>/forget/": PROVIDER,
     "people/new/": ORGANIZATION,
     "people/<uuid:pk>/edit/": ORGANIZATION,
     "people/<uuid:pk>/disable/": ORGANIZATION,
@@ -145,6 +152,13 @@ TABLE = {
     ("post", "api/v1/vms/<uuid:pk>/orders"): VDC_ADMIN,
     ("get", "api/v1/clusters"): PROVIDER,
     ("get", "api/v1/clusters/<uuid:pk>"): PROVIDER,
+    ("post", "api/v1/clusters"): PROVIDER,
+    ("patch", "api/v1/clusters/<uuid:pk>"): PROVIDER,
+    ("delete", "api/v1/clusters/<uuid:pk>"): PROVIDER,
+    ("put", "api/v1/clusters/<uuid:pk>/access"): PROVIDER,
+    ("post", "api/v1/clusters/<uuid:pk>/check"): PROVIDER,
+    ("post", "api/v1/clusters/<uuid:pk>/drain"): PROVIDER,
+    ("post", "api/v1/clusters/<uuid:pk>/forget"): PROVIDER,
 }
 # What a plain view answers to; API views say it themselves.
 PAGE_METHODS = {

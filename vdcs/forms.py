@@ -9,7 +9,8 @@ from core import quantities
 from core.names import dns_label
 from core.ui.fields import PLAIN, QuantityField
 from core.ui.filling import Form, Section
-from tenancy.forms import NameForm, OrganizationForm
+from core.ui.sure import NameForm
+from tenancy.forms import OrganizationForm
 from tenancy.models import RoleName
 from vdcs.limits import MOST
 from vdcs.models import Enforcement, NetworkMode, QuotaMode

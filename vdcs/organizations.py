@@ -12,7 +12,8 @@ from core import access
 from core.enforce import needs
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
-from tenancy.forms import NameForm, OrganizationEditForm, SureForm
+from core.ui.sure import NameForm, SureForm
+from tenancy.forms import OrganizationEditForm
 from tenancy.models import Organization
 from tenancy.services import organizations
 from vdcs import services

@@ -15,7 +15,7 @@ from core.enforce import needs
 from core.errors import Forbidden, Invalid
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
-from tenancy.forms import SureForm
+from core.ui.sure import SureForm
 from tenancy.models import Organization, RoleBinding, RoleName, User
 from tenancy.services import bindings
 from vdcs.forms import RoleForm

@@ -9,6 +9,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from clusters.models import Placement
+from clusters.reach import unseen_since
 from core import access
 from core.actor import Actor, Level
 from core.enforce import needs
@@ -40,7 +41,8 @@ def vdc_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def vdc_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     actor = _actor(request)
-    vdc = access.get(actor, Vdc.objects.select_related("organization", "cluster"), pk, Right.VDC_VIEW)
+    rows = Vdc.objects.select_related("organization", "cluster").annotate(unseen_since=unseen_since("cluster"))
+    vdc = access.get(actor, rows, pk, Right.VDC_VIEW)
     page = {
         "section": "vdcs",
         "vdc": vdc,

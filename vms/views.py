@@ -12,6 +12,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from catalogs.models import CatalogItem
+from clusters.reach import unseen_since
 from core import access
 from core.actor import Actor
 from core.enforce import needs
@@ -40,7 +41,7 @@ def _actor(request: HttpRequest) -> Actor:
 
 
 def _rows() -> QuerySet[VirtualMachine]:
-    return rows().select_related("vdc", "organization", "owner")
+    return rows().select_related("vdc", "organization", "owner").annotate(unseen_since=unseen_since("vdc__cluster"))
 
 
 def _vdcs(actor: Actor, right: Right) -> list[Vdc]:

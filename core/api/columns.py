@@ -47,9 +47,9 @@ def json_object(**parts: str | Combinable) -> Expression:
     return _Json(*(item for pair in columns for item in pair))
 
 
-def moment(path: str) -> Expression:
-    """A time as `core.api.fields.Moment` shows it."""
-    return _Moment(F(path), output_field=DateTimeField())
+def moment(part: str | Combinable) -> Expression:
+    """A time, by path or an expression, as `core.api.fields.Moment` shows it."""
+    return _Moment(F(part) if isinstance(part, str) else part, output_field=DateTimeField())
 
 
 MOST_STATEMENTS = 64  # kept per shape: which fields are asked for is up to the caller

@@ -27,8 +27,9 @@ def east() -> Iterator[Prepared]:
 
 
 @pytest.fixture(scope="session")
-def west() -> Iterator[Prepared]:
-    yield from _prepared()
+def west(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """It keeps what it has in a folder: killed, it comes back as it was."""
+    yield from _prepared("--data", str(tmp_path_factory.mktemp("west")))
 
 
 @pytest.fixture(scope="session")

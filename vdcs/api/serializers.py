@@ -4,6 +4,8 @@ from django.db.models import JSONField, OuterRef, Subquery
 from rest_framework import serializers
 
 from clusters.api.suspension import SUSPENDED, SuspendedOut, suspended
+from clusters.reach import UNSEEN, unseen_since
+from core.api.columns import moment
 from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
 from core.rights import Right
@@ -54,6 +56,7 @@ class VdcOut(Shape):
         "allocated": Subquery(_scope.values("allocated")[:1], output_field=JSONField()),
         "active": Subquery(_scope.values("active")[:1], output_field=JSONField()),
         "suspended": suspended(),
+        "unseen_since": moment(unseen_since("cluster")),
     }
     id = Id()
     organization = Id(source="organization_id")
@@ -73,6 +76,7 @@ class VdcOut(Shape):
     max_disk_gib = Whole(allow_null=True)
     phase = Text()
     conditions = serializers.JSONField()
+    unseen_since = Moment(allow_null=True, help_text=UNSEEN)
     generation = Whole()
     observed_generation = Whole()
     created_at = Moment()

@@ -9,7 +9,9 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from clusters.api.suspension import SUSPENDED, SuspendedOut, suspended
+from clusters.reach import UNSEEN, unseen_since
 from core import quantities
+from core.api.columns import moment
 from core.api.fields import AllowedActions, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
 from core.rights import Right
@@ -91,6 +93,7 @@ class VmOut(Shape):
     sql: dict[str, Any] = {
         "disk_gib": Coalesce(Subquery(_total, output_field=IntegerField()), 0),
         "suspended": suspended(),
+        "unseen_since": moment(unseen_since("vdc__cluster")),
     }
     id = Id()
     organization = Id(source="organization_id")
@@ -112,6 +115,7 @@ class VmOut(Shape):
     node = Text()
     guest_os = Text()
     progress = Text(help_text="of the disk import: 42.10%")
+    unseen_since = Moment(allow_null=True, help_text=UNSEEN)
     generation = Whole()
     observed_generation = Whole()
     created_at = Moment()

@@ -1,0 +1,82 @@
+"""What people fill in about clusters. A credential that was typed is never put into a page again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+
+from clusters.kubeconfig import LONGEST
+from core.names import dns_label
+from core.ui.fields import PLAIN
+from core.ui.filling import Form, Section
+from core.ui.sure import NameForm
+
+ACCESS = ("kubeconfig", "context", "server", "token", "ca")
+BY_KUBECONFIG = Section("By a kubeconfig", ("kubeconfig", "context"), hint="or by address and token, below")
+BY_TOKEN = Section("By address and token", ("server", "token", "ca"))
+
+
+class Secret(forms.Textarea):
+    """A text that is typed or pasted and not shown again, not even beside the refusal of another field."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
+class AccessForm(Form):
+    """How to speak to a cluster."""
+
+    kubeconfig = forms.CharField(
+        required=False,
+        max_length=LONGEST,
+        strip=False,
+        widget=Secret(PLAIN | {"rows": 6}),
+        help_text="Of a service account: `kubectl config view --minify --flatten`.",
+    )
+    context = forms.CharField(
+        required=False, max_length=255, widget=forms.TextInput(PLAIN), help_text="Empty: current."
+    )
+    server = forms.CharField(
+        label="Address",
+        required=False,
+        max_length=512,
+        widget=forms.TextInput(PLAIN | {"placeholder": "https://…:6443"}),
+    )
+    token = forms.CharField(required=False, max_length=16384, widget=Secret(PLAIN | {"rows": 3}))
+    ca = forms.CharField(
+        label="CA", required=False, max_length=65536, widget=forms.Textarea(PLAIN | {"rows": 4}),
+        help_text="PEM. Empty: certificates that this system trusts.",
+    )  # fmt: skip
+    layout: Sequence[Section] = (BY_KUBECONFIG, BY_TOKEN)
+
+    def access(self) -> Mapping[str, str]:
+        return self.given(*ACCESS)
+
+
+class ClusterForm(AccessForm):
+    name = forms.CharField(
+        max_length=63,
+        validators=[dns_label],
+        widget=forms.TextInput(PLAIN),
+        help_text="Lower-case letters, digits and “-”. It never changes.",
+    )
+    display_name = forms.CharField(label="Title", max_length=255, required=False, help_text="Empty: the name.")
+    is_default = forms.BooleanField(
+        label="Default", required=False, help_text="VDCs go there that name no cluster, instead of where they go now."
+    )
+    layout = (Section("What", ("name", "display_name", "is_default")), BY_KUBECONFIG, BY_TOKEN)
+
+
+class ClusterEditForm(Form):
+    display_name = forms.CharField(label="Title", max_length=255)
+    schedulable = forms.BooleanField(
+        label="Takes new VDCs", required=False, help_text="Without it what is there goes on, and nothing new comes."
+    )
+    is_default = forms.BooleanField(
+        label="Default", required=False, help_text="VDCs go there that name no cluster. Another one stops being it."
+    )
+    layout = (Section("Cluster", ("display_name", "schedulable", "is_default")),)
+
+
+class ForgetForm(NameForm):
+    """Its name, typed."""

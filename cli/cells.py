@@ -44,6 +44,12 @@ def vm_phase(row: Row) -> str:
     return f"{phase} ({progress})" if progress.endswith("%") and phase in ("Pending", "Provisioning") else phase
 
 
+def cluster_state(row: Row) -> str:
+    """Whether it answers, and whether it takes new VDCs."""
+    state = "lost" if row["failing_since"] else "reached" if row["seen_at"] else "not looked at"
+    return state if row["schedulable"] else f"{state}, cordoned"
+
+
 def addresses(row: Row) -> str:
     return ",".join(row.get("ip_addresses") or ())
 

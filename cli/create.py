@@ -7,6 +7,7 @@ import click
 from cli import names, plan
 from cli.change import VM, waited
 from cli.client import Client, Row, client_of
+from cli.clusters import access_of, accessible
 from cli.errors import CliError, Exit, Problem, told
 from cli.names import Scope
 from cli.nouns import NOUNS, Noun
@@ -304,3 +305,17 @@ def create_binding(context_name: str | None, /, **options: Any) -> None:
         client = client_of(context_name)
         body["organization"] = names.find(client, NOUNS["vdcs"], body["vdc"], Scope())["organization"]
     _simple(context_name, NOUNS["role-bindings"], options, **body)
+
+
+@create.command("cluster")
+@click.argument("name")
+@display_name
+@click.option("--default", "is_default", is_flag=True, help="VDCs go there that name no cluster.")
+@accessible
+@dry_run
+@made_output
+@click.pass_obj
+def create_cluster(context_name: str | None, /, *, name: str, **options: Any) -> None:
+    """Register a cluster: by a kubeconfig, or by address and token. It is looked over first."""
+    body = {"name": name, "display_name": options["display_name"], "is_default": options["is_default"] or None}
+    _simple(context_name, NOUNS["clusters"], options, **body, **access_of(options))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from cli.cells import Row, addresses, seconds_since, span, used_of, vm_phase
+from cli.cells import Row, addresses, cluster_state, seconds_since, span, used_of, vm_phase
 from cli.errors import amount
 from cli.nouns import Noun
 from cli.output import Table, plain
@@ -38,6 +38,7 @@ def vm(row: Row) -> list[str]:
             }
         ),
         *_behind(row),
+        *_unseen(row),
         *_block("Disks", row.get("disks") or (), DISKS),
         *_block("Conditions", row["conditions"] or (), CONDITIONS),
     ]
@@ -65,6 +66,7 @@ def vdc(row: Row) -> list[str]:
             }
         ),
         *_behind(row),
+        *_unseen(row),
         *_block("Quota", quota, {"RESOURCE": lambda item: item["resource"], "USED/LIMIT": lambda item: item["used"]}),
         *_block("Conditions", row["conditions"] or (), CONDITIONS),
     ]
@@ -95,6 +97,34 @@ def organization(row: Row) -> list[str]:
     ]
 
 
+def cluster(row: Row) -> list[str]:
+    capabilities = dict(row["capabilities"])
+    classes = capabilities.pop("storage_classes", [])
+    lines = [{"name": name, "value": value} for name, value in sorted(capabilities.items())]
+    return [
+        *_pairs(
+            {
+                "Name": row["name"],
+                "Display name": row["display_name"],
+                "Id": row["id"],
+                "Server": row["server"],
+                "State": cluster_state(row),
+                "Default": "yes" if row["is_default"] else "no",
+                "Lost since": _when(row["failing_since"]),
+                "Last error": row["last_error"],
+                "Last answered": _when(row["seen_at"]),
+                "Checked": _when(row["checked_at"]),
+                "Check failed": row["check_error"],
+                "It lacks": "; ".join(row["lacking"]),
+                "Token ends": _when(row["credential_expires_at"], ahead=True),
+                "Registered": _when(row["created_at"]),
+            }
+        ),
+        *_block("Capabilities", lines, CAPABILITIES),
+        *_block("Storage classes", classes, CLASSES),
+    ]
+
+
 def anything(row: Row) -> list[str]:
     """What has no page of its own: its fields, by name."""
     shown = {key: value for key, value in row.items() if key != "allowed_actions"}
@@ -106,7 +136,23 @@ def described(noun: Noun, row: Row) -> list[str]:
     return DESCRIBED.get(noun.name, anything)(row)
 
 
-DESCRIBED: Mapping[str, Callable[[Row], list[str]]] = {"vm": vm, "vdc": vdc, "organization": organization}
+DESCRIBED: Mapping[str, Callable[[Row], list[str]]] = {
+    "vm": vm,
+    "vdc": vdc,
+    "organization": organization,
+    "cluster": cluster,
+}
+
+CAPABILITIES: Mapping[str, Callable[[Row], str]] = {
+    "CAPABILITY": lambda item: item["name"],
+    "VALUE": lambda item: _said(item["value"]),
+}
+CLASSES: Mapping[str, Callable[[Row], str]] = {
+    "NAME": lambda item: item["name"],
+    "DEFAULT": lambda item: "for VMs" if item["default_for_vms"] else "yes" if item["default"] else "",
+    "ACCESS": lambda item: ", ".join(item["access_modes"]),
+    "GROWS": lambda item: "yes" if item["grows"] else "no",
+}
 
 QUOTA_KEYS = ("limits", "reserved", "used")
 ORGANIZATION_QUOTA: Mapping[str, Callable[[Row], str]] = {
@@ -164,5 +210,24 @@ def _behind(row: Row) -> list[str]:
     return [f"{'Note:':<{LABEL}} the last change is still on its way to the cluster; below is how it was before"]
 
 
-def _when(moment: str | None) -> str:
-    return f"{moment[:19].replace('T', ' ')} UTC ({span(seconds_since(moment))} ago)" if moment else ""
+def _unseen(row: Row) -> list[str]:
+    """Its cluster is lost: what follows is how it was."""
+    if not row.get("unseen_since"):
+        return []
+    return [
+        f"{'Note:':<{LABEL}} its cluster is lost; last seen {_when(row['unseen_since'])}, and below is how it was then"
+    ]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {name}" for name, count in value.items())
+    return ", ".join(value) if isinstance(value, list) else "not there" if value is None else str(value)
+
+
+def _when(moment: str | None, *, ahead: bool = False) -> str:
+    if not moment:
+        return ""
+    since = seconds_since(moment)
+    told = f"in {span(-since)}" if ahead and since < 0 else f"{span(since)} ago"
+    return f"{moment[:19].replace('T', ' ')} UTC ({told})"

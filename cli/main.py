@@ -15,6 +15,7 @@ from cli.errors import CliError, Exit, PipeClosed
 
 # verb → (module, the command in it, what it does)
 VERBS = {
+    "cluster": ("clusters", "cluster", "Check, cordon, drain, renew and forget clusters."),
     "completion": ("completion", "completion", "Print what makes Tab work in bash, zsh or fish."),
     "config": ("contexts", "config", "Contexts: servers, as whom, and where in them."),
     "create": ("create", "create", "Make things: of one kind by options, or from files."),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cli.cells import Cell, Row, addresses, age, flag, text, used_of, vm_phase, where, whole
+from cli.cells import Cell, Row, addresses, age, cluster_state, flag, text, used_of, vm_phase, where, whole
 
 __all__ = ["BY_WORD", "NOUNS", "Cell", "Noun", "Row"]
 
@@ -69,7 +69,10 @@ VM = Noun(
     edited=("display_name", "description", "cpu", "memory_mib", "memory"),
     refs={"vdc": "vdcs", "catalog_item": "items"},
     shown=STATUS
-    | {"organization", "vdc_name", "owner", "owner_name", "ip_addresses", "node", "guest_os", "progress", "disks", "order"},
+    | {
+        "organization", "vdc_name", "owner", "owner_name", "ip_addresses", "node", "guest_os", "progress", "disks", "order",
+        "unseen_since",
+    },
     live="vm",
 )  # fmt: skip
 VDC = Noun(
@@ -100,7 +103,7 @@ VDC = Noun(
         "allow_below_use",
     ),
     refs={"organization": "organizations", "cluster": "clusters"},
-    shown=STATUS | {"organization_name", "cluster_name", "namespace", "allocated", "active"},
+    shown=STATUS | {"organization_name", "cluster_name", "namespace", "allocated", "active", "unseen_since"},
     live="vdc",
 )  # fmt: skip
 ORGANIZATION = Noun(
@@ -164,13 +167,22 @@ CLUSTER = Noun(
         "NAME": text("name"),
         "DISPLAY NAME": text("display_name"),
         "DEFAULT": flag("is_default"),
-        "FAILING FOR": age("failing_since"),
+        "STATE": cluster_state,
+        "LOST FOR": age("failing_since"),
+        "KUBEVIRT": lambda row: str(row["capabilities"].get("kubevirt") or ""),
         "LAST ERROR": text("last_error"),
         "AGE": age("created_at"),
     },
-    {"SERVER": text("server"), "HEARD": age("watched_at")} | ID,
+    {"SERVER": text("server"), "SEEN": age("seen_at"), "CHECKED": age("checked_at")} | ID,
     text("name"),
-)
+    made=("name", "display_name", "is_default", "kubeconfig", "context", "server", "token", "ca"),
+    edited=("display_name", "schedulable", "is_default"),
+    shown=(BASE - {"allowed_actions"})
+    | {
+        "capabilities", "lacking", "checked_at", "check_error", "credential_expires_at", "failing_since", "last_error",
+        "seen_at", "watched_at",
+    },
+)  # fmt: skip
 USER = Noun(
     "user",
     "users",

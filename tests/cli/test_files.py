@@ -69,7 +69,7 @@ def test_three_errors_three_lines(bob, item):
         ("- a\n- b\n", "stdin:1: an object is wanted"),
         ("kind: pod\nname: a\n", "stdin:1: kind: "),
         ("kind: vm\ncpu: 1\n", "name: every vm needs one"),
-        ("kind: cluster\nname: a\n", "a cluster is not made through the API"),
+        ("kind: catalog\nname: a\n", "a catalog is not made through the API"),
         ("kind: vm\nname: a\nuser_data: •••\n", "stdin:3: user_data: it was masked"),
         ("", "There is nothing in stdin."),
         ("a: &a [x]\nb: !!python/object:os.system x\n", "stdin"),
@@ -154,6 +154,7 @@ def test_diff(bob, item):
         ("organizations", "OrganizationInRequest", "PatchedOrganizationEditRequest", "OrganizationOut"),
         ("users", "UserInRequest", "PatchedUserEditRequest", "UserOut"),
         ("role-bindings", "RoleBindingInRequest", None, "RoleBindingOut"),
+        ("clusters", "ClusterInRequest", "PatchedClusterEditRequest", "ClusterOut"),
     ],
 )
 def test_the_fields_are_those_of_the_api(noun, given, edited, shown_as):

@@ -1,0 +1,59 @@
+"""As it is deployed: one worker, beat and one watcher that were started before OVIM knew any cluster."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clusters.models import Cluster
+from tests.clusters.fleet import SYSTEM, Fleet
+from tests.engine import processes
+from vms.services import set_power
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def deployed(live_db: None, tmp_path: Path) -> Iterator[None]:
+    fast = {"OVIM_SANDBOX_PACE": "fast"}
+    with (
+        processes.worker(tmp_path / "worker.log", **fast),
+        processes.beat(tmp_path / "beat.log"),
+        processes.watcher(tmp_path / "watcher.log"),
+    ):
+        yield
+
+
+def within(seconds: float, holds: Callable[[], Any]) -> float:
+    """How long it took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, list(Cluster.objects.values())
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def test_clusters_that_come_go_and_come_back_need_no_restart(deployed: None, fleet: Fleet) -> None:
+    east = fleet.register(fleet.east)
+    one = fleet.vm("one", fleet.vdc("home", east))
+    within(60, lambda: fleet.phase(one) == "Running")
+    west = fleet.register(fleet.west)  # at run time, beside one that is at work
+    two = fleet.vm("two", fleet.vdc("away", west))
+    within(60, lambda: fleet.phase(two) == "Running")
+    within(20, lambda: Cluster.objects.filter(seen_at__isnull=False, watched_at__isnull=False).count() == 2)
+
+    fleet.west.sandbox.stop(signal.SIGKILL)
+    lost = within(40, lambda: Cluster.objects.filter(name="west", failing_since__isnull=False).exists())
+    set_power(actor=SYSTEM, vm=two, on=False)
+    three = fleet.vm("three", two.vdc)
+    others = [fleet.vm(f"more-{number}", one.vdc) for number in range(3)]
+    meanwhile = within(60, lambda: all(fleet.phase(vm) == "Running" for vm in others))
+    assert fleet.phase(three) == "Pending"
+
+    fleet.west.sandbox.start()
+    back = within(60, lambda: Cluster.objects.filter(name="west", failing_since=None).exists())
+    converged = within(60, lambda: fleet.phase(two) == "Stopped" and fleet.phase(three) == "Running")
+    print(f"lost {lost:.1f} s, others {meanwhile:.1f} s, back {back:.1f} s, converged {converged:.1f} s")

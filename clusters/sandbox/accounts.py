@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from clusters.sandbox import rbac
+from clusters.sandbox.call import Call
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.selectors import matches_selector
 from clusters.sandbox.store import Change
@@ -13,6 +14,7 @@ from clusters.sandbox.tokens import Tokens
 
 Object = dict[str, Any]
 MANAGER = "kube-controller-manager"
+COLLECTOR = "clusterrole-aggregation-controller"
 ACCOUNT = "kubernetes.io/service-account."
 TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - a type of Secrets
 
@@ -45,8 +47,13 @@ class Aggregation:
                         continue
                     rules += [rule for rule in other.obj.get("rules") or () if rule not in rules]
             if rules != (stored.obj.get("rules") or []):
-                role = {**stored.copy(), "rules": rules or None}
-                self.cluster.controller_write(rbac.CLUSTER_ROLES, role, manager="clusterrole-aggregation-controller")
+                self._apply(stored.meta["name"], rules)
+
+    def _apply(self, name: str, rules: list[Object]) -> None:
+        resource = self.cluster.resource(rbac.CLUSTER_ROLES)
+        call = Call(resource, None, name, manager=COLLECTOR, force=True, internal=True)
+        role = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": name}, "rules": rules}
+        self.cluster.writer.apply(call, role)
 
 
 class AccountSecrets:

@@ -14,8 +14,8 @@ export function tell() {
   all.checked = count > 0 && count === every.length;
   all.indeterminate = count > 0 && count < every.length;
   const match = document.getElementById("match-all");
-  const matching = match?.checked;
-  bar.classList.toggle("on", count > 0 || matching);
+  const matching = Boolean(match?.checked);
+  bar.classList.toggle("on", count > 0 || matching); // a toggle by `undefined` would flip it
   document.getElementById("bulk-count").textContent = matching ? "All that match" : `${count} selected`;
   for (const button of bar.querySelectorAll("button[name=verb]")) {
     const able = every.filter((box) => box.checked && can(box, button.value)).length;

@@ -101,11 +101,20 @@ def test_all_that_match_are_chosen_planned_and_stopped(visit, live_db, scripts):
         a_vm(vdc, f"web-{number:02}", power_state="off" if number == 0 else "on")
     page = visit("alice", java_script_enabled=scripts).page()
     page.goto("/vms/?sort=name")
+    if scripts:
+        expect(page.locator("html.scripted")).to_have_count(1)
+        expect(page.locator("#bulk")).to_be_hidden()
     page.get_by_label("Select web-00").check()
     if scripts:
         bar = page.get_by_role("group", name="With the selected")
         expect(bar.get_by_role("button", name="Start 1")).to_be_enabled()
         expect(bar.get_by_role("button", name="Stop 0")).to_be_disabled()
+        page.keyboard.press("Escape")
+        expect(page.locator("#bulk")).to_be_hidden()
+        runs(VirtualMachine.objects.get(name="web-01"), "10.20.0.7")
+        expect(page.locator("tbody")).to_contain_text("10.20.0.7")
+        expect(page.locator("#bulk")).to_be_hidden()  # what changes by itself opens nothing
+        page.get_by_label("Select web-00").check()
     page.get_by_label("Select all 53 that match").check()
     if scripts:
         expect(page.locator("#bulk-count")).to_have_text("All that match")

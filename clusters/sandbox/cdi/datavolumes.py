@@ -20,7 +20,7 @@ from clusters.sandbox.cdi.download import Failure
 from clusters.sandbox.cdi.objects import condition, event, owned_by
 from clusters.sandbox.cdi.pace import Pace
 from clusters.sandbox.cdi.sources import FETCHED, download
-from clusters.sandbox.cdi.staging import Blocked, Staging
+from clusters.sandbox.cdi.staging import SCRATCH, Blocked, Staging
 from clusters.sandbox.cdi.storage import CLAIMS, CLASSES
 from clusters.sandbox.cdi.transfers import LONGEST_WAIT, Threads, Transfer
 from clusters.sandbox.cdi.worker import Worker
@@ -91,6 +91,8 @@ class DataVolumes:
         helper = self.cluster.get(CLAIMS, namespace, name) if name.startswith("prime-") else None
         if helper is not None and helper["metadata"].get("deletionTimestamp"):
             self.staging.end_workers(helper)
+        if name.endswith(SCRATCH):  # its owner is the pod; whose volume it serves, the prime claim knows
+            helper = self.cluster.get(CLAIMS, namespace, name.removesuffix(SCRATCH))
         for reference in (helper or {}).get("metadata", {}).get("ownerReferences") or []:
             if reference["kind"] == "PersistentVolumeClaim":
                 self.worker.wake(namespace, reference["name"])

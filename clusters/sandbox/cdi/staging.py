@@ -28,6 +28,7 @@ ROLES = {
     "upload": ("cdi-upload", "cdi-upload"),
 }
 COMPONENT = "import-populator"
+SCRATCH = "-scratch"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Staging:
         if isinstance(pod, Blocked):
             return pod
         if scratch:
-            space = self._claim(volume, pvc, f"{prime_name(pvc)}-scratch", owner=pod)
+            space = self._claim(volume, pvc, f"{prime_name(pvc)}{SCRATCH}", owner=pod)
             if isinstance(space, Blocked):
                 return space
             if space.get("status", {}).get("phase") != "Bound":
@@ -109,7 +110,7 @@ class Staging:
         label = ROLES[role][1]
         volumes = [{"name": "cdi-data-vol", "persistentVolumeClaim": {"claimName": prime["metadata"]["name"]}}]
         if scratch:
-            place = {"claimName": f"{prime['metadata']['name']}-scratch"}
+            place = {"claimName": f"{prime['metadata']['name']}{SCRATCH}"}
             volumes.append({"name": "cdi-scratch-vol", "persistentVolumeClaim": place})
         body = {
             "apiVersion": "v1",
@@ -172,7 +173,7 @@ class Staging:
         namespace = pvc["metadata"]["namespace"]
         names = (
             ("pods", self.pod_name(pvc, role)),
-            (CLAIMS, f"{prime_name(pvc)}-scratch"),
+            (CLAIMS, f"{prime_name(pvc)}{SCRATCH}"),
             (CLAIMS, prime_name(pvc)),
         )
         for resource, name in names:

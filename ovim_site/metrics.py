@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from clusters.models import Reconciled
+from clusters.models import Cluster, Reconciled
 from core.enforce import public
 
 REQUESTS = Histogram(
@@ -50,6 +50,24 @@ class Before:
         return response
 
 
+class Clusters(Collector):
+    """Read when scraped: which clusters are lost, how many rights OVIM lacks there, and when their tokens end."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        lost = GaugeMetricFamily("ovim_cluster_lost", "1 while the cluster does not answer", labels=("cluster",))
+        lacking = GaugeMetricFamily("ovim_cluster_lacking_rights", "Rights that OVIM lacks there", labels=("cluster",))
+        ends = GaugeMetricFamily(
+            "ovim_cluster_credential_ends_timestamp_seconds", "When its token ends, if it says so", labels=("cluster",)
+        )
+        columns = ("name", "failing_since", "lacking", "credential_expires_at")
+        for name, since, rights, until in Cluster.objects.order_by("name").values_list(*columns):
+            lost.add_metric((name,), float(since is not None))
+            lacking.add_metric((name,), len(rights))
+            if until is not None:
+                ends.add_metric((name,), until.timestamp())
+        yield from (lost, lacking, ends)
+
+
 class Queue(Collector):
     """Read when scraped: the queue's length and age by cluster, and rows whose intent is not yet in a cluster."""
 
@@ -77,6 +95,7 @@ def exposition(request: HttpRequest) -> HttpResponse:
     text = generate_latest(_processes())
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Queue())
+    registry.register(Clusters())
     try:
         text += generate_latest(registry)
     except DatabaseError:

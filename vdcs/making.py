@@ -41,9 +41,9 @@ def _vdc(request: HttpRequest, pk: UUID, right: Right) -> Vdc:
 
 
 def _clusters(actor: Actor) -> list[tuple[str, str]]:
-    """Whoever sees clusters names one."""
+    """Whoever sees clusters names one of those that take new VDCs."""
     found = (
-        access.visible(actor, Cluster.objects.order_by("name"), Right.CLUSTER_VIEW)
+        access.visible(actor, Cluster.objects.filter(schedulable=True).order_by("name"), Right.CLUSTER_VIEW)
         if actor.holds(Right.CLUSTER_VIEW)
         else Cluster.objects.none()
     )

@@ -15,7 +15,7 @@ class AccessIn(Shape):
     """How to speak to a cluster. Files that a kubeconfig names are not read: flatten it first."""
 
     kubeconfig = Text(max_length=LONGEST, allow_blank=True, default="", write_only=True, help_text=ONE_OF)
-    context = Text(
+    context = Text(  # type: ignore[assignment]  # no attribute: DRF collects the fields of a shape
         max_length=255, allow_blank=True, default="", help_text="of the kubeconfig; default: its current one"
     )
     server = Text(max_length=512, allow_blank=True, default="", help_text="https://host:port of the API server")

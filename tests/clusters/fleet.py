@@ -112,7 +112,12 @@ class Fleet:
         return create_vdc(actor=SYSTEM, organization=home, name=name, cluster=cluster, **more)
 
     def vm(self, name: str, vdc: Vdc, **more: Any) -> VirtualMachine:
-        given = {"image_url": f"{self.images}/good.qcow2", "cpu": 1, "memory_mib": 512, "disk_gib": 1} | more
+        given: dict[str, Any] = {
+            "image_url": f"{self.images}/good.qcow2",
+            "cpu": 1,
+            "memory_mib": 512,
+            "disk_gib": 1,
+        } | more
         return create_vm(actor=SYSTEM, vdc=vdc, name=name, **given)
 
     def turn(self) -> None:

@@ -5,12 +5,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from uuid import uuid4
 
 import pytest
+from django.db import connection, transaction
 
 from clusters import connections, pulse, secrets
 from clusters.errors import Unreachable
+from clusters.fleet import drain_cluster
 from clusters.models import Cluster, ObservedObject, Placement, WorkItem
+from clusters.tasks import look_into
 from clusters.watch import Watcher
 from core.errors import Conflict
 from core.models import AuditEntry
@@ -20,7 +24,7 @@ from tests.clusters.fleet import SYSTEM, Fleet, Prepared
 from tests.engine.test_watch import eventually
 from tests.portal import browser, text
 from vdcs.models import QuotaClaim, Vdc
-from vdcs.services import delete_vdc
+from vdcs.services import create_vdc, delete_vdc
 from vms.models import VirtualMachine
 from vms.services import set_power
 
@@ -66,7 +70,7 @@ def test_a_lost_cluster_is_told_and_nothing_waits_for_it_elsewhere(
     fleet.until(lambda: fleet.phase(old) == "Running")
     assert root().get(f"vms/{old.pk}").json()["unseen_since"] is None
     with watched(west):
-        eventually(lambda: Cluster.objects.get(name="west").seen_at > west.seen_at)
+        eventually(lambda: Cluster.objects.filter(name="west", seen_at__gt=west.seen_at).exists())
         fleet.west.sandbox.stop(signal.SIGKILL)
         try:
             # Nobody asked anything of it: the pulse alone has noticed.
@@ -91,6 +95,7 @@ def _it_is_told(vm: VirtualMachine) -> None:
     assert cluster["failing_since"] is not None
     assert cluster["seen_at"] < cluster["failing_since"]
     assert "can't be reached" in cluster["last_error"]
+    assert 'ovim_cluster_lost{cluster="west"} 1.0' in portal.get("/metrics").content.decode()
     last = cluster["seen_at"]
     assert [item["unseen_since"] for item in api.get("vms").json()["items"]] == [last]
     assert api.get(f"vms/{vm.pk}").json()["unseen_since"] == last
@@ -158,6 +163,45 @@ def test_a_cordoned_cluster_takes_nothing_new_and_goes_on(fleet: Fleet) -> None:
     fleet.until(lambda: fleet.phase(vm) == "Running")
 
 
+def test_closing_a_cluster_waits_for_a_vdc_that_is_just_being_made(fleet: Fleet) -> None:
+    """Else the VDC would come to a cluster that was found empty and is being left."""
+    fleet.register(fleet.east)
+    west = fleet.register(fleet.west)
+    home = fleet.organization()
+    steps: list[str] = []
+
+    def close() -> None:
+        drain_cluster(actor=SYSTEM, cluster=west)
+        steps.append("drained")
+        connection.close()
+
+    closing = threading.Thread(target=close)
+    with transaction.atomic():
+        vdc = create_vdc(actor=SYSTEM, organization=home, name="late", cluster=west)
+        closing.start()
+        closing.join(timeout=1)
+        steps.append("made")
+    closing.join(timeout=10)
+    assert steps == ["made", "drained"]
+    vdc.placement.refresh_from_db()
+    assert vdc.placement.deletion_requested_at is None
+
+
+def test_what_a_cluster_can_do_is_looked_at_again_and_again(fleet: Fleet) -> None:
+    east = fleet.register(fleet.east)
+    Cluster.objects.update(capabilities={}, checked_at=None)
+    look_into(str(east.pk))
+    east.refresh_from_db()
+    assert east.capabilities["kubevirt"] == "v1.9.0"
+    assert east.checked_at is not None
+    Cluster.objects.update(identity=uuid4())
+    before = east.checked_at
+    look_into(str(east.pk))
+    east.refresh_from_db()
+    assert "Another cluster answers at this address" in east.check_error
+    assert east.checked_at == before
+
+
 def test_a_cluster_is_drained_and_then_removed(fleet: Fleet) -> None:
     fleet.register(fleet.east)
     west = fleet.register(fleet.west)
@@ -217,6 +261,7 @@ def test_a_lost_cluster_is_forgotten_with_what_it_leaves_behind_told(fleet: Flee
     assert not QuotaClaim.objects.filter(owner_id=vm.pk).exists()
     assert not WorkItem.objects.filter(object_id__in=[vm.pk, vdc.pk]).exists()
     entry = AuditEntry.objects.get(action="cluster.forget")
+    assert entry.before is not None
     assert entry.before["left_behind"]["namespaces"] == ["acme", "acme-away"]
     assert fleet.names(fleet.west, "/apis/kubevirt.io/v1/virtualmachines") == {"web"}, "what is there stays"
     assert fleet.phase(kept) == "Running"

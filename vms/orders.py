@@ -61,6 +61,17 @@ def offers(vm: VirtualMachine, disks: list[Disk]) -> list[Offer]:
     return [offer for offer in found if not (offer.disk is None and vm.order == offer.order)]
 
 
+def hindrance(vm: VirtualMachine, offer: Offer) -> str:
+    """Why an order that is offered would be refused, as far as can be told without a lock; empty: it would be taken."""
+    if offer.order != Order.ACCEPT:
+        return ""
+    try:
+        rules.check_size(**_size_in_cluster(vm))
+    except (Conflict, Invalid) as refusal:
+        return refusal.message
+    return ""
+
+
 # --- giving one ----------------------------------------------------------------------------------------------------
 
 

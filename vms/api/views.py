@@ -8,6 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalogs.models import CatalogItem
+from clusters.api.drifts import DRIFT_PARAMETERS, DriftOut, HasDrift
+from clusters.drift import Drift
 from core import access
 from core.api.base import ApiViewSet
 from core.api.columns import Columns
@@ -16,7 +18,7 @@ from core.errors import Invalid
 from core.rights import Right
 from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from vdcs.models import Vdc
-from vms import orders, services
+from vms import drifts, orders, services
 from vms.api import serializers
 from vms.models import Disk, VirtualMachine
 from vms.words import SENTENCES
@@ -25,13 +27,14 @@ ALIASES = {"memory": "memory_mib", "disk": "disk_gib"}
 MASK = "•••"
 
 
-class VmViewSet(HasTimeline, ApiViewSet):
+class VmViewSet(HasTimeline, HasDrift, ApiViewSet):
     queryset = VirtualMachine.objects.select_related("vdc", "owner")
     read_right = Right.VM_VIEW
     rights = {
         "list": Right.VM_VIEW,
         "retrieve": Right.VM_VIEW,
         "timeline": Right.VM_VIEW,
+        "drift": Right.VM_VIEW,
         "create": Right.VM_CREATE,
         "partial_update": Right.VM_EDIT,
         "destroy": Right.VM_DELETE,
@@ -45,8 +48,11 @@ class VmViewSet(HasTimeline, ApiViewSet):
         "order": serializers.VmOrder,
     }
     out = serializers.VmOut
-    outs = {name: serializers.VmDetail for name in rights if name != "list"} | {"timeline": TimelinePage}
-    parameters = TIMELINE_PARAMETERS
+    outs = {name: serializers.VmDetail for name in rights if name != "list"} | {
+        "timeline": TimelinePage,
+        "drift": DriftOut,
+    }
+    parameters = {**TIMELINE_PARAMETERS, **DRIFT_PARAMETERS}
     words = SENTENCES
     statuses = {"destroy": 202, "order": 202}
     filters = {
@@ -91,6 +97,12 @@ class VmViewSet(HasTimeline, ApiViewSet):
         given = {"order": body["order"], "disk": disk, "confirm": body["confirm"]}
         vm = orders.give(actor=self.actor, vm=vm, **given, generations=self.generations())
         return self.answer(vm, status=202)
+
+    def drift_of(self, row: Any, live: bool) -> Drift:
+        return drifts.drift_of(row, live=live)
+
+    def orders_about(self, row: Any) -> Any:
+        return drifts.orders_about(row)
 
     def _power(self, pk: UUID, *, on: bool) -> Response:
         vm = services.set_power(actor=self.actor, vm=self._vm(pk), on=on, generations=self.generations())

@@ -21,7 +21,7 @@ VERBS = {
     "create": ("create", "create", "Make things: of one kind by options, or from files."),
     "delete": ("change", "delete", "Delete things for good; VMs with their disks."),
     "describe": ("read", "describe", "Everything about things, to read."),
-    "diff": ("diff", "diff", "Compare files with what there is."),
+    "diff": ("diff", "diff", "Compare files with what there is, or things with their cluster."),
     "disable": ("accounts", "disable", "No more access, for people or an organization."),
     "doctor": ("doctor", "doctor", "Check everything between here and there."),
     "edit": ("edit", "edit", "Change an object in $EDITOR."),

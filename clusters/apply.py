@@ -136,6 +136,26 @@ def _our_entry(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None
 
 
+def still_ours(live: Mapping[str, Any], paths: Iterable[str]) -> bool:
+    """Whether our own apply still owns all these fields (as conflicts name them: `.spec.a.b`).
+
+    Whoever changes a field takes it from our entry. So of one that is ours and another's, nobody has changed the value
+    since we wrote it: the other merely wrote the same, before us or after.
+    """
+    entry = _our_entry(live)
+    owned = set(_leaf_paths(entry["fieldsV1"], "")) if entry else set()
+    return all(path in owned for path in paths)
+
+
+def _leaf_paths(fields: Mapping[str, Any], path: str) -> Iterable[str]:
+    for key, inner in fields.items():
+        name = key.removeprefix("f:")
+        if inner:
+            yield from _leaf_paths(inner, f"{path}.{name}")
+        else:
+            yield f"{path}.{name}"
+
+
 def others_entries(live: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Who else writes an object of ours, status aside: the entries of `managedFields` that drift is explained by.
 

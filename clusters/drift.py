@@ -23,6 +23,7 @@ from clusters.models import Cluster, Phase, Placement, Reconciled
 from clusters.observed import View, trimmed
 from clusters.reconcile import Recipe, Situation, situation_of
 from clusters.refs import Ref
+from core import quantities
 from core.errors import Unavailable
 
 TOLD_APART = ("Drifted", "Replaced", "NameTaken", "DiskLost")  # conditions of rows whose objects are not as wanted
@@ -210,8 +211,18 @@ def _unlike(wanted: Any, live: Any, path: tuple[str, ...] = ()) -> Iterator[tupl
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
         for key, value in wanted.items():
             yield from _unlike(value, live.get(key), (*path, key))
-    elif wanted != live:
+    elif wanted != live and not _same_amount(path, wanted, live):
         yield path, wanted, live
+
+
+def _same_amount(path: tuple[str, ...], wanted: Any, live: Any) -> bool:
+    """A quantity written in another way: KubeVirt makes `1024Mi` a `1Gi`."""
+    if path[:1] != ("spec",) or not (isinstance(wanted, str) and isinstance(live, str)):
+        return False
+    try:
+        return quantities.parse(wanted) == quantities.parse(live)
+    except quantities.NotExact:
+        return False
 
 
 def _field(ref: Ref, path: tuple[str, ...], wanted: Any, live: Any, entries: Iterable[Mapping[str, Any]]) -> FieldDrift:

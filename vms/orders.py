@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from catalogs import probes
 from clusters import queue, volumes
-from clusters.apply import Wanted, differences
+from clusters.apply import Wanted, differences, still_ours
 from clusters.errors import KubeError
 from clusters.reconcile import Situation
 from clusters.refs import Ref, volume_of
@@ -241,14 +241,20 @@ def left(vm: VirtualMachine) -> frozenset[UUID]:
 
 
 def overrule(vm: VirtualMachine, wanted: Wanted, error: KubeError, live: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A repair goes through whole, on the very object that it was ordered for. Else only power may."""
+    """A repair goes through whole, on the very object that it was ordered for. Else only power may.
+
+    And a change of ours on an adopted machine, whose fields are its maker's as well as long as nobody changes them.
+    """
     if (
         vm.order == Order.REPAIR
         and live["metadata"]["uid"] == str(vm.order_uid)
         and wanted.ref.kind == "VirtualMachine"
     ):
         return {}
-    return power.overrule(vm, wanted, error, live)
+    ruled = power.overrule(vm, wanted, error, live)
+    if ruled != {} and error.causes and still_ours(live, [cause.field for cause in error.causes]):
+        return {}
+    return ruled
 
 
 def acknowledged(vm: VirtualMachine, refs: set[Ref]) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from catalogs.models import CatalogItem
 from clusters.api.drifts import DRIFT_PARAMETERS, DriftOut, HasDrift
 from clusters.drift import Drift
 from core import access
-from core.api.base import ApiViewSet
+from core.api.base import ApiView, ApiViewSet
 from core.api.columns import Columns
 from core.api.json import Raw
 from core.errors import Invalid
 from core.rights import Right
 from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from vdcs.models import Vdc
-from vms import drifts, orders, services
+from vms import adoption, drifts, orders, services, unmanaged
 from vms.api import serializers
 from vms.models import Disk, VirtualMachine
 from vms.words import SENTENCES
@@ -120,8 +120,38 @@ class VmViewSet(HasTimeline, HasDrift, ApiViewSet):
         if fields is not None and "user_data" not in fields:
             return line
         if row.user_data and row.owner_id != self.actor.user_id and not access.allows(self.actor, Right.VM_EDIT, row):
-            return Raw(orjson.dumps(orjson.loads(line) | {"user_data": MASK}))
+            return Raw(orjson.dumps(orjson.loads(bytes(line)) | {"user_data": MASK}))
         return line
+
+
+class UnmanagedView(ApiView):
+    """Machines in a VDC's namespace that OVIM did not make, and what is measured there beside what is claimed."""
+
+    rights = {"get": Right.VM_ORDER}
+    outs = {"get": serializers.UnmanagedOut}
+
+    def get(self, request: Request, pk: UUID) -> Response:
+        vdc = access.get(self.actor, Vdc.objects.all(), pk, Right.VDC_VIEW)
+        access.require(self.actor, Right.VM_ORDER, vdc)
+        return Response(serializers.UnmanagedOut(unmanaged.look(vdc)).data)
+
+
+class AdoptView(ApiView):
+    """Adopt one of them. `?dry_run=true`: the row, the quota, what is written; nothing is changed."""
+
+    rights = {"post": Right.VM_ADOPT}
+    shapes = {"post": serializers.AdoptIn}
+    outs = {"post": serializers.AdoptedOut}
+    statuses = {"post": 201}
+    versioned = False
+
+    def post(self, request: Request, pk: UUID, name: str) -> Response:
+        vdc = access.get(self.actor, Vdc.objects.select_related("organization"), pk, Right.VDC_VIEW)
+        vm, found = adoption.adopt(actor=self.actor, vdc=vdc, name=name, **self.body())
+        vm_row = VmViewSet.one.one(vm.pk, actor=self.actor, fields=None)
+        taken = [str(ref) for ref in adoption.objects_of(vdc, found)]
+        row = orjson.loads(bytes(vm_row)) | {"objects": taken, "as_is": list(found.as_is)}
+        return Response(row, status=201)
 
 
 def _without_aliases(body: dict[str, Any]) -> dict[str, Any]:

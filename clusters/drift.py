@@ -17,10 +17,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
 
 from clusters import connections, inventory, kinds, rivals, status
-from clusters.apply import Action, Change, Held, Seen, masked, owned_digest, plan, stamped, with_volumes
+from clusters.apply import Action, Change, Held, Seen, masked, plan, stamped, with_volumes
 from clusters.errors import KubeError
 from clusters.models import Cluster, Phase, Placement, Reconciled
-from clusters.observed import View, trimmed
+from clusters.observed import View, seen
 from clusters.reconcile import Recipe, Situation, situation_of
 from clusters.refs import Ref
 from core import quantities
@@ -124,9 +124,7 @@ def _read(row: Reconciled, held: Iterable[Held]) -> View:
         except KubeError as error:
             raise Unavailable(f"The cluster did not answer for {item.ref}: {error}") from error
         if live is not None:
-            metadata = live["metadata"]
-            version = int(metadata["resourceVersion"])
-            found[item.ref] = Seen(UUID(metadata["uid"]), version, trimmed(live), owned_digest(live))
+            found[item.ref] = seen(live)
     return View(found)
 
 

@@ -22,7 +22,7 @@ MANAGED_BY, INSTALLATION = "app.kubernetes.io/managed-by", "ovim.io/installation
 def read(cluster_id: UUID, refs: Iterable[Ref]) -> dict[Ref, Mapping[str, Any]]:
     """These objects as they are now; what is not there is left out. Unavailable if the cluster can't be asked."""
     client = connections.client_of(cluster_id)
-    found = {}
+    found: dict[Ref, Mapping[str, Any]] = {}
     for ref in refs:
         try:
             live = client.get(ref)
@@ -114,4 +114,3 @@ def made_of(claim: Mapping[str, Any], disk: Mapping[str, Any] | None) -> bool:
     """Whether a claim is a DataVolume's, or nobody's."""
     controller = observed.controller_of(claim)
     return controller is None if disk is None else controller == disk["metadata"]["uid"]
-

@@ -1,4 +1,4 @@
-"""Drift: in what a row's objects differ from what is wanted, who made it so, and what becomes of it. It looks, and writes nothing.
+"""Drift: in what a row's objects differ from what is wanted, who made it so, and what becomes of it. It writes nothing.
 
 Computed from the desired state, the inventory and the observed cache, as the reconciler plans; live only when asked for.
 """

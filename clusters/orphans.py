@@ -52,7 +52,9 @@ def look(cluster: Cluster) -> int:
 
 
 def _look(cluster: Cluster) -> int:
-    client, found, unread = connections.client_of(cluster.pk), {}, []
+    client = connections.client_of(cluster.pk)
+    found: dict[Ref, Live] = {}
+    unread: list[str] = []
     for kind in AUDITED:
         try:
             found |= {_ref(kind, live): live for live in _labelled(client, kind)}
@@ -94,9 +96,7 @@ def _without_row(cluster_id: UUID, found: Mapping[Ref, Live]) -> dict[Ref, Live]
     }
 
 
-def _inventory(
-    cluster_id: UUID, found: Mapping[Ref, Live]
-) -> tuple[dict[Ref, InventoryItem], set[UUID], set[str]]:
+def _inventory(cluster_id: UUID, found: Mapping[Ref, Live]) -> tuple[dict[Ref, InventoryItem], set[UUID], set[str]]:
     """What is held under these names, the tokens of what was forgotten lately, and the uids of all that is held."""
     held = InventoryItem.objects.filter(cluster_id=cluster_id, tombstoned_at__isnull=True)
     names, known = sorted({ref.name for ref in found}), {}
@@ -104,7 +104,9 @@ def _inventory(
         for item in held.filter(name__in=names[start : start + AT_ONCE]):
             known[Ref(item.group, item.kind, item.namespace, item.name)] = item
     graves = InventoryItem.objects.filter(cluster_id=cluster_id, tombstoned_at__isnull=False)
-    tokens = {token for item in graves.only("claim_token", "past_tokens") for token in (item.claim_token, *item.past_tokens)}
+    tokens = {
+        token for item in graves.only("claim_token", "past_tokens") for token in (item.claim_token, *item.past_tokens)
+    }
     above = {controller for live in found.values() if (controller := observed.controller_of(live)) is not None}
     ours = {str(uid) for uid in held.filter(uid__in=above).values_list("uid", flat=True)} if above else set()
     return known, tokens, ours

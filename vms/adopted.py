@@ -171,9 +171,7 @@ def _as_is(spec: Spec, template: Spec, domain: Spec) -> Iterable[str]:
     yield from (f"{at}.{key}" for key in template if key not in _KNOWN_TEMPLATE)
     yield from (f"{at}.domain.{key}" for key in domain if key not in _KNOWN_DOMAIN)
     yield from (f"{at}.domain.devices.{key}" for key in devices if key not in _KNOWN_DEVICES)
-    yield from (
-        f"{at}.networks[{item['name']}]" for item in template.get("networks") or () if "pod" not in item
-    )
+    yield from (f"{at}.networks[{item['name']}]" for item in template.get("networks") or () if "pod" not in item)
     yield from (f"{at}.volumes[{item['name']}]" for item in template.get("volumes") or () if not _kept(item)[0])
 
 

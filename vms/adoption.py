@@ -193,9 +193,7 @@ def gib_of(claim: Live, made: Live | None) -> int:
     return math.ceil(quantities.parse(str(next(text for text in texts if text))) / quantities.GIB)
 
 
-def _objects(
-    vm: VirtualMachine, disks: list[Disk], found: Found, token: UUID
-) -> list[tuple[Live, Ref, Owner, UUID]]:
+def _objects(vm: VirtualMachine, disks: list[Disk], found: Found, token: UUID) -> list[tuple[Live, Ref, Owner, UUID]]:
     """What goes into the inventory, with the uids that were read."""
     taken = [(found.live, _machine(vm.vdc, vm.name), Owner("vm", vm.pk), token)]
     for disk in disks:

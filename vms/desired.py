@@ -36,7 +36,9 @@ def _adopted_objects(vm: VmFacts) -> list[Wanted]:
     """What there was: its disks are watched over and never made, its spec is written as it was found (ADR 14)."""
     machine = vm_ref(vm)
     disks = [
-        Wanted(bare_claim(vm, disk) if disk.bare else data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine)
+        Wanted(
+            bare_claim(vm, disk) if disk.bare else data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine
+        )
         for disk in sorted(vm.disks, key=lambda disk: disk.position)
     ]
     return [*disks, Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks))]

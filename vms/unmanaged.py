@@ -82,7 +82,7 @@ def others_claims(vdc: Vdc, name: str) -> dict[str, str]:
 def _foreign(item: Seen, instances: Mapping[UUID, Seen], claims: Mapping[str, Seen]) -> Foreign:
     metadata, machine = item.body["metadata"], adopted.read(item.body["spec"])
     names = tuple(volume.name for volume in machine.volumes)
-    first = min(metadata.get("managedFields") or (), key=lambda entry: str(entry.get("time", "")), default={})
+    first: Body = min(metadata.get("managedFields") or (), key=lambda entry: str(entry.get("time", "")), default={})
     return Foreign(
         item.name,
         item.uid,

@@ -30,7 +30,7 @@ class ObjectOut(Shape):
     state = serializers.ChoiceField(choices=[str(state) for state in State])  # type: ignore[assignment]  # a field
     repaired = Flag(help_text="whether OVIM makes it as wanted by itself")
     what_follows = Text()
-    fields = FieldOut(many=True)  # type: ignore[assignment]  # the API's word
+    fields = FieldOut(many=True)
 
 
 class OrderOut(Shape):

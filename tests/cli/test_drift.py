@@ -1,6 +1,7 @@
 """`ovim diff KIND/NAME`: what somebody made otherwise in the cluster, without a file."""
 
 import json
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -38,7 +39,7 @@ def applied(vm, **fields) -> None:
         ours = "ours"
         if fields and ref.kind == "VirtualMachine":
             body["spec"]["template"]["spec"]["domain"].update(fields)
-            leaf = {f"f:{name}": {} for name in fields}
+            leaf: dict[str, Any] = {f"f:{name}": {} for name in fields}
             entry = {"f:spec": {"f:template": {"f:spec": {"f:domain": leaf}}}}
             body["metadata"]["managedFields"] = [{"manager": "kubectl", "operation": "Update", "fieldsV1": entry}]
             ours = "less"

@@ -67,7 +67,8 @@ def make(site: Site, kind: str, body: dict[str, Any]) -> dict[str, Any]:
     found = next(item for item in KINDS.values() if item.kind == kind)
     body = {"apiVersion": found.api_version, "kind": kind} | body
     body["metadata"] |= {"namespace": NAMESPACE}
-    return client(site).raw("POST", found.path(NAMESPACE) + "?fieldManager=kubectl-create", body)
+    made: dict[str, Any] = client(site).raw("POST", found.path(NAMESPACE) + "?fieldManager=kubectl-create", body)
+    return made
 
 
 def theirs(site: Site, name: str = "theirs", **more: Any) -> dict[str, Any]:
@@ -107,7 +108,8 @@ def adopted(site: Site) -> VirtualMachine:
 def unmanaged() -> dict[str, Any]:
     answer = as_person().get(f"vdcs/{Vdc.objects.get(name='dev').pk}/unmanaged")
     assert answer.status_code == 200, answer.content
-    return answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def test_what_ovim_did_not_make_is_listed_and_measured_but_not_claimed(site: Site):
@@ -153,8 +155,10 @@ def test_it_is_adopted_as_it_is_and_runs_on(site: Site):
     version = after["metadata"]["resourceVersion"]
     for _ in range(3):
         site.turn()
-    assert site.live("VirtualMachine", "theirs")["metadata"]["resourceVersion"] == version, "settled: nothing is written"
-    assert AuditEntry.objects.get(action="vm.adopt").after["as_is"]
+    assert site.live("VirtualMachine", "theirs")["metadata"]["resourceVersion"] == version, (
+        "settled: nothing is written"
+    )
+    assert "as_is" in (AuditEntry.objects.get(action="vm.adopt").after or {})
     drift = as_person().get(f"vms/{vm.pk}/drift?live=true").json()
     assert drift["objects"] == []
 
@@ -184,7 +188,10 @@ def test_one_that_somebody_deletes_is_made_again_whole(site: Site):
     client(site).raw("DELETE", KINDS["kubevirt.io", "VirtualMachine"].path(NAMESPACE, "theirs"))
     site.until(lambda: (site.get("VirtualMachine", "theirs") or before)["metadata"]["uid"] != before["metadata"]["uid"])
     site.until(lambda: phase(vm) == "Running" and site.get("VirtualMachineInstance", "theirs"))
-    assert site.live("VirtualMachine", "theirs")["spec"]["template"]["spec"]["volumes"] == spec()["template"]["spec"]["volumes"]
+    assert (
+        site.live("VirtualMachine", "theirs")["spec"]["template"]["spec"]["volumes"]
+        == spec()["template"]["spec"]["volumes"]
+    )
 
 
 def test_the_plan_says_what_would_come_of_it_and_changes_nothing(site: Site):

@@ -1,6 +1,7 @@
-"""Drift as people see it: per field what is wanted, what there is, who made it so and what becomes of it. Nothing is written."""
+"""Drift as people see it: what is wanted, what there is, who made it so and what becomes of it. Nothing is written."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,10 @@ from tests.cast import Api, make_person, session_of
 from tests.engine import driver
 from tests.vms.conftest import Site
 from tests.vms.test_life import condition, running
+from tests.vms.test_pages import signed_in
 from tests.vms.test_power import PATH, by_hand
 from vdcs.models import Vdc
 from vms.models import VirtualMachine
-from tests.vms.test_pages import signed_in
 
 CORES = "spec.template.spec.domain.cpu.cores"
 
@@ -25,10 +26,11 @@ def root() -> Api:
     return Api(session_of(make_person("root")))
 
 
-def drift(row: str, query: str = "") -> dict:
+def drift(row: str, query: str = "") -> dict[str, Any]:
     answer = root().get(f"{row}/drift{query}")
     assert answer.status_code == 200, answer.content
-    return answer.json()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def version(site: Site) -> str:
@@ -133,7 +135,11 @@ def test_the_cache_keeps_who_else_writes_our_objects_and_no_more():
     entry = {"manager": "kubectl", "operation": "Update", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {}}}
     ours = {"manager": "ovim", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
     status = {"manager": "virt-controller", "operation": "Update", "subresource": "status", "fieldsV1": {}}
-    live = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "managedFields": [entry, ours, status]}}
+    live: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "a", "managedFields": [entry, ours, status]},
+    }
     assert observed.trimmed(live)["metadata"]["managedFields"] == [entry]
     live["metadata"]["managedFields"] = [entry, status]
     assert "managedFields" not in observed.trimmed(live)["metadata"]

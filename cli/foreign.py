@@ -1,5 +1,6 @@
 """Machines that OVIM did not make: `ovim get unmanaged` lists a VDC's, `ovim adopt` takes one over."""
 
+import sys
 from typing import Any
 from urllib.parse import quote
 
@@ -97,7 +98,7 @@ def _tell(machine: str, answer: dict[str, Any]) -> None:
 
 
 def _sure(machine: str) -> None:
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise CliError(Exit.USAGE, "There is no terminal to ask on: say --yes if you mean it. Nothing was adopted.")
     if not click.confirm(f"Adopt {plain(machine)}?", err=True):
         raise CliError(Exit.FAILED, "Nothing was adopted.")

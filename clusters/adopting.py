@@ -1,4 +1,4 @@
-"""Taking over what OVIM did not make: read live, tried out in the cluster, then recorded with the uids that were read (ADR 14).
+"""Taking over what OVIM did not make: read live, tried out in the cluster, then recorded with the uids that were read (ADR 17).
 
 Nothing is written to a cluster here: what is to change is written by the reconciler, as everything is.
 """

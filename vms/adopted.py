@@ -1,4 +1,4 @@
-"""What OVIM understands of a virtual machine that it did not make, and how it writes one that it has adopted. Pure (ADR 14).
+"""What OVIM understands of a virtual machine that it did not make, and how it writes one that it has adopted. Pure (ADR 17).
 
 The spec is kept as it was found and written as it was found, but for size and power: so what OVIM can't express stays.
 """

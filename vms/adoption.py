@@ -1,4 +1,4 @@
-"""Adoption: a virtual machine that OVIM did not make becomes one of its VDC's, as it is and without a restart (ADR 14).
+"""Adoption: a virtual machine that OVIM did not make becomes one of its VDC's, as it is and without a restart (ADR 17).
 
 Read live first, with no lock held; then row, disks, claims and inventory are one transaction. The reconciler marks it.
 """

@@ -33,7 +33,7 @@ def vm_objects(vm: VmFacts) -> list[Wanted]:
 
 
 def _adopted_objects(vm: VmFacts) -> list[Wanted]:
-    """What there was: its disks are watched over and never made, its spec is written as it was found (ADR 14)."""
+    """What there was: its disks are watched over and never made, its spec is written as it was found (ADR 17)."""
     machine = vm_ref(vm)
     disks = [
         Wanted(

@@ -27,10 +27,10 @@ class ObjectOut(Shape):
     kind = Text()
     namespace = Text()
     name = Text()
-    state = serializers.ChoiceField(choices=[str(state) for state in State])  # type: ignore[assignment]  # a field
+    state = serializers.ChoiceField(choices=[str(state) for state in State])
     repaired = Flag(help_text="whether OVIM makes it as wanted by itself")
     what_follows = Text()
-    fields = FieldOut(many=True)
+    fields = FieldOut(many=True)  # type: ignore[assignment]  # the API's word
 
 
 class OrderOut(Shape):

@@ -232,7 +232,7 @@ def delete_ordered() -> int:
             gone += _delete(orphan)
         except KubeError as error:
             log.info("the orphan %s could not be deleted: %s", orphan, error)
-            if error.permanent:
+            if not error.unhealthy:
                 _stays(orphan, str(error))
     return gone
 

@@ -76,6 +76,7 @@ def _power(
 @scoped
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--cascade", is_flag=True, help="A VDC with everything in it.")
+@click.option("--confirm", metavar="NAME", help="Of an orphan that may hold data: its name.")
 @click.option("--strangers", metavar="N", type=int, help="Of a VDC: so many objects not made by OVIM may go, too.")
 @click.option("--heir", metavar="USER", help="Of a user: who gets the VMs that are his.")
 @waits
@@ -89,6 +90,7 @@ def delete(
     wanted: tuple[str, ...],
     yes: bool,
     cascade: bool,
+    confirm: str | None,
     strangers: int | None,
     heir: str | None,
     wants_wait: bool,
@@ -101,6 +103,7 @@ def delete(
     if heir and any(noun is not USER for noun, _ in meant):
         raise CliError(Exit.USAGE, "--heir is for users: delete other things apart from them.")
     query = ({"cascade": "true"} if cascade else {}) | ({} if strangers is None else {"strangers": str(strangers)})
+    query |= {"confirm": confirm} if confirm else {}
     client = client_of(context_name)
     query |= {"heir": names.id_of(client, USER, heir)} if heir else {}
     rows = [(noun, names.find(client, noun, name, place)) for noun, name in meant]

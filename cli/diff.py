@@ -1,27 +1,53 @@
-"""`ovim diff -f`: what would change if the files were so. The server is asked by a dry run; nothing is changed."""
+"""`ovim diff`: of files, what would change if they were so (a dry run); of things, what is otherwise in their cluster."""
 
 from typing import Any
 
 import click
 
-from cli import names, plan
+from cli import drift, names, plan
 from cli.bodies import body_of, changed, locked_away, read_files
 from cli.client import Client, Row, client_of
 from cli.errors import CliError, Exit, Problem
 from cli.nouns import Noun
-from cli.options import files
+from cli.options import files, objects, output, scoped, where
 from cli.output import emit, say, say_error
 from cli.yamls import Document
 
 
 @click.command()
+@objects
 @files
-@click.option("--cluster", "cluster", is_flag=True, help="Also ask the cluster what it would say.")
+@scoped
+@click.option("--cluster", "cluster", is_flag=True, help="Of files: also ask the cluster what it would say.")
+@click.option("--live", is_flag=True, help="Of things: look in the cluster now, not in what was last seen of it.")
+@output
 @click.pass_obj
-def diff(context_name: str | None, /, *, files: tuple[str, ...], cluster: bool) -> None:
-    """Compare files with what there is. Exit code 0: the same; 9: there are differences."""
-    if not files:
-        raise CliError(Exit.USAGE, "Which file? ovim diff -f FILE")
+def diff(
+    context_name: str | None,
+    /,
+    *,
+    wanted: tuple[str, ...],
+    files: tuple[str, ...],
+    cluster: bool,
+    live: bool,
+    style: str,
+    **options: Any,
+) -> None:
+    """Compare files with what there is, or things with what is in their cluster.
+
+    Exit code 0: the same; 9: there are differences.
+    """
+    place = where(options)
+    if bool(files) == bool(wanted):
+        raise CliError(Exit.USAGE, "Of what? ovim diff -f FILE, or ovim diff KIND/NAME.")
+    if wanted:
+        if drift.compare(client_of(context_name), wanted, place, live=live, style=style):
+            raise click.exceptions.Exit(Exit.DIFFERENT)
+        return
+    _of_files(context_name, files, cluster=cluster)
+
+
+def _of_files(context_name: str | None, files: tuple[str, ...], *, cluster: bool) -> None:
     objects = read_files(files)
     client = client_of(context_name)
     mode, differs, failed = "cluster" if cluster else "server", False, None

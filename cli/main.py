@@ -15,13 +15,14 @@ from cli.errors import CliError, Exit, PipeClosed
 
 # verb → (module, the command in it, what it does)
 VERBS = {
+    "adopt": ("foreign", "adopt", "Take a VM over that OVIM did not make."),
     "cluster": ("clusters", "cluster", "Check, cordon, drain, renew and forget clusters."),
     "completion": ("completion", "completion", "Print what makes Tab work in bash, zsh or fish."),
     "config": ("contexts", "config", "Contexts: servers, as whom, and where in them."),
     "create": ("create", "create", "Make things: of one kind by options, or from files."),
     "delete": ("change", "delete", "Delete things for good; VMs with their disks."),
     "describe": ("read", "describe", "Everything about things, to read."),
-    "diff": ("diff", "diff", "Compare files with what there is."),
+    "diff": ("diff", "diff", "Compare files with what there is, or things with their cluster."),
     "disable": ("accounts", "disable", "No more access, for people or an organization."),
     "doctor": ("doctor", "doctor", "Check everything between here and there."),
     "edit": ("edit", "edit", "Change an object in $EDITOR."),

@@ -183,6 +183,22 @@ CLUSTER = Noun(
         "seen_at", "watched_at",
     },
 )  # fmt: skip
+ORPHAN = Noun(
+    "orphan",
+    "orphans",
+    ("orphan",),
+    {
+        "KIND": text("kind"),
+        "NAMESPACE": text("namespace"),
+        "NAME": text("name"),
+        "CLUSTER": text("cluster_name"),
+        "BY OVIM": flag("applied_by_us"),
+        "FIRST SEEN": age("first_seen_at"),
+        "ID": text("id"),
+    },
+    {"UID": text("uid"), "AGE": age("made_at"), "ERROR": text("last_error")},
+    lambda row: f"{row['kind']} {row['namespace']}/{row['name']}",
+)
 USER = Noun(
     "user",
     "users",
@@ -241,6 +257,7 @@ NOUNS = {
     "catalogs": CATALOG,
     "items": ITEM,
     "clusters": CLUSTER,
+    "orphans": ORPHAN,
     "users": USER,
     "role-bindings": BINDING,
     "audit-entries": ENTRY,

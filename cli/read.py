@@ -10,6 +10,7 @@ from cli import names
 from cli.client import Client, Row, client_of
 from cli.describe import described
 from cli.errors import CliError, Exit
+from cli.foreign import UNMANAGED, listed
 from cli.names import Scope
 from cli.nouns import NOUNS, Noun
 from cli.options import objects, output, scoped, where
@@ -33,11 +34,17 @@ FILTERS |= {"catalog": "catalogs", "actor": "users"}
 def get(context_name: str | None, /, *, wanted: tuple[str, ...], style: str, no_headers: bool, **options: Any) -> None:
     """List things, or show those with the given names.
 
-    Kinds: vms, vdcs, organizations, catalogs, items, clusters, users, role-bindings, audit-entries.
+    Kinds: vms, vdcs, organizations, catalogs, items, clusters, orphans, users, role-bindings, audit-entries; and
+    unmanaged: the machines in a VDC that OVIM did not make.
     """
     place = where(options)
     if not wanted:
         raise CliError(Exit.USAGE, f"Of what? There are {', '.join(NOUNS)}.")
+    if wanted == (UNMANAGED,):
+        if any(options.values()):
+            raise CliError(Exit.USAGE, "Of what is unmanaged all is shown: only --vdc and --org narrow it.")
+        listed(client_of(context_name), place, style, header=not no_headers)
+        return
     lists = len(wanted) == 1 and not names.has_kind(wanted[0])
     if not lists:
         if any(options.values()):

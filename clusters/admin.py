@@ -16,6 +16,7 @@ from clusters.models import (
     InventoryItem,
     NamespaceAllotment,
     ObservedObject,
+    Orphan,
     Placement,
     WorkItem,
 )
@@ -264,3 +265,12 @@ class HappeningAdmin(Admin):
     list_filter = ("what", "ok", one_of("owner_kind", kinds.registry))
     find_by_id = ("owner_id",)
     search_help_text = "The id of the row that it is about."
+
+
+@admin.register(Orphan)
+class OrphanAdmin(ObjectAdmin):
+    """To look at: deletion is ordered in the portal, where what may hold data wants its name typed."""
+
+    list_display = ("id", "kind", "namespace", "name", "uid", "applied_by_us", "first_seen_at", "cluster")
+    list_filter = (OBJECT_KINDS, "cluster")
+    find_by_id = ("uid",)

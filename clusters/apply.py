@@ -136,6 +136,42 @@ def _our_entry(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None
 
 
+def still_ours(live: Mapping[str, Any], paths: Iterable[str]) -> bool:
+    """Whether our own apply still owns all these fields (as conflicts name them: `.spec.a.b`).
+
+    Whoever changes a field takes it from our entry. So of one that is ours and another's, nobody has changed the value
+    since we wrote it: the other merely wrote the same, before us or after.
+    """
+    entry = _our_entry(live)
+    owned = set(_leaf_paths(entry["fieldsV1"], "")) if entry else set()
+    return all(path in owned for path in paths)
+
+
+def _leaf_paths(fields: Mapping[str, Any], path: str) -> Iterable[str]:
+    for key, inner in fields.items():
+        name = key.removeprefix("f:")
+        if inner:
+            yield from _leaf_paths(inner, f"{path}.{name}")
+        else:
+            yield f"{path}.{name}"
+
+
+def others_entries(live: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Who else writes an object of ours, status aside: the entries of `managedFields` that drift is explained by.
+
+    Of a virtual machine that is not ours: who made it, without the fields.
+    """
+    ours, machine = _our_entry(live) is not None, live["kind"] == "VirtualMachine"
+    if not (ours or machine):
+        return []
+    kept = ("manager", "operation", "time", "fieldsV1") if ours else ("manager", "operation", "time")
+    return [
+        {key: entry[key] for key in kept if key in entry}
+        for entry in live["metadata"].get("managedFields") or ()
+        if not entry.get("subresource") and not (entry["manager"] == MANAGER and entry["operation"] == "Apply")
+    ]
+
+
 def token_of(live: Mapping[str, Any]) -> UUID | None:
     """The claim token of an object that our own apply put there. An annotation that was copied proves nothing."""
     entry = _our_entry(live)
@@ -305,6 +341,21 @@ def shown(changes: ChangeSet) -> list[dict[str, Any]]:
 
 
 def _masked(ref: Ref, item: Difference) -> dict[str, Any]:
-    if ref.kind == "Secret" or "cloudInit" in item.path or "userData" in item.path:
-        return {"old": MASK, "new": MASK}
-    return {"old": item.old, "new": item.new}
+    return {"old": masked(ref, item.path, item.old), "new": masked(ref, item.path, item.new)}
+
+
+# Texts inside a cloud-init volume; what refers to a Secret by name is none.
+_SECRET_TEXTS = frozenset({"userData", "userDataBase64", "networkData", "networkDataBase64"})
+
+
+def masked(ref: Ref, path: str, value: Any) -> Any:
+    """A value as it may be shown: Secrets and cloud-init hidden, at any depth of a list that is compared as a whole."""
+    if ref.kind == "Secret" or "cloudInit" in path or "userData" in path:
+        return MASK
+    return _without_secrets(value)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: MASK if key in _SECRET_TEXTS else _without_secrets(inner) for key, inner in value.items()}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value

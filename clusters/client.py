@@ -21,6 +21,7 @@ MANAGER = "ovim"
 CONNECT_SECONDS, READ_SECONDS = 3.0, 15.0
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE = "application/merge-patch+json"
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 Object = dict[str, Any]
 
 
@@ -70,6 +71,18 @@ class Client:
             if error.status == 404:
                 return None
             raise
+
+    def list_metadata(self, kind: ObjectKind, *, selector: str, limit: int = 500) -> list[Object]:
+        """Only the metadata of a kind's objects with these labels, everywhere: what they hold is not sent."""
+        items: list[Object] = []
+        token = ""
+        while True:
+            query = {"labelSelector": selector, "limit": str(limit)} | ({"continue": token} if token else {})
+            page = self._json("GET", f"{kind.path('')}?{urlencode(query)}", accept=METADATA)
+            items += page["items"]
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return items
 
     def list(self, kind: ObjectKind, *, namespace: str = "", limit: int = 500) -> tuple[list[Object], str]:
         """All objects of a kind in pages, and the resource version a watch can start from."""
@@ -147,8 +160,11 @@ class Client:
         self.fence()
         return self._json(method, path, orjson.dumps(body), content_type)
 
-    def _json(self, method: str, path: str, body: bytes | None = None, content_type: str = "") -> Object:
+    def _json(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = "", accept: str = ""
+    ) -> Object:
         headers = self._headers | ({"Content-Type": content_type} if content_type else {})
+        headers |= {"Accept": accept} if accept else {}
         response = self._send(method, path, body, headers, self.timeout)
         try:
             payload = response.read()

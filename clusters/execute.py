@@ -4,8 +4,9 @@ What an answer means for ownership is decided here and nowhere else; the tables 
 `_pinned_away` below; what is of disks alone is in `disks`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from clusters import disks, inventory, observed, rivals, steps
 from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, stamped, token_of
@@ -26,6 +27,7 @@ class Executor(Hand):
     """Carries out a ChangeSet."""
 
     overrule: Overrule | None = None
+    bare: Collection[UUID] = ()  # adopted claims that no DataVolume takes along: deleted by our own hand
     recorded: list[Applied] = field(default_factory=list)
 
     def run(self, changes: ChangeSet) -> Steps[Report]:
@@ -55,7 +57,7 @@ class Executor(Hand):
             self.problem(change.ref, "Refused", "WouldDestroyData", f"{change.ref} is kept: {change.why}.")
         elif change.action is Action.DELETE:
             assert change.held is not None
-            if change.ref.type.grown:
+            if change.ref.type.grown and change.held.uid not in self.bare:
                 yield from disks.let_go(self, change.held)
             else:
                 yield from self._delete(change.held, change.volume)

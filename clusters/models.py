@@ -48,6 +48,8 @@ class Cluster(models.Model):
     failing_since = models.DateTimeField(null=True, blank=True)
     probe_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
+    audited_at = models.DateTimeField(null=True, blank=True, help_text="when it was last searched for orphans")
+    audit_note = models.TextField(blank=True, default="", help_text="what that search could not look at")
     watched_at = models.DateTimeField(null=True, blank=True, help_text="when its watcher last said that it lives")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -319,3 +321,38 @@ class Happening(models.Model):
 
     def __str__(self) -> str:
         return f"{self.owner_kind} {self.owner_id}: {self.code}"
+
+
+class Orphan(models.Model):
+    """An object that carries our installation's label and that no row stands for, as the audit of a cluster found it.
+
+    A label proves nothing: `applied_by_us` says whether our field manager wrote it. It goes only by an order.
+    """
+
+    scope = Scope()
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="orphans")
+    group = models.CharField(max_length=253, blank=True)
+    kind = models.CharField(max_length=63)
+    namespace = models.CharField(max_length=63, blank=True)
+    name = models.CharField(max_length=253)
+    uid = models.UUIDField()
+    applied_by_us = models.BooleanField(default=False)
+    made_at = models.DateTimeField(null=True)
+    first_seen_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(db_default=Now())
+    deletion_requested_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True, default="", help_text="why its deletion was not carried out")
+
+    class Meta:
+        verbose_name = "orphan"
+        constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="one_orphan_per_object")]
+        indexes = [
+            models.Index(
+                fields=["id"], name="orphan_to_delete", condition=models.Q(deletion_requested_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"

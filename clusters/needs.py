@@ -37,6 +37,8 @@ APPLIED = frozenset(
 )  # fmt: skip
 READ_LIVE = frozenset({"persistentvolumeclaims", "virtualmachineinstances"})  # made by others out of what is ours
 LOOKED_AT = (
+    # An adopted claim without a DataVolume goes with its disk by our own hand (ADR 17).
+    Need("", "persistentvolumeclaims", "delete"),
     Need("", "events", "list"),
     Need("", "events", "watch"),
     Need("", "nodes", "list"),

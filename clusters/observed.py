@@ -9,7 +9,7 @@ import orjson
 from django.db import connection
 
 from clusters import sql
-from clusters.apply import Held, Seen, owned_digest
+from clusters.apply import Held, Seen, others_entries, owned_digest
 from clusters.refs import Ref, keys_of, ref_of
 
 # Of annotations only ours and CDI's are read; the rest can be as large as a person likes.
@@ -35,7 +35,7 @@ class View:
 
 
 def trimmed(live: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of an object: no managedFields, no foreign annotations."""
+    """What is kept of an object: of managedFields who else writes what is ours, and no foreign annotations."""
     metadata = live["metadata"]
     kept = {key: metadata[key] for key in _METADATA if key in metadata}
     annotations = {
@@ -43,6 +43,8 @@ def trimmed(live: Mapping[str, Any]) -> dict[str, Any]:
     }
     if annotations:
         kept["annotations"] = annotations
+    if others := others_entries(live):
+        kept["managedFields"] = others
     return {**{key: value for key, value in live.items() if key != "metadata"}, "metadata": kept}
 
 

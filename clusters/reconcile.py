@@ -61,7 +61,8 @@ class Recipe:
     now has as wanted; `gone` runs in the transaction that drops the row, `lock` first in it: locks that come before the
     row's own (quota scopes, ENGINE §1);
     `mirror` gives the status to write into the row's custom resource; `held_back` says why a row that is to be deleted
-    must not be yet; `left` are the uids of volumes that stay where they are by order.
+    must not be yet; `left` are the uids of volumes that stay where they are by order, `bare` those of claims that were
+    adopted without a DataVolume.
     """
 
     load: Callable[[Sequence[UUID]], Iterable[Any]]
@@ -76,6 +77,7 @@ class Recipe:
     lock: Callable[[Any], None] | None = None
     held_back: Callable[[Any, Client], Condition | None] | None = None
     left: Callable[[Any], frozenset[UUID]] | None = None
+    bare: Callable[[Any], frozenset[UUID]] | None = None
 
 
 @dataclass
@@ -258,7 +260,8 @@ def _executor(job: Job) -> Executor:
     row = job.row
     may = (lambda item, error, live: overrule(row, item, error, live)) if overrule else None
     left = job.recipe.left(row) if job.recipe.left else frozenset()
-    return Executor(row, job.lease, status.installation(), left, overrule=may)
+    bare = job.recipe.bare(row) if job.recipe.bare else frozenset()
+    return Executor(row, job.lease, status.installation(), left, overrule=may, bare=bare)
 
 
 def _after(situation: Situation, held: Sequence[Held], executor: Executor) -> Situation:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from prometheus_client import Counter, Histogram
 
-from clusters import fleet, happenings, heal, queue, reconcile, wakeup
+from clusters import fleet, happenings, heal, orphans, queue, reconcile, wakeup
 from clusters.models import Cluster
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,20 @@ def sweep() -> None:
             return  # the last one is still at it
     try:
         heal.sweep_tombstones()
+        orphans.delete_ordered()
         happenings.sweep()
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended('sweep tombstones', 0))")
+
+
+@shared_task(name="clusters.tasks.audit")
+def audit() -> int:
+    """Every hour, and on order: objects of ours that no row stands for are written down. How many there are."""
+    return orphans.look_everywhere()
+
+
+@shared_task(name="clusters.tasks.delete_orphans")
+def delete_orphans() -> int:
+    """On order, and with each sweep: the orphans that were ordered to go. How many are gone."""
+    return orphans.delete_ordered()

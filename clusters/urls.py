@@ -14,4 +14,7 @@ urlpatterns = [
     path("clusters/<uuid:pk>/drain/", making.cluster_drain, name="cluster-drain"),
     path("clusters/<uuid:pk>/delete/", making.cluster_delete, name="cluster-delete"),
     path("clusters/<uuid:pk>/forget/", making.cluster_forget, name="cluster-forget"),
+    path("clusters/<uuid:pk>/orphans/", views.cluster_orphans, name="cluster-orphans"),
+    path("clusters/<uuid:pk>/audit/", views.cluster_audit, name="cluster-audit-page"),
+    path("orphans/<uuid:pk>/delete/", views.orphan_delete, name="orphan-delete"),
 ]

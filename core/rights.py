@@ -27,6 +27,7 @@ class Right(StrEnum):
     VDC_DELETE = "vdc.delete"
     VDC_EDIT = "vdc.edit"
     VDC_VIEW = "vdc.view"
+    VM_ADOPT = "vm.adopt"  # take over a machine that OVIM did not make
     VM_CREATE = "vm.create"
     VM_DELETE = "vm.delete"
     VM_EDIT = "vm.edit"

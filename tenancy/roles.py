@@ -22,6 +22,7 @@ GRANTS: Mapping[RoleName, frozenset[Right]] = {
             Right.VDC_CREATE,
             Right.VDC_DELETE,
             Right.VDC_EDIT,
+            Right.VM_ADOPT,
             Right.VM_ORDER,
             *LOOK_AROUND,
             *VM_ALL,

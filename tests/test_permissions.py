@@ -79,6 +79,16 @@ TABLE = {
     ("get", "settings/"): NO_COOKIE,
     ("post", "views/"): NO_COOKIE,
     ("post", "views/<uuid:pk>/remove/"): NO_COOKIE,
+    ("get", "drift/"): NO_COOKIE,
+    ("get", "vms/<uuid:pk>/drift/"): NO_COOKIE,
+    ("get", "vdcs/<uuid:pk>/drift/"): NO_COOKIE,
+    ("get", "orgs/<uuid:pk>/drift/"): NO_COOKIE,
+    ("get", "vdcs/<uuid:pk>/unmanaged/"): NO_COOKIE,
+    ("get", "vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/"): NO_COOKIE,
+    ("post", "vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/"): NO_COOKIE,
+    ("get", "clusters/<uuid:pk>/orphans/"): NO_COOKIE,
+    ("post", "clusters/<uuid:pk>/audit/"): NO_COOKIE,
+    ("post", "orphans/<uuid:pk>/delete/"): NO_COOKIE,
     ("get", "clusters/"): NO_COOKIE,
     ("get", "clusters/<uuid:pk>/"): NO_COOKIE,
     ("get", "orgs/"): NO_COOKIE,
@@ -150,6 +160,15 @@ TABLE = {
     ("post", "api/v1/vms/<uuid:pk>/start"): WITH_A_ROLE,
     ("post", "api/v1/vms/<uuid:pk>/stop"): WITH_A_ROLE,
     ("post", "api/v1/vms/<uuid:pk>/orders"): VDC_ADMIN,
+    ("get", "api/v1/vms/<uuid:pk>/drift"): WITH_A_ROLE,
+    ("get", "api/v1/vdcs/<uuid:pk>/drift"): WITH_A_ROLE,
+    ("get", "api/v1/organizations/<uuid:pk>/drift"): WITH_A_ROLE,
+    ("get", "api/v1/vdcs/<uuid:pk>/unmanaged"): VDC_ADMIN,
+    ("post", "api/v1/vdcs/<uuid:pk>/unmanaged/<str:name>/adopt"): ORGANIZATION,
+    ("post", "api/v1/clusters/<uuid:pk>/audit"): PROVIDER,
+    ("get", "api/v1/orphans"): PROVIDER,
+    ("get", "api/v1/orphans/<uuid:pk>"): PROVIDER,
+    ("delete", "api/v1/orphans/<uuid:pk>"): PROVIDER,
     ("get", "api/v1/clusters"): PROVIDER,
     ("get", "api/v1/clusters/<uuid:pk>"): PROVIDER,
     ("post", "api/v1/clusters"): PROVIDER,
@@ -170,17 +189,23 @@ PAGE_METHODS = {
     "views/<uuid:pk>/remove/": ("post",),
     "vms/bulk/": ("post",),
     "vms/new/": ("get", "post"),
+    "vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/": ("get", "post"),
+    "clusters/<uuid:pk>/audit/": ("post",),
+    "orphans/<uuid:pk>/delete/": ("post",),
     "vms/<uuid:pk>/power/": ("post",),
     "vms/<uuid:pk>/orders/": ("post",),
     "vms/<uuid:pk>/delete/": ("get", "post"),
 }
-PAGES_OF_FEW = {("post", "vms/<uuid:pk>/orders/"): VDC_ADMIN} | {
-    (method, route): cells for route, cells in FORMS.items() for method in ("get", "post")
-}
+PAGES_OF_FEW = {
+    ("post", "vms/<uuid:pk>/orders/"): VDC_ADMIN,
+    ("get", "vdcs/<uuid:pk>/unmanaged/"): VDC_ADMIN,
+    ("get", "vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/"): ORGANIZATION,
+    ("post", "vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/"): ORGANIZATION,
+} | {(method, route): cells for route, cells in FORMS.items() for method in ("get", "post")}
 # Who signed in gets past which page's door. Most pages need a role; one's own things do not.
 OWN = ("", "search/", "place/", "settings/", "views/", "views/<uuid:pk>/remove/", "activity/", "activity/<uuid:pk>/")
 PAGES = {
-    row: {"people": ORGANIZATION, "clusters": PROVIDER}.get(
+    row: {"people": ORGANIZATION, "clusters": PROVIDER, "orphans": PROVIDER}.get(
         row[1].split("/")[0], SIGNED_IN if row[1] in OWN else WITH_A_ROLE
     )
     for row, cells in TABLE.items()
@@ -264,7 +289,7 @@ def outcome(answer) -> str:
 
 @pytest.mark.parametrize(("method", "route"), sorted(TABLE))
 def test_who_gets_past_the_door(api, cluster, method, route):
-    address = "/" + route.replace("<uuid:pk>", str(uuid4()))
+    address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web")
     for name, wanted in zip(PEOPLE, TABLE[method, route].split(), strict=True):
         client = Client(raise_request_exception=False)
         body = {} if method == "get" else {"data": {}, "content_type": "application/json"}
@@ -274,7 +299,7 @@ def test_who_gets_past_the_door(api, cluster, method, route):
 
 @pytest.mark.parametrize(("method", "route"), sorted(PAGES))
 def test_who_gets_past_the_door_of_a_page(cluster, method, route):
-    address = "/" + route.replace("<uuid:pk>", str(uuid4()))
+    address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web")
     for name, wanted in zip(PEOPLE[:5], PAGES[method, route].split()[:5], strict=True):
         answer = getattr(signed_in(name), method)(address)
         assert outcome(answer) == wanted, (name, answer.status_code, answer.content[:300])

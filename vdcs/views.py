@@ -54,6 +54,7 @@ def vdc_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "may_edit": vdc.deletion_requested_at is None and access.allows(actor, Right.VDC_EDIT, vdc),
         "may_delete": access.allows(actor, Right.VDC_DELETE, vdc),
         "may_see_roles": actor.holds(Right.BINDING_VIEW),
+        "may_see_foreign": access.allows(actor, Right.VM_ORDER, vdc),
         "shows_cluster": actor.holds(Right.CLUSTER_VIEW),
     }
     found = render(request, f"vdcs/detail.html{'#live' if request.headers.get('HX-Request') else ''}", page)

@@ -40,7 +40,7 @@ class VirtualMachineAdmin(ReconciledAdmin):
     )
     list_filter = ("phase", "power_state", ("suspended_at", admin.EmptyFieldListFilter))
     list_select_related = ("organization", "vdc", "owner")
-    secret = ("user_data",)
+    secret = ("user_data", "adopted_spec")
     heavy = ("conditions", "ssh_keys")
     find_by_id = ("id", "vdc_id", "organization_id", "owner_id")
     find_by_name = ("name",)

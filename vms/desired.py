@@ -8,6 +8,7 @@ import yaml
 
 from clusters.apply import Owner, Wanted
 from clusters.refs import Manifest, Ref, manifest
+from vms import adopted
 from vms.facts import DiskFacts, VmFacts
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml where it is built in: ten times as fast
@@ -18,6 +19,8 @@ ON, OFF = "Always", "Halted"
 def vm_objects(vm: VmFacts) -> list[Wanted]:
     """Disks before their VM, and never again once it could have written to them (ENGINE §3)."""
     machine = vm_ref(vm)
+    if vm.adopted:
+        return _adopted_objects(vm)
     disks = [
         Wanted(data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine, remake=disk.remake)
         for disk in sorted(vm.disks, key=lambda disk: disk.position)
@@ -29,6 +32,23 @@ def vm_objects(vm: VmFacts) -> list[Wanted]:
     ]
 
 
+def _adopted_objects(vm: VmFacts) -> list[Wanted]:
+    """What there was: its disks are watched over and never made, its spec is written as it was found (ADR 17)."""
+    machine = vm_ref(vm)
+    disks = [
+        Wanted(
+            bare_claim(vm, disk) if disk.bare else data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine
+        )
+        for disk in sorted(vm.disks, key=lambda disk: disk.position)
+    ]
+    return [*disks, Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks))]
+
+
+def bare_claim(vm: VmFacts, disk: DiskFacts) -> Manifest:
+    """Only a name: OVIM writes no claims."""
+    return manifest("v1", "PersistentVolumeClaim", disk.name, namespace=vm.namespace)
+
+
 def disk_ref(vm: VmFacts, disk: DiskFacts) -> Ref:
     return Ref("cdi.kubevirt.io", "DataVolume", vm.namespace, disk.name)
 
@@ -38,7 +58,8 @@ def vm_ref(vm: VmFacts) -> Ref:
 
 
 def run_strategy(vm: VmFacts) -> str:
-    return ON if vm.powered_on and vm.startable else OFF
+    on = adopted.strategy_when_on(vm.adopted) if vm.adopted else ON
+    return on if vm.powered_on and vm.startable else OFF
 
 
 def labels(vm: VmFacts) -> dict[str, str]:
@@ -107,6 +128,10 @@ def data_volume(vm: VmFacts, disk: DiskFacts) -> Manifest:
 
 def virtual_machine(vm: VmFacts) -> Manifest:
     """Firmware, machine type and the like are left to KubeVirt: what we don't set we don't own."""
+    if vm.adopted:
+        marks = {key: value for key, value in labels(vm).items() if key.startswith("ovim.io/")}
+        spec = adopted.spec_of(vm.adopted, cpu=vm.cpu, memory_mib=vm.memory_mib, strategy=run_strategy(vm))
+        return manifest("kubevirt.io/v1", "VirtualMachine", vm.name, namespace=vm.namespace, labels=marks, spec=spec)
     template = {
         "metadata": {"labels": labels(vm)},
         "spec": {"domain": domain(vm), "networks": [{"name": "default", "pod": {}}], "volumes": volumes(vm)},

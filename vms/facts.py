@@ -9,6 +9,7 @@ class DiskFacts:
     """A disk of a VM. Without an image address it is blank.
 
     `no_image`: what its image was seen to be instead of one. `remake`: the uid of the lost one that it replaces by order.
+    `bare`: an adopted PersistentVolumeClaim without a DataVolume.
     """
 
     id: UUID
@@ -20,11 +21,15 @@ class DiskFacts:
     storage_class: str = ""
     no_image: str = ""
     remake: UUID | None = None
+    bare: bool = False
 
 
 @dataclass(frozen=True)
 class VmFacts:
-    """A VM with its place, its disks and its intent. `held`: a disk is lost, so it must not be started."""
+    """A VM with its place, its disks and its intent. `held`: a disk is lost, so it must not be started.
+
+    `adopted`: the spec that it had when it was adopted, as JSON; empty: OVIM made it.
+    """
 
     id: UUID
     name: str
@@ -38,6 +43,7 @@ class VmFacts:
     user_data: str = ""
     ssh_keys: tuple[str, ...] = ()
     held: bool = False
+    adopted: str = ""
 
     @property
     def startable(self) -> bool:

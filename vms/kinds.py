@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from clusters.apply import Owner, Wanted
 from clusters.conditions import Outcome
@@ -62,6 +63,10 @@ def _lock(vm: VirtualMachine) -> None:
     quotas.lock(vm.vdc, for_deletion=True)
 
 
+def _bare(vm: VirtualMachine) -> frozenset[UUID]:
+    return frozenset(disk.claim_uid for disk in vm.disks.all() if disk.claim_uid is not None)
+
+
 RECIPE = Recipe(
     load=selectors.load,
     wanted=_wanted,
@@ -73,6 +78,7 @@ RECIPE = Recipe(
     acknowledged=orders.acknowledged,
     lock=_lock,
     left=orders.left,
+    bare=_bare,
 )
 VIRTUAL_MACHINE = Kind(
     name="vm",

@@ -72,6 +72,8 @@ class VirtualMachine(Reconciled, Ordered):
     ip_addresses = models.JSONField(default=list, blank=True)
     node = models.CharField(max_length=253, blank=True)
     guest_os = models.CharField(max_length=255, blank=True)
+    # Of a machine that was adopted: its `spec` in the cluster as it was then. What OVIM can't express is kept by it.
+    adopted_spec = models.JSONField(null=True, blank=True)
     progress = models.CharField(max_length=16, blank=True, help_text="of the disk import, as CDI says it: 42.10%")
 
     class Meta:
@@ -130,6 +132,7 @@ class VirtualMachine(Reconciled, Ordered):
 class DiskSource(models.TextChoices):
     IMAGE = "image"
     BLANK = "blank"
+    ADOPTED = "adopted"  # it was there, filled, before OVIM knew it: never made again
 
 
 class Disk(Ordered):
@@ -150,6 +153,8 @@ class Disk(Ordered):
     image_url = models.CharField(max_length=1024, blank=True)
     size_gib = models.PositiveIntegerField()
     storage_class = models.CharField(max_length=253, blank=True)
+    # Of an adopted claim without a DataVolume: its uid. It goes with the disk by our own hand.
+    claim_uid = models.UUIDField(null=True, blank=True)
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from catalogs import probes
 from clusters import queue, volumes
-from clusters.apply import Wanted, differences
+from clusters.apply import Wanted, differences, still_ours
 from clusters.errors import KubeError
 from clusters.reconcile import Situation
 from clusters.refs import Ref, volume_of
@@ -59,6 +59,17 @@ def offers(vm: VirtualMachine, disks: list[Disk]) -> list[Offer]:
         about = [disk for disk in disks if _names(vm, condition, disk)] if order in OF_DISKS else [None]
         found += [Offer(order, condition, disk) for disk in about if disk is None or disk.order != order]
     return [offer for offer in found if not (offer.disk is None and vm.order == offer.order)]
+
+
+def hindrance(vm: VirtualMachine, offer: Offer) -> str:
+    """Why an order that is offered would be refused, as far as can be told without a lock; empty: it would be taken."""
+    if offer.order != Order.ACCEPT:
+        return ""
+    try:
+        rules.check_size(**_size_in_cluster(vm))
+    except (Conflict, Invalid) as refusal:
+        return refusal.message
+    return ""
 
 
 # --- giving one ----------------------------------------------------------------------------------------------------
@@ -230,14 +241,20 @@ def left(vm: VirtualMachine) -> frozenset[UUID]:
 
 
 def overrule(vm: VirtualMachine, wanted: Wanted, error: KubeError, live: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A repair goes through whole, on the very object that it was ordered for. Else only power may."""
+    """A repair goes through whole, on the very object that it was ordered for. Else only power may.
+
+    And a change of ours on an adopted machine, whose fields are its maker's as well as long as nobody changes them.
+    """
     if (
         vm.order == Order.REPAIR
         and live["metadata"]["uid"] == str(vm.order_uid)
         and wanted.ref.kind == "VirtualMachine"
     ):
         return {}
-    return power.overrule(vm, wanted, error, live)
+    ruled = power.overrule(vm, wanted, error, live)
+    if ruled != {} and error.causes and still_ours(live, [cause.field for cause in error.causes]):
+        return {}
+    return ruled
 
 
 def acknowledged(vm: VirtualMachine, refs: set[Ref]) -> dict[str, Any]:

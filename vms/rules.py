@@ -23,6 +23,13 @@ def check_size(*, cpu: int, memory_mib: int) -> None:
         raise Invalid(errors[0].message, errors=errors)
 
 
+def check_topology(cpu: int, factor: int) -> None:
+    """An adopted machine keeps its sockets and threads: only its cores change."""
+    if cpu % factor:
+        message = f"cpu must be a multiple of {factor}: it was adopted with so many threads for each core."
+        raise Invalid.field("cpu", "topology", message)
+
+
 def check_disk(size_gib: int, *, image_gib: int, least: int | None, most: int | None) -> None:
     """`image_gib`: what the image needs; `least`, `most`: what the VDC allows."""
     lower, upper = max(1, least or 1), min(MOST_DISK_GIB, most or MOST_DISK_GIB)

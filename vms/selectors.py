@@ -5,6 +5,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from catalogs.magic import Verdict
 from catalogs.models import Image
 from clusters import sql
@@ -76,6 +78,7 @@ def facts(vm: VirtualMachine, *, held: bool = False) -> VmFacts:
             storage_class=disk.storage_class,
             no_image=disk.no_image,
             remake=disk.order_uid if disk.order == Order.RECREATE_DISK else None,
+            bare=disk.claim_uid is not None,
         )
         for disk in vm.disks.all()
     ]
@@ -92,7 +95,13 @@ def facts(vm: VirtualMachine, *, held: bool = False) -> VmFacts:
         user_data=vm.user_data,
         ssh_keys=tuple(vm.ssh_keys),
         held=held,
+        adopted=adopted_text(vm),
     )
+
+
+def adopted_text(vm: VirtualMachine) -> str:
+    """The spec that it was adopted with, as facts have it; empty: OVIM made it."""
+    return "" if vm.adopted_spec is None else orjson.dumps(vm.adopted_spec).decode()
 
 
 def holds_active(vm: VirtualMachine) -> bool:

@@ -20,7 +20,7 @@ from core.rights import Right
 from core.rows import Generations
 from vdcs import quotas
 from vdcs.models import Vdc
-from vms import rules, selectors
+from vms import adopted, rules, selectors
 from vms.models import Disk, DiskSource, PowerState, VirtualMachine
 from vms.quotas import of_disks, of_vm
 
@@ -241,6 +241,8 @@ def edit_vm(
         message = f"Stop {vm} first: its size is changed while it is stopped."
         raise Conflict(message, errors=[FieldError(name, "stopped", message) for name in resized])
     rules.check_size(cpu=wanted.get("cpu", vm.cpu), memory_mib=wanted.get("memory_mib", vm.memory_mib))
+    if vm.adopted_spec is not None:
+        rules.check_topology(wanted.get("cpu", vm.cpu), adopted.factor(adopted.domain_of(vm.adopted_spec)))
     before = rows.edit(vm, wanted)
     if resized:
         quotas.resize(vm.vdc, of_vm(vm))

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from core.listing.menu import menu_of
-from vms import editing, many, views
+from vms import editing, foreign, many, views
 from vms.listings import VMS
 
 urlpatterns = [
@@ -16,4 +16,6 @@ urlpatterns = [
     path("vms/<uuid:pk>/power/", views.vm_power, name="vm-power"),
     path("vms/<uuid:pk>/orders/", views.vm_order, name="vm-order"),
     path("vms/<uuid:pk>/delete/", views.vm_delete, name="vm-delete"),
+    path("vdcs/<uuid:pk>/unmanaged/", foreign.vdc_unmanaged, name="vdc-unmanaged-page"),
+    path("vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/", foreign.vm_adopt, name="vm-adopt"),
 ]

@@ -33,6 +33,7 @@ WAYS = (
     Way("vms", "Virtual machines", "vm", "vm-list", Right.VM_VIEW, "v"),
     Way("vdcs", "VDCs", "vdc", "vdc-list", Right.VDC_VIEW, "d"),
     Way("catalog", "Catalog", "catalog", "catalog", Right.CATALOG_VIEW, "c"),
+    Way("drift", "Drift", "drift", "drift", Right.VM_VIEW, "f"),
     Way("users", "People", "users", "user-list", Right.USER_VIEW, "u", "Governance"),
     Way("audit", "Activity", "activity", "audit-list", Right.SELF, "a", "Governance"),
     Way("admin", "Administration", "settings", "admin:index", Right.ADMIN_OPEN, "m", "Governance"),

@@ -18,6 +18,11 @@ urlpatterns = [
         views.OrganizationViewSet.as_view({"get": "timeline"}),
         name="organization-timeline",
     ),
+    path(
+        "organizations/<uuid:pk>/drift",
+        views.OrganizationViewSet.as_view({"get": "drift"}),
+        name="organization-drift-of",
+    ),
     *resource("users", views.UserViewSet, "user"),
     path(
         "users/<uuid:pk>/reset-password",

@@ -9,6 +9,9 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clusters import drift
+from clusters.api.drifts import DRIFT_PARAMETERS, DriftOut, HasDrift
+from clusters.drift import Drift
 from core.api import once, parameters
 from core.api.base import ApiView, ApiViewSet, etag
 from core.api.parameters import Parameter
@@ -120,27 +123,31 @@ class MyPasswordView(ApiView):
         return Response(status=204)
 
 
-class OrganizationViewSet(HasTimeline, ApiViewSet):
+class OrganizationViewSet(HasTimeline, HasDrift, ApiViewSet):
     queryset = Organization.objects.all()
     read_right = Right.ORGANIZATION_VIEW
     rights = {
         "list": Right.ORGANIZATION_VIEW,
         "retrieve": Right.ORGANIZATION_VIEW,
         "timeline": Right.ORGANIZATION_VIEW,
+        "drift": Right.ORGANIZATION_VIEW,
         "create": Right.ORGANIZATION_CREATE,
         "partial_update": Right.ORGANIZATION_EDIT,
         "destroy": Right.ORGANIZATION_DELETE,
     }
     shapes = {"create": serializers.OrganizationIn, "partial_update": serializers.OrganizationEdit}
     out = serializers.OrganizationOut
-    outs = {"timeline": TimelinePage}
-    parameters = TIMELINE_PARAMETERS
+    outs = {"timeline": TimelinePage, "drift": DriftOut}
+    parameters = {**TIMELINE_PARAMETERS, **DRIFT_PARAMETERS}
     statuses = {"destroy": 202}
     filters = {"name": "name", "enabled": "enabled"}
     search = ("name", "display_name")
 
     def create(self, request: Request) -> Response:
         return self.created(organizations.create_organization(actor=self.actor, **self.body()))
+
+    def drift_of(self, row: Organization, live: bool) -> Drift:
+        return drift.of_placements("organization", row.pk, live=live)
 
     def partial_update(self, request: Request, pk: UUID) -> Response:
         organization = organizations.edit_organization(

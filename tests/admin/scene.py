@@ -8,7 +8,7 @@ from django.db import transaction
 from django.test import Client
 
 from catalogs.models import Catalog, CatalogItem, Image, ImageProbe
-from clusters.models import Happening, InventoryItem, NamespaceAllotment, ObservedObject, WorkItem
+from clusters.models import Happening, InventoryItem, NamespaceAllotment, ObservedObject, Orphan, WorkItem
 from core import audit
 from core.actor import system_actor
 from core.models import AnsweredRequest, SavedView
@@ -63,6 +63,7 @@ def one_of_everything() -> VirtualMachine:
         uid=uuid.uuid4(), resource_version=7,
         body={"kind": "VirtualMachine", "spec": {"volumes": [{"cloudInitNoCloud": {"userData": SECRET}}], "running": True}},
     )  # fmt: skip
+    Orphan.objects.create(cluster=dev.cluster, kind="ConfigMap", namespace=dev.namespace, name="left", uid=uuid.uuid4())
     Happening.objects.create(
         owner_kind="vm", owner_id=vm.pk, organization_id=vm.organization_id, at=vm.created_at, last_at=vm.created_at,
         what="event", code="Started",

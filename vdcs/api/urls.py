@@ -8,5 +8,6 @@ from vdcs.api import views
 urlpatterns = [
     *resource("vdcs", views.VdcViewSet, "vdc"),
     path("vdcs/<uuid:pk>/timeline", views.VdcViewSet.as_view({"get": "timeline"}), name="vdc-timeline"),
+    path("vdcs/<uuid:pk>/drift", views.VdcViewSet.as_view({"get": "drift"}), name="vdc-drift-of"),
     path("organizations/<uuid:pk>/quota", views.OrganizationQuotaView.as_view(), name="organization-quota"),
 ]

@@ -5,6 +5,7 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clusters.api.drifts import DRIFT_PARAMETERS, DriftOut, HasDrift
 from clusters.models import Cluster
 from core import access
 from core.api import parameters
@@ -21,25 +22,27 @@ from vdcs.models import Vdc
 MOST_STRANGERS = 99_999_999
 
 
-class VdcViewSet(HasTimeline, ApiViewSet):
+class VdcViewSet(HasTimeline, HasDrift, ApiViewSet):
     queryset = Vdc.objects.select_related("organization", "cluster", "quota")
     read_right = Right.VDC_VIEW
     rights = {
         "list": Right.VDC_VIEW,
         "retrieve": Right.VDC_VIEW,
         "timeline": Right.VDC_VIEW,
+        "drift": Right.VDC_VIEW,
         "create": Right.VDC_CREATE,
         "partial_update": Right.VDC_EDIT,
         "destroy": Right.VDC_DELETE,
     }
     shapes = {"create": serializers.VdcIn, "partial_update": serializers.VdcEdit}
     out = serializers.VdcOut
-    outs = {"timeline": TimelinePage}
+    outs = {"timeline": TimelinePage, "drift": DriftOut}
     statuses = {"destroy": 202}
     filters = {"organization": "organization_id", "cluster": "cluster_id", "name": "name", "phase": "phase"}
     search = ("name", "display_name")
     parameters = {
         **TIMELINE_PARAMETERS,
+        **DRIFT_PARAMETERS,
         "destroy": {
             "cascade": Parameter({"type": "boolean"}, "what is in it goes first"),
             "strangers": Parameter(

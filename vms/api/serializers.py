@@ -12,7 +12,7 @@ from clusters.api.suspension import SUSPENDED, SuspendedOut, suspended
 from clusters.reach import UNSEEN, unseen_since
 from core import quantities
 from core.api.columns import moment
-from core.api.fields import AllowedActions, Id, Moment, Shape, Text, Whole
+from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
 from core.rights import Right
 from vms.actions import ACTIONS
@@ -149,3 +149,44 @@ class VmDetail(VmOut):
     user_data = Text(help_text="to those who may edit the VM; others see that there is some")
     order = Text(help_text="an order that stands and is not done yet")
     disks = DiskOut(many=True)
+
+
+class AdoptedOut(VmDetail):
+    """The row that is made of a machine that OVIM did not make."""
+
+    objects = serializers.ListField(child=Text(), help_text="what of the cluster is OVIM's from now on")
+    as_is = serializers.ListField(child=Text(), help_text="paths of what OVIM does not understand and leaves as it is")
+
+
+class AdoptIn(Shape):
+    uid = Id(allow_null=True, default=None, help_text="of its VirtualMachine: only if it is still that very one")
+
+
+class ForeignOut(Shape):
+    """A virtual machine that OVIM did not make."""
+
+    name = Text()
+    uid = Id()
+    cpu = Whole(allow_null=True, help_text="null: it does not say it in a way that OVIM reads")
+    memory_mib = Whole(allow_null=True)
+    disk_gib = Whole()
+    disks = serializers.ListField(child=Text())
+    running = Flag()
+    phase = Text(help_text="KubeVirt's word")
+    made_by = Text(help_text="the field manager that wrote it first")
+    made_at = Moment(allow_null=True)
+    unfit = serializers.ListField(child=Text(), help_text="why it can't be adopted, as far as its spec tells")
+
+
+class MeasureOut(Shape):
+    resource = Text()
+    limit = Whole(allow_null=True)
+    claimed = Whole(help_text="by OVIM's own rows: what the limit binds")
+    measured = Whole(help_text="what there is in the namespace")
+    unmanaged = Whole(help_text="how much of that OVIM did not make")
+
+
+class UnmanagedOut(Shape):
+    machines = ForeignOut(many=True)
+    measures = MeasureOut(many=True)
+    why = serializers.ListField(child=Text(), help_text="why claimed and measured differ")

@@ -8,15 +8,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalogs.models import CatalogItem
+from clusters.api.drifts import DRIFT_PARAMETERS, DriftOut, HasDrift
+from clusters.drift import Drift
 from core import access
-from core.api.base import ApiViewSet
+from core.api.base import ApiView, ApiViewSet
 from core.api.columns import Columns
 from core.api.json import Raw
 from core.errors import Invalid
 from core.rights import Right
 from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from vdcs.models import Vdc
-from vms import orders, services
+from vms import adoption, drifts, orders, services, unmanaged
 from vms.api import serializers
 from vms.models import Disk, VirtualMachine
 from vms.words import SENTENCES
@@ -25,13 +27,14 @@ ALIASES = {"memory": "memory_mib", "disk": "disk_gib"}
 MASK = "•••"
 
 
-class VmViewSet(HasTimeline, ApiViewSet):
+class VmViewSet(HasTimeline, HasDrift, ApiViewSet):
     queryset = VirtualMachine.objects.select_related("vdc", "owner")
     read_right = Right.VM_VIEW
     rights = {
         "list": Right.VM_VIEW,
         "retrieve": Right.VM_VIEW,
         "timeline": Right.VM_VIEW,
+        "drift": Right.VM_VIEW,
         "create": Right.VM_CREATE,
         "partial_update": Right.VM_EDIT,
         "destroy": Right.VM_DELETE,
@@ -45,8 +48,11 @@ class VmViewSet(HasTimeline, ApiViewSet):
         "order": serializers.VmOrder,
     }
     out = serializers.VmOut
-    outs = {name: serializers.VmDetail for name in rights if name != "list"} | {"timeline": TimelinePage}
-    parameters = TIMELINE_PARAMETERS
+    outs = {name: serializers.VmDetail for name in rights if name != "list"} | {
+        "timeline": TimelinePage,
+        "drift": DriftOut,
+    }
+    parameters = {**TIMELINE_PARAMETERS, **DRIFT_PARAMETERS}
     words = SENTENCES
     statuses = {"destroy": 202, "order": 202}
     filters = {
@@ -92,6 +98,12 @@ class VmViewSet(HasTimeline, ApiViewSet):
         vm = orders.give(actor=self.actor, vm=vm, **given, generations=self.generations())
         return self.answer(vm, status=202)
 
+    def drift_of(self, row: Any, live: bool) -> Drift:
+        return drifts.drift_of(row, live=live)
+
+    def orders_about(self, row: Any) -> Any:
+        return drifts.orders_about(row)
+
     def _power(self, pk: UUID, *, on: bool) -> Response:
         vm = services.set_power(actor=self.actor, vm=self._vm(pk), on=on, generations=self.generations())
         return self.answer(vm)
@@ -108,8 +120,38 @@ class VmViewSet(HasTimeline, ApiViewSet):
         if fields is not None and "user_data" not in fields:
             return line
         if row.user_data and row.owner_id != self.actor.user_id and not access.allows(self.actor, Right.VM_EDIT, row):
-            return Raw(orjson.dumps(orjson.loads(line) | {"user_data": MASK}))
+            return Raw(orjson.dumps(orjson.loads(bytes(line)) | {"user_data": MASK}))
         return line
+
+
+class UnmanagedView(ApiView):
+    """Machines in a VDC's namespace that OVIM did not make, and what is measured there beside what is claimed."""
+
+    rights = {"get": Right.VM_ORDER}
+    outs = {"get": serializers.UnmanagedOut}
+
+    def get(self, request: Request, pk: UUID) -> Response:
+        vdc = access.get(self.actor, Vdc.objects.all(), pk, Right.VDC_VIEW)
+        access.require(self.actor, Right.VM_ORDER, vdc)
+        return Response(serializers.UnmanagedOut(unmanaged.look(vdc)).data)
+
+
+class AdoptView(ApiView):
+    """Adopt one of them. `?dry_run=true`: the row, the quota, what is written; nothing is changed."""
+
+    rights = {"post": Right.VM_ADOPT}
+    shapes = {"post": serializers.AdoptIn}
+    outs = {"post": serializers.AdoptedOut}
+    statuses = {"post": 201}
+    versioned = False
+
+    def post(self, request: Request, pk: UUID, name: str) -> Response:
+        vdc = access.get(self.actor, Vdc.objects.select_related("organization"), pk, Right.VDC_VIEW)
+        vm, found = adoption.adopt(actor=self.actor, vdc=vdc, name=name, **self.body())
+        vm_row = VmViewSet.one.one(vm.pk, actor=self.actor, fields=None)
+        taken = [str(ref) for ref in adoption.objects_of(vdc, found)]
+        row = orjson.loads(bytes(vm_row)) | {"objects": taken, "as_is": list(found.as_is)}
+        return Response(row, status=201)
 
 
 def _without_aliases(body: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import orjson
+
 from tests.bench.ground import Ground
 
 MOST_SHOWN = 40
@@ -45,6 +47,8 @@ def main(arguments: Sequence[str]) -> int:
             passed += [seed] if outcome.passed else []
             if options.logs and not outcome.passed:
                 ground.keep_logs(options.logs / f"seed-{seed}")
+                told = orjson.dumps(outcome.evidence, default=str, option=orjson.OPT_INDENT_2)
+                (options.logs / f"seed-{seed}" / "evidence.json").write_bytes(told)
     say(f"{len(passed)} of {len(options.seeds)} seeds passed")
     return 0 if len(passed) == len(options.seeds) else 1
 

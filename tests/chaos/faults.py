@@ -122,7 +122,9 @@ class Faults:
     def requests(self, event: Event, action: str, **options: int | str) -> None:
         methods = ("PATCH", "PATCH", "DELETE", "GET", "")
         which = methods[int(event.dice * 1000) % len(methods)]
-        self.kubectl.control("faults", action=action, method=which, path="/apis?/", count=1 + int(event.dice * 4), **options)
+        self.kubectl.control(
+            "faults", action=action, method=which, path="/apis?/", count=1 + int(event.dice * 4), **options
+        )
 
     def stall(self, event: Event) -> None:
         self.kubectl.control("watches/stall")
@@ -142,7 +144,9 @@ TABLE: Mapping[str, Callable[[Faults, Event], object]] = {
     "end_sandbox": lambda faults, event: faults._gone_for("sandbox", event, signal.SIGTERM),
     "latency": lambda faults, event: faults.requests(event, "latency", delay_ms=int(200 + 1800 * event.dice)),
     "too_many": lambda faults, event: faults.requests(event, "status", code=429, retry_after=1),
-    "error": lambda faults, event: faults.requests(event, "status", code=(500, 503, 504, 409, 403)[int(event.dice * 5)]),
+    "error": lambda faults, event: faults.requests(
+        event, "status", code=(500, 503, 504, 409, 403)[int(event.dice * 5)]
+    ),
     "reset": lambda faults, event: faults.requests(event, "reset"),
     "lost": lambda faults, event: faults.requests(event, "lost"),
     "drop_watches": lambda faults, _event: faults.kubectl.control("watches/drop"),

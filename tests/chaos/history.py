@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 from clusters import status
-from tests.chaos import calm, picture
+from tests.chaos import calm, evidence, picture
 from tests.chaos.checks import CHECKS, TOLD
 from tests.chaos.faults import Faults, Parts
 from tests.chaos.kubectl import Kubectl
@@ -35,6 +35,7 @@ class Outcome:
     storm_seconds: float = 0.0
     calm_seconds: float = 0.0
     counts: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, Any] = field(default_factory=dict)  # of the rows that differ, for whoever looks into it
 
     @property
     def passed(self) -> bool:
@@ -54,6 +55,7 @@ class History:
         self.meddler = Meddler(kubectl, f"{self.prefix}-")
         self.strangers = Strangers(kubectl, str(status.installation()))
         self.organizations: list[str] = []
+        self.seen: picture.Picture | None = None
 
     def run(self) -> Outcome:
         outcome = Outcome(self.plan.seed)
@@ -61,9 +63,7 @@ class History:
         site = self.parts.ground.site
         watch = QuotaWatch(site.environment["OVIM_DATABASE_URL"])
         watch.start()
-        crowd = Crowd(
-            self.plan, self.voices, self.record, self.organizations, site.environment["OVIM_DEMO_IMAGE_URL"]
-        )
+        crowd = Crowd(self.plan, self.voices, self.record, self.organizations, site.environment["OVIM_DEMO_IMAGE_URL"])
         began = time.monotonic()
         self._storm(crowd)
         outcome.storm_seconds = time.monotonic() - began
@@ -75,6 +75,8 @@ class History:
         watch.join(timeout=5)
         outcome.differences += [f"quota overshot for a while: {text}" for text in watch.found]
         outcome.counts = self._counts(watch)
+        if self.seen is not None:
+            outcome.evidence = evidence.about(outcome.differences, self.seen, self.record, self.meddler)
         return outcome
 
     # --- before ------------------------------------------------------------------------------------------------------
@@ -157,7 +159,7 @@ class History:
         return found
 
     def _differences(self) -> list[str]:
-        seen = picture.take(self.kubectl, self.organizations)
+        self.seen = seen = picture.take(self.kubectl, self.organizations)
         found = [f"{name}: {text}" for name, check in CHECKS.items() for text in check(seen)]
         found += [f"{name}: {text}" for name, check in TOLD.items() for text in check(seen, self.record)]
         gone = [deed.ref.name for deed in self.meddler.deeds if deed.what == "delete_namespace"]

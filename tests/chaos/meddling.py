@@ -51,7 +51,11 @@ class Meddler:
     def _listed(self, path: str) -> list[Object]:
         status, page = self.kubectl.ask("GET", path)
         items = page["items"] if status == 200 else []
-        return [item for item in items if item["metadata"].get("namespace", item["metadata"]["name"]).startswith(self.prefix)]
+        return [
+            item
+            for item in items
+            if item["metadata"].get("namespace", item["metadata"]["name"]).startswith(self.prefix)
+        ]
 
     def machine(self, event: Event) -> Ref | None:
         found = [item for item in self._listed(MACHINES.path("")) if _is_ovims(item)]
@@ -62,7 +66,9 @@ class Meddler:
 
     def namespace(self, event: Event) -> str:
         """Of a VDC: they have a network policy."""
-        found = sorted({item["metadata"]["namespace"] for item in self._listed("/apis/networking.k8s.io/v1/networkpolicies")})
+        found = sorted(
+            {item["metadata"]["namespace"] for item in self._listed("/apis/networking.k8s.io/v1/networkpolicies")}
+        )
         return str(found[int(event.dice * len(found))]) if found else ""
 
 

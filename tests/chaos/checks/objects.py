@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from clusters.apply import Wanted, differences
 from clusters.refs import Ref
+from core import quantities
 from tests.chaos.kubectl import Object
 from tests.chaos.picture import Picture, Row, is_ours
 
@@ -101,7 +102,7 @@ def _machine(picture: Picture, row: Row) -> Iterator[str]:
     disks = sorted(disk.name for disk in vm.disks.all())
     facts = {
         "cores": (domain["cpu"]["cores"], vm.cpu),
-        "memory": (domain["memory"]["guest"], f"{vm.memory_mib}Mi"),
+        "memory": (quantities.mebibytes(domain["memory"]["guest"]), vm.memory_mib),
         "runStrategy": (spec["runStrategy"], {"on": "Always", "off": "Halted"}[vm.power_state]),
         "its id": (live["metadata"]["labels"].get("ovim.io/vm"), str(vm.pk)),
         "disks": (

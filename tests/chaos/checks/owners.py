@@ -20,17 +20,23 @@ def every_row_has_its_objects(picture: Picture) -> list[str]:
     """The inventory says what is there: each item has a row, and the object has its uid."""
     found = []
     rows = rows_of(picture.inventory)
-    troubled = {row.id: row for row in picture.rows if row.troubles}
+    seen = {row.id: row for row in picture.rows}
     for item in picture.inventory:
         ref = Ref(item.group, item.kind, item.namespace, item.name)
         if rows[item.owner_kind, item.owner_id] is None:
             found.append(f"{ref} is in the inventory of {item.owner_kind} {item.owner_id}, which is gone")
             continue
+        if item.owner_id not in seen or seen[item.owner_id].troubles:
+            continue  # another picture's, or the row owns up to it
         live = picture.live.get(ref) if (item.group, item.kind) in KINDS else None
         uid = live["metadata"]["uid"] if live else None
-        if uid == str(item.uid) or item.owner_id in troubled:
+        if uid == str(item.uid):
             continue
-        if item.kind == "DataVolume" and live is None and Ref("", "PersistentVolumeClaim", item.namespace, item.name) in picture.live:
+        if (
+            item.kind == "DataVolume"
+            and live is None
+            and Ref("", "PersistentVolumeClaim", item.namespace, item.name) in picture.live
+        ):
             continue  # spent: its volume is the disk
         found.append(f"{ref} is in the inventory with uid {item.uid}, live it has {uid}")
     return found

@@ -20,7 +20,9 @@ def promised_is_there(picture: Picture, record: Record) -> list[str]:
         if told.accepted and told.sent.get("image_url"):
             pk, where = told.body["id"], told.sent["vdc"]
             if pk not in vms and not {pk, where} & ended:
-                found.append(f"operation {told.operation.number}: VM {told.body['name']} ({pk}) was accepted and is not there")
+                found.append(
+                    f"operation {told.operation.number}: VM {told.body['name']} ({pk}) was accepted and is not there"
+                )
         elif told.accepted and told.operation.verb == "create_vdc" and told.body["id"] not in {*vdcs, *ended}:
             found.append(f"operation {told.operation.number}: VDC {told.body['name']} was accepted and is not there")
         elif told.accepted and told.operation.verb in ("delete_vm", "delete_vdc"):
@@ -70,7 +72,9 @@ def _may_be(name: str, value: Any, unheard: list[Told]) -> bool:
 
 def refused_left_nothing(picture: Picture, record: Record) -> list[str]:
     """Each creation carries its operation's number: no row has that of one that was refused."""
-    refused = {f"operation {told.operation.number}": told for told in record if told.refused and told.sent.get("image_url")}
+    refused = {
+        f"operation {told.operation.number}": told for told in record if told.refused and told.sent.get("image_url")
+    }
     return [
         f"{row} was made by {row.row.description}, which was refused: {refused[row.row.description].body}"
         for row in picture.of_kind("vm")

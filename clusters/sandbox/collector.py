@@ -21,6 +21,16 @@ class Collector:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         cluster.observe(self._changed)
+        cluster.after(DELAY, self._resume)
+
+    def _resume(self) -> None:
+        """A restarted cluster goes on where it was: owners that went and ends that began before it was killed."""
+        for resource, shelf in list(self.cluster.store.shelves.items()):
+            for key, stored in list(shelf.objects.items()):
+                if stored.meta.get("deletionTimestamp"):
+                    self._terminating(resource, key)
+                elif stored.meta.get("ownerReferences"):
+                    self._check_owners(resource, key)
 
     def _changed(self, resource: str, change: Change) -> None:
         meta = change.after.meta

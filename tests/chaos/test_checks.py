@@ -1,6 +1,7 @@
 """Each check is shown what it is for: on a sound picture it finds nothing, then something is broken and it says so."""
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import psycopg

@@ -26,7 +26,8 @@ def every_row_has_its_objects(picture: Picture) -> list[str]:
         if rows[item.owner_kind, item.owner_id] is None:
             found.append(f"{ref} is in the inventory of {item.owner_kind} {item.owner_id}, which is gone")
             continue
-        if item.owner_id not in seen or seen[item.owner_id].troubles:
+        row = seen.get(item.owner_id)
+        if row is None or row.troubles or row.deleting:
             continue  # another picture's, or the row owns up to it
         live = picture.live.get(ref) if (item.group, item.kind) in KINDS else None
         uid = live["metadata"]["uid"] if live else None

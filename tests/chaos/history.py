@@ -1,6 +1,7 @@
 """One seed from its first request to the last check."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,6 +172,7 @@ class History:
             "operations": len(told),
             "accepted": sum(item.accepted for item in told),
             "refused": sum(400 <= item.status < 500 for item in told),
+            "why refused": dict(Counter(item.body.get("code", "") for item in told if 400 <= item.status < 500)),
             "answers lost": sum(len(item.lost) for item in told),
             "faults": dict(self.faults.done),
             "meddling": dict(self.meddler.done),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clusters.sandbox.conftest import WIDGETS, Sandbox
+from tests.clusters.sandbox.conftest import WIDGETS, Sandbox, eventually
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -66,17 +66,22 @@ def test_what_was_to_be_done_when_it_was_killed_is_done_after_the_restart(
     sandbox.widgets()
     owner = sandbox.widget("owner")
     maps, quotas = ("/api/v1/namespaces/default/" + plural for plural in ("configmaps", "resourcequotas"))
-    reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": "owner", "uid": owner["metadata"]["uid"]}
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": "owner",
+        "uid": owner["metadata"]["uid"],
+    }
     hard = {"metadata": {"name": "few"}, "spec": {"hard": {"count/configmaps": "5"}}}
     assert sandbox.call("POST", quotas, hard).status == 201
     made = sandbox.call("POST", maps, {"metadata": {"name": "dependent", "ownerReferences": [reference]}})
     assert made.status == 201
-    sandbox.eventually(lambda: used(sandbox, quotas) == "2")  # the cluster's own CA is one
+    eventually(lambda: used(sandbox, quotas) == "2")  # the cluster's own CA is one
     sandbox.call("DELETE", f"{WIDGETS}/owner")
     sandbox.stop(signal.SIGKILL)  # within the tenth of a second that its controllers wait
-    assert sandbox.restart() is None
-    sandbox.eventually(lambda: sandbox.call("GET", f"{maps}/dependent").status == 404)
-    sandbox.eventually(lambda: used(sandbox, quotas) == "1")
+    sandbox.restart()
+    eventually(lambda: sandbox.call("GET", f"{maps}/dependent").status == 404)
+    eventually(lambda: used(sandbox, quotas) == "1")
 
 
 def used(sandbox: Sandbox, quotas: str) -> str:

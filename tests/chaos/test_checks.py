@@ -142,28 +142,27 @@ def test_an_inventory_without_its_row_is_found(ground: Ground) -> None:
     assert "which is gone" in ground.found("every row has its objects")
 
 
-@pytest.mark.parametrize(
-    ("fields", "says"),
-    [
-        ({"phase": "Stopped"}, "says Stopped"),
-        ({"phase": "Starting"}, "power is on and it is Starting"),
-        ({"power_state": "off"}, "says Running, its instance runs, power is off"),
-        (
-            {"conditions": [{"type": "DiskLost", "status": "True", "reason": "Gone", "message": "web-disk-0"}]},
-            "says DiskLost without a cause",
-        ),
-        (
-            {"conditions": [{"type": "NameTaken", "status": "True", "reason": "NameTaken", "message": "web"}]},
-            "says NameTaken without a cause",
-        ),
-    ],
-)
-def test_a_status_that_is_not_true_is_found(ground: Ground, fields: dict[str, Any], says: str) -> None:
-    VirtualMachine.objects.update(**fields)
-    assert says in ground.found("conditions are true")
+def _says(type_: str, message: str) -> dict[str, str]:
+    return {"type": type_, "status": "True", "reason": type_, "message": message}
 
 
-def test_a_vdc_that_says_it_is_pending_is_not_as_it_should_be(ground: Ground) -> None:
+LIES: dict[str, dict[str, Any]] = {
+    "says Stopped": {"phase": "Stopped"},
+    "power is on and it is Starting": {"phase": "Starting"},
+    "says Running, its instance runs, power is off": {"power_state": "off"},
+    "says DiskLost without a cause": {"conditions": [_says("DiskLost", "web-disk-0")]},
+    "says NameTaken without a cause": {"conditions": [_says("NameTaken", "web")]},
+    "says Drifted without a cause": {"conditions": [_says("Drifted", "web")]},
+    "says Replaced without a cause": {"conditions": [_says("Replaced", "web")]},
+}
+
+
+def test_a_status_that_is_not_true_is_found(ground: Ground) -> None:
+    sound = {name: getattr(ground.vm, name) for name in ("phase", "power_state", "conditions")}
+    for says, fields in LIES.items():
+        VirtualMachine.objects.update(**sound | fields)
+        assert says in ground.found("conditions are true")
+    VirtualMachine.objects.update(**sound)
     Vdc.objects.filter(name="dev").update(phase="Pending")
     assert "is Pending and not Active" in ground.found("conditions are true")
 

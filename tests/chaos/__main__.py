@@ -31,7 +31,7 @@ def say(text: str) -> None:
 def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     drawn = [(kept.seed, kept.operations) for kept in KEPT if options.kept]
-    drawn = drawn or [(seed, options.operations) for seed in options.seeds]
+    drawn = drawn if options.kept else [(seed, options.operations) for seed in options.seeds]
     passed = []
     with Ground(OVIM_SANDBOX_PACE="fast", OVIM_RATE_LIMIT_USER="0", OVIM_RATE_LIMIT_ADDRESS="0") as ground:
         from tests.chaos.installation import Installation  # Django is loaded by now, with the ground's environment

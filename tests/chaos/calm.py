@@ -18,13 +18,19 @@ BUSY = """
 SELECT count(*) FROM clusters_workitem WHERE tenant = ANY(%s::uuid[])
   AND (due_at <= clock_timestamp() + interval '0.5 seconds' OR leased_until > clock_timestamp())
 """
-# Back-offs, circuits, leases of the dead and pauses between rivals: minutes that nobody wants to wait for.
+# Back-offs, circuits and pauses between rivals: minutes that nobody wants to wait for. Locks are taken in the product's
+# own order: what we do here must not make its transactions fail.
 MINUTES = (
-    "UPDATE clusters_workitem SET due_at = clock_timestamp() WHERE due_at IS NOT NULL",
+    "WITH w AS (SELECT id FROM clusters_workitem WHERE due_at IS NOT NULL ORDER BY kind, object_id FOR UPDATE) "
+    "UPDATE clusters_workitem i SET due_at = clock_timestamp() FROM w WHERE i.id = w.id",
     "UPDATE clusters_cluster SET probe_at = clock_timestamp() WHERE failing_since IS NOT NULL",
-    "UPDATE clusters_inventoryitem SET rewritten_at = rewritten_at - interval '1 hour' WHERE rewritten_at IS NOT NULL",
+    "WITH w AS (SELECT id FROM clusters_inventoryitem WHERE rewritten_at IS NOT NULL ORDER BY id FOR UPDATE) "
+    "UPDATE clusters_inventoryitem i SET rewritten_at = rewritten_at - interval '1 hour' FROM w WHERE i.id = w.id",
 )
-HOURS = "UPDATE clusters_inventoryitem SET checked_at = checked_at - interval '5 hours'"
+HOURS = (
+    "WITH w AS (SELECT id FROM clusters_inventoryitem WHERE checked_at IS NOT NULL ORDER BY id FOR UPDATE) "
+    "UPDATE clusters_inventoryitem i SET checked_at = checked_at - interval '5 hours' FROM w WHERE i.id = w.id"
+)
 
 
 def minutes_pass() -> None:
@@ -40,9 +46,19 @@ def hours_pass(organizations: Sequence[str]) -> None:
 
 
 def _execute(*statements: str) -> None:
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+    """Each by itself; once more where somebody was in the way."""
+    for statement in statements:
+        for last in (False, False, True):
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+            except DatabaseError:
+                connection.close()
+                if last:
+                    raise
+                time.sleep(0.5)
+            else:
+                break
 
 
 def until_still(kubectl: Kubectl, organizations: Sequence[str], seconds: float, tend: Callable[[], None]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.clusters.sandbox.conftest import Sandbox, eventually
@@ -27,6 +29,7 @@ def test_a_claim_goes_with_the_last_pod_that_used_it(sandbox: Sandbox, end: str)
     assert sandbox.call("POST", CLAIMS, CLAIM).status == 201
     assert sandbox.call("POST", PODS, POD).status == 201
     sandbox.call("DELETE", f"{CLAIMS}/data")
+    time.sleep(0.4)  # its controllers have looked by then
     held = sandbox.call("GET", f"{CLAIMS}/data").body["metadata"]
     assert held["deletionTimestamp"]
     assert held["finalizers"] == ["kubernetes.io/pvc-protection"]

@@ -20,26 +20,24 @@ SELECT count(*) FROM clusters_workitem WHERE tenant = ANY(%s::uuid[])
 """
 # Back-offs, circuits and pauses between rivals: minutes that nobody wants to wait for. Locks are taken in the product's
 # own order: what we do here must not make its transactions fail.
-MINUTES = (
-    "WITH w AS (SELECT id FROM clusters_workitem WHERE due_at IS NOT NULL ORDER BY kind, object_id FOR UPDATE) "
-    "UPDATE clusters_workitem i SET due_at = clock_timestamp() FROM w WHERE i.id = w.id",
-    "UPDATE clusters_cluster SET probe_at = clock_timestamp() WHERE failing_since IS NOT NULL",
-    "WITH w AS (SELECT id FROM clusters_inventoryitem WHERE rewritten_at IS NOT NULL ORDER BY id FOR UPDATE) "
-    "UPDATE clusters_inventoryitem i SET rewritten_at = rewritten_at - interval '1 hour' FROM w WHERE i.id = w.id",
-)
-HOURS = (
-    "WITH w AS (SELECT id FROM clusters_inventoryitem WHERE checked_at IS NOT NULL ORDER BY id FOR UPDATE) "
-    "UPDATE clusters_inventoryitem i SET checked_at = checked_at - interval '5 hours' FROM w WHERE i.id = w.id"
-)
+DUE = """
+WITH w AS (SELECT id FROM clusters_workitem WHERE due_at IS NOT NULL ORDER BY kind, object_id FOR UPDATE)
+UPDATE clusters_workitem i SET due_at = clock_timestamp() FROM w WHERE i.id = w.id
+"""
+PROBE = "UPDATE clusters_cluster SET probe_at = clock_timestamp() WHERE failing_since IS NOT NULL"
+AGE = """
+WITH w AS (SELECT id FROM clusters_inventoryitem WHERE {column} IS NOT NULL ORDER BY id FOR UPDATE)
+UPDATE clusters_inventoryitem i SET {column} = {column} - interval '5 hours' FROM w WHERE i.id = w.id
+"""
 
 
 def minutes_pass() -> None:
-    _execute(*MINUTES)
+    _execute(DUE, PROBE, AGE.format(column="rewritten_at"))
 
 
 def hours_pass(organizations: Sequence[str]) -> None:
     """What is not watched (Secrets) is looked at live every few hours, when its row is next looked at."""
-    _execute(HOURS)
+    _execute(AGE.format(column="checked_at"))
     queue.request_all(Placement.objects.filter(tenant_id__in=organizations))
     queue.request_all(Vdc.objects.filter(organization_id__in=organizations))
     queue.request_all(VirtualMachine.objects.select_related("vdc").filter(organization_id__in=organizations))

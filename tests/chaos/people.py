@@ -126,6 +126,8 @@ class Crowd:
             elif status in AGAIN or body.get("code") == "idempotency_in_progress":
                 if status >= 500:
                     told.lost.append(request_id)
+                elif status == 429:
+                    told.denied.append(request_id)
                 time.sleep(0.3)
             else:
                 told.status, told.body = status, body

@@ -10,7 +10,7 @@ from tenancy.models import Organization
 from tests.cast import Api, make_person, session_of
 
 
-def test_a_connection_that_ends_after_the_commit_is_no_promise_that_nothing_was_done(
+def test_an_answer_without_a_database_does_not_say_that_nothing_was_done(
     live_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was asked for is done, only the answer can't be made: it must not say otherwise."""

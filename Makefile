@@ -6,9 +6,10 @@ PY := .venv/bin/python
 WITH_SERVICES := $(PY) -m ovim_site.supervisor run --
 VAR ?= var
 T ?=
+SEEDS ?= 1 2 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-run demo dev status restart test check check-django bench schema migrations lock clean
+.PHONY: help install install-run demo dev status restart test check check-django bench chaos schema migrations lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +64,9 @@ migrations: install ## write migrations for changed models
 
 bench: install ## measure speed and memory; the table also goes to var/bench.json
 	$(PY) -m tests.bench
+
+chaos: install ## everything breaks while a crowd uses it (SEEDS="1 2 3" OPERATIONS=1000 USERS=20 LOGS=folder)
+	@$(PY) -m tests.chaos $(SEEDS) $(if $(OPERATIONS),--operations $(OPERATIONS)) $(if $(USERS),--users $(USERS)) $(if $(LOGS),--logs "$(LOGS)")
 
 lock: install ## pin requirements*.in anew
 	$(PY) -m uv pip compile --quiet --universal --no-header --python-version 3.11 requirements.in -o requirements.txt

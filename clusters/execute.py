@@ -33,8 +33,8 @@ class Executor(Hand):
     def run(self, changes: ChangeSet) -> Steps[Report]:
         """Do all changes, then record what was applied and put it into the cache."""
         for change in changes:
-            if change.wanted and any(ref in self.report.problems for ref in change.wanted.after):
-                continue  # a namespace that is not ours is never written into
+            if change.wanted and any(self._is_barred(ref) for ref in change.wanted.after):
+                continue
             try:
                 yield from self._do(change)
             except KubeError as error:
@@ -44,6 +44,10 @@ class Executor(Hand):
                 self._failed(change.ref, error)
         yield from self._flush()
         return self.report
+
+    def _is_barred(self, ref: Ref) -> bool:
+        """A namespace that is not ours is never written into. A lost disk bars nothing: its VM is told to halt."""
+        return ref in self.report.problems and not ref.type.keeps_data
 
     def _failed(self, ref: Ref, error: KubeError) -> None:
         self.report.errors.append(error)

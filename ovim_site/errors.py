@@ -58,6 +58,10 @@ STATUS: Mapping[type[DomainError], int] = {
 }
 TYPE = "urn:ovim:problem:"
 BUSY = ("55P03", "57014", "40P01")  # lock_timeout, statement_timeout, deadlock
+# The connection may have ended in the middle of a commit, or between the commit and the answer.
+UNKNOWN = (
+    "Whether what you asked for was done is not known: look before you ask again, or send the same Idempotency-Key."
+)
 AUDITED = (Forbidden, QuotaExceeded, Unauthenticated)
 
 
@@ -130,7 +134,7 @@ def _of_database(error: Exception) -> DomainError | None:
     if getattr(error.__cause__, "sqlstate", None) in BUSY:
         return Busy("Others are changing this at the moment: nothing was done, try again.")
     log.error("the database can't be reached: %s", error)
-    return Unavailable("The database can't be reached; nothing was changed.")
+    return Unavailable(f"The database can't be reached. {UNKNOWN}")
 
 
 def _invalid(errors: list[FieldError]) -> Invalid:
@@ -266,7 +270,7 @@ def response(request: HttpRequest, error: Exception) -> HttpResponse:
     known = as_domain_error(error)
     if known is None:
         log.error("unhandled error", exc_info=error, extra={"path": request.path})
-        known = _Fault("Something broke on our side. It is logged under the request id; nothing was changed.")
+        known = _Fault(f"Something broke on our side; it is logged under the request id. {UNKNOWN}")
     if request.path.startswith("/api/"):
         return _api(request, known)
     _remember(request, known, None)

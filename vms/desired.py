@@ -8,6 +8,7 @@ import yaml
 
 from clusters.apply import Owner, Wanted
 from clusters.refs import Manifest, Ref, manifest
+from core import quantities
 from vms import adopted
 from vms.facts import DiskFacts, VmFacts
 
@@ -153,7 +154,8 @@ def domain(vm: VmFacts) -> dict[str, Any]:
     ]
     return {
         "cpu": {"cores": vm.cpu},
-        "memory": {"guest": f"{vm.memory_mib}Mi"},
+        # As the cluster writes it back: "1024Mi" would look like a difference for ever.
+        "memory": {"guest": quantities.of_mebibytes(vm.memory_mib)},
         "devices": {
             "disks": [*disks, {"name": "cloud-init", "disk": {"bus": "virtio"}}],
             "interfaces": [{"name": "default", "masquerade": {}, "model": "virtio"}],

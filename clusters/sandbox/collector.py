@@ -21,10 +21,22 @@ class Collector:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         cluster.observe(self._changed)
+        cluster.after(DELAY, self._resume)
+
+    def _resume(self) -> None:
+        """A restarted cluster goes on where it was: owners that went and ends that began before it was killed."""
+        for resource, shelf in list(self.cluster.store.shelves.items()):
+            for key, stored in list(shelf.objects.items()):
+                if stored.meta.get("deletionTimestamp"):
+                    self._terminating(resource, key)
+                elif stored.meta.get("ownerReferences"):
+                    self._check_owners(resource, key)
 
     def _changed(self, resource: str, change: Change) -> None:
         meta = change.after.meta
         uid, key = meta["uid"], change.key
+        if resource == "pods" and (change.kind == "DELETED" or _has_ended(change.after)):
+            self._lets_go(change.after)
         if change.kind == "DELETED":
             if uid in self.cluster.store.dependents:
                 self.cluster.after(DELAY, lambda: self._owner_gone(uid))
@@ -37,6 +49,12 @@ class Collector:
             change.before is None or change.before.meta.get("ownerReferences") != meta["ownerReferences"]
         ):
             self.cluster.after(DELAY, lambda: self._check_owners(resource, key))
+
+    def _lets_go(self, pod: Stored) -> None:
+        """What it mounted may have been deleted meanwhile, and waited for it."""
+        for name in _claims(pod):
+            key = f"{pod.meta['namespace']}/{name}"
+            self.cluster.after(DELAY, lambda key=key: self._terminating("persistentvolumeclaims", key))  # type: ignore[misc]
 
     def _owners_may_go(self, meta: Object) -> None:
         """A dependent's end may release an owner that waits in foreground deletion."""
@@ -62,13 +80,8 @@ class Collector:
         meta = stored.meta
         if resource == "persistentvolumes":
             return (stored.obj.get("status") or {}).get("phase") == "Bound"
-        for pod in self.cluster.store.shelf("pods").items(meta.get("namespace")):
-            if pod.obj.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
-                continue
-            for volume in pod.obj["spec"].get("volumes") or ():
-                if (volume.get("persistentVolumeClaim") or {}).get("claimName") == meta["name"]:
-                    return True
-        return False
+        pods = self.cluster.store.shelf("pods").items(meta.get("namespace"))
+        return any(meta["name"] in _claims(pod) for pod in pods if not _has_ended(pod))
 
     def _dependents(self, uid: str) -> list[tuple[str, str, Stored, Object]]:
         out = []
@@ -194,3 +207,13 @@ class Collector:
         except ApiError as problem:
             if problem.code not in {404, 409}:
                 raise
+
+
+def _has_ended(pod: Stored) -> bool:
+    return (pod.obj.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
+
+
+def _claims(pod: Stored) -> list[str]:
+    """Names of the claims that it mounts."""
+    volumes = pod.obj["spec"].get("volumes") or ()
+    return [volume["persistentVolumeClaim"]["claimName"] for volume in volumes if volume.get("persistentVolumeClaim")]

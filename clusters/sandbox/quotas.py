@@ -26,6 +26,12 @@ class Quotas:
         self._due: set[str] = set()
         cluster.admission.checks.append(self.check)
         cluster.observe(self._changed)
+        cluster.after(DELAY, self._resume)
+
+    def _resume(self) -> None:
+        """A restarted cluster counts anew: what went while it was being killed is charged still."""
+        for namespace in {stored.meta["namespace"] for stored in self.cluster.store.shelf("resourcequotas").items()}:
+            self._recount(namespace)
 
     # admission
 

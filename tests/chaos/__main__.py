@@ -6,7 +6,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import orjson
+
 from tests.bench.ground import Ground
+from tests.chaos.seeds import KEPT
 
 MOST_SHOWN = 40
 
@@ -16,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("seeds", type=int, nargs="*", default=[1, 2, 3])
     out.add_argument("--operations", type=int, default=1000)
     out.add_argument("--users", type=int, default=20)
+    out.add_argument("--kept", action="store_true", help="the seeds that once failed, each as long as it was then")
     out.add_argument("--logs", type=Path, help="copy the parts' logs here when a seed fails")
     return out
 
@@ -26,14 +30,16 @@ def say(text: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
+    drawn = [(kept.seed, kept.operations) for kept in KEPT if options.kept]
+    drawn = drawn if options.kept else [(seed, options.operations) for seed in options.seeds]
     passed = []
     with Ground(OVIM_SANDBOX_PACE="fast", OVIM_RATE_LIMIT_USER="0", OVIM_RATE_LIMIT_ADDRESS="0") as ground:
         from tests.chaos.installation import Installation  # Django is loaded by now, with the ground's environment
 
         installation = Installation(ground, users=options.users)
-        for seed in options.seeds:
+        for seed, operations in drawn:
             began = time.monotonic()
-            outcome = installation.run(seed, operations=options.operations, say=say)
+            outcome = installation.run(seed, operations=operations)
             verdict = "passed" if outcome.passed else f"FAILED, {len(outcome.differences)} differences"
             say(
                 f"seed {seed} {verdict}: {time.monotonic() - began:.0f} s "
@@ -45,8 +51,10 @@ def main(arguments: Sequence[str]) -> int:
             passed += [seed] if outcome.passed else []
             if options.logs and not outcome.passed:
                 ground.keep_logs(options.logs / f"seed-{seed}")
-    say(f"{len(passed)} of {len(options.seeds)} seeds passed")
-    return 0 if len(passed) == len(options.seeds) else 1
+                told = orjson.dumps(outcome.evidence, default=str, option=orjson.OPT_INDENT_2)
+                (options.logs / f"seed-{seed}" / "evidence.json").write_bytes(told)
+    say(f"{len(passed)} of {len(drawn)} seeds passed")
+    return 0 if len(passed) == len(drawn) else 1
 
 
 if __name__ == "__main__":

@@ -160,8 +160,10 @@ def expire_leases() -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE clusters_workitem SET leased_until = clock_timestamp() - interval '1 second' "
-                "WHERE lease_token IS NOT NULL"
+                "WITH w AS (SELECT id FROM clusters_workitem WHERE lease_token IS NOT NULL "
+                "ORDER BY kind, object_id FOR UPDATE) "
+                "UPDATE clusters_workitem i SET leased_until = clock_timestamp() - interval '1 second' "
+                "FROM w WHERE i.id = w.id"
             )
     except DatabaseError:
         connection.close()

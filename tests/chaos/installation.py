@@ -7,12 +7,10 @@ from clusters.sandbox.cdi.image import make_qcow2
 from ovim_site.supervisor.demo import SignIns
 from tests.bench.ground import Ground
 from tests.chaos.faults import PARTS, Parts
-from tests.chaos.history import History, Outcome, Say
+from tests.chaos.history import History, Outcome
 from tests.chaos.kubectl import Kubectl
 from tests.chaos.people import PASSWORD, Voice
 from tests.chaos.plan import people, plan
-
-READY_SECONDS = 60.0
 
 
 class Installation:
@@ -42,8 +40,8 @@ class Installation:
         voice.sign_in()
         return voice
 
-    def run(self, seed: int, *, operations: int, say: Say) -> Outcome:
+    def run(self, seed: int, *, operations: int) -> Outcome:
         self.root.sign_in()
         tag = secrets.token_hex(2)  # the same seed may run twice on one installation
         drawn = plan(seed, operations=operations, users=self.users)
-        return History(drawn, self.parts, self.kubectl, self.voices, self.root, tag=tag, say=say).run()
+        return History(drawn, self.parts, self.kubectl, self.voices, self.root, tag=tag).run()

@@ -13,6 +13,10 @@ MANAGER = "kubectl-edit"
 Object = dict[str, Any]
 
 
+class NotSeen(Exception):
+    """The cluster did not show what it holds."""
+
+
 class Kubectl:
     """`ask` answers status and body; 0 when there was no answer. Faults of the cluster hit it like anybody."""
 
@@ -61,8 +65,10 @@ class Kubectl:
                 if "/" not in resource["name"] and "list" in resource["verbs"]:
                     query = f"?labelSelector={selector}" if selector else ""
                     status, page = self.ask("GET", f"{root}/{resource['name']}{query}")
+                    if status in (404, 405):
+                        continue  # discovery is ahead of what is served
                     if status != 200:
-                        raise RuntimeError(f"{root}/{resource['name']} can't be listed: {status}")
+                        raise NotSeen(f"{root}/{resource['name']} can't be listed: {status}")
                     version = root.removeprefix("/apis/").removeprefix("/api/")
                     for item in page["items"]:
                         yield {**item, "apiVersion": version, "kind": resource["kind"]}

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import urllib3
 
-from tests.chaos.plan import Operation, Person, Plan
+from tests.chaos.plan import VMS, Operation, Person, Plan
 from tests.chaos.record import Record, Told
 
 PASSWORD = "a-crowd-of-twenty-persons"
@@ -126,6 +126,8 @@ class Crowd:
             elif status in AGAIN or body.get("code") == "idempotency_in_progress":
                 if status >= 500:
                     told.lost.append(request_id)
+                elif status == 429:
+                    told.denied.append(request_id)
                 time.sleep(0.3)
             else:
                 told.status, told.body = status, body
@@ -142,7 +144,7 @@ class Crowd:
     def _learn(self, told: Told) -> None:
         operation, place = told.operation, told.operation.place
         if told.accepted and told.sent.get("vdc"):
-            self.record.learn(("vm", told.sent["vdc"], place.vm), told.body["id"])
+            self.record.learn(("vm", told.sent["vdc"], told.sent["name"]), told.body["id"])
         elif told.accepted and operation.verb == "delete_vm":
             vdc = self.record.knows(("vdc", self.organizations[place.organization], place.vdc))
             self.record.learn(("vm", vdc, place.vm), "")
@@ -171,13 +173,19 @@ class Crowd:
             return Wish("DELETE", f"/vdcs/{vdc}?cascade=true", target=vdc)
         vm = self.record.knows(("vm", vdc, place.vm))
         if not vm or verb == "create_vm":
-            return self._new_vm(operation, vdc)
+            return self._new_vm(operation, vdc, self._free_name(vdc, place.vm))
         return WISHES[verb](operation, vm, voice)
 
-    def _new_vm(self, operation: Operation, vdc: str) -> Wish:
+    def _free_name(self, vdc: str, wanted: str) -> str:
+        """The next that nobody is known to have; another may be faster."""
+        first = int(wanted[1:])
+        names = [f"v{(first + step) % VMS:02}" for step in range(VMS)]
+        return next((name for name in names if not self.record.knows(("vm", vdc, name))), wanted)
+
+    def _new_vm(self, operation: Operation, vdc: str, name: str) -> Wish:
         body = {
             "vdc": vdc,
-            "name": operation.place.vm,
+            "name": name,
             "description": f"operation {operation.number}",
             "image_url": self.image_url,
             **operation.instead,

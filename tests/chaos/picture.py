@@ -15,7 +15,7 @@ from core.models import AuditEntry
 from tenancy.desired import organization_objects
 from tenancy.kinds import facts as organization_facts
 from tenancy.models import Organization
-from tests.chaos.kubectl import Kubectl, Object
+from tests.chaos.kubectl import Kubectl, NotSeen, Object
 from vdcs.desired import vdc_objects
 from vdcs.models import QuotaClaim, QuotaScope, Vdc
 from vdcs.selectors import facts as vdc_facts
@@ -113,7 +113,7 @@ def take(kubectl: Kubectl, organizations: Iterable[str], *, audited: bool = True
 def _listed(kubectl: Kubectl, path: str, kind: Any) -> Iterable[tuple[Ref, Object]]:
     status_, page = kubectl.ask("GET", path)
     if status_ != 200:
-        raise RuntimeError(f"{path} can't be listed: {status_}")
+        raise NotSeen(f"{path} can't be listed: {status_}")
     for item in page["items"]:
         whole = {**item, "apiVersion": kind.api_version, "kind": kind.kind}
         yield ref_of(whole), whole

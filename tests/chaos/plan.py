@@ -13,8 +13,8 @@ VERBS: Mapping[str, tuple[float, str]] = {
     "create_vm": (28, ""),
     "power_on": (10, ""),
     "power_off": (12, ""),
-    "resize_vm": (13, ""),
-    "rename_vm": (9, ""),
+    "resize_vm": (10, ""),
+    "rename_vm": (12, ""),
     "delete_vm": (11, ""),
     "order": (4, VDC),
     "vdc_limits": (4, ORG),
@@ -164,13 +164,13 @@ def _operation(dice: random.Random, number: int, crowd: Sequence[Person]) -> Ope
 
 def _given(dice: random.Random, verb: str, number: int, size: Mapping[str, int]) -> Mapping[str, Any]:
     limits = {
-        "cpu": dice.randint(6, 22),
-        "memory_mib": 1024 * dice.randint(3, 10),
-        "disk_gib": dice.randint(10, 30),
-        "vms": dice.randint(4, 12),
+        "cpu": dice.randint(10, 26),
+        "memory_mib": 1024 * dice.randint(5, 12),
+        "disk_gib": dice.randint(14, 34),
+        "vms": dice.randint(6, 14),
     }
     if dice.random() < 0.5:
-        limits["running_vms"] = dice.randint(2, 8)
+        limits["running_vms"] = dice.randint(4, 10)
     bodies: dict[str, Mapping[str, Any]] = {
         "resize_vm": size,
         "rename_vm": {"display_name": f"name {number}"},

@@ -12,14 +12,15 @@ from tests.chaos.plan import Operation
 class Told:
     """One operation as its person knows it.
 
-    `lost`: request ids of attempts without an answer, which may or may not have been carried out. `status` 0: no answer
-    in the end.
+    `lost`: request ids of attempts without an answer, which may or may not have been carried out; `denied`: of those
+    that were put off (429), which were not. `status` 0: no answer in the end.
     """
 
     operation: Operation
     target: str = ""  # the id of the row it was about
     request_ids: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    denied: list[str] = field(default_factory=list)
     status: int = 0
     body: Mapping[str, Any] = field(default_factory=dict)
     sent: Mapping[str, Any] = field(default_factory=dict)

@@ -69,7 +69,7 @@ def test_the_three_objects():
                 "spec": {
                     "domain": {
                         "cpu": {"cores": 2},
-                        "memory": {"guest": "2048Mi"},
+                        "memory": {"guest": "2Gi"},
                         "devices": {
                             "disks": [
                                 {"name": "disk-0", "disk": {"bus": "virtio"}, "bootOrder": 1},

@@ -94,6 +94,30 @@ def test_a_volume_that_vanished_from_under_its_disk_is_a_lost_disk(site: Site):
     assert phase(vm) == "Failed"
 
 
+def test_a_machine_that_was_running_is_halted_when_its_disk_is_lost(site: Site):
+    """It was told to run: left at that, KubeVirt would go on trying, and whoever gave it a volume would start it."""
+    vm = known(site)
+    raw(site, "DELETE", f"{DISKS}/{NAME}")
+    raw(site, "DELETE", f"{CLAIMS.replace('persistentvolumeclaims', 'pods')}/{launcher(site)}")
+    site.until(lambda: condition(vm, "DiskLost"))
+    site.until(lambda: site.live("VirtualMachine", "web")["spec"]["runStrategy"] == "Halted")
+    site.until(lambda: site.get("VirtualMachineInstance", "web") is None)
+    assert vm.power_state == "on", "what was wanted of it is not forgotten"
+
+
+def test_a_machine_that_is_deleted_together_with_its_disk_is_made_again_halted(site: Site):
+    vm = known(site)
+    raw(site, "DELETE", f"{DISKS}/{NAME}")
+    raw(site, "DELETE", "/apis/kubevirt.io/v1/namespaces/acme-corp-dev/virtualmachines/web")
+    site.until(lambda: condition(vm, "DiskLost"))
+    site.until(lambda: (site.get("VirtualMachine", "web") or {"spec": {}})["spec"].get("runStrategy") == "Halted")
+    assert site.get("DataVolume", NAME) is None
+
+
+def launcher(site: Site) -> str:
+    return next(name for name in site.names("Pod") if name.startswith("virt-launcher"))
+
+
 def test_a_disk_whose_object_is_gone_and_whose_volume_is_there_goes_on(site: Site):
     vm = known(site)
     orphaned(site)

@@ -49,6 +49,9 @@ def once(picture: Picture, record: Record) -> list[str]:
             found.append(f"operation {operation.number} made a VM and has {len(entries)} entries: {entries}")
         if told.accepted and operation.verb == "rename_vm" and told.target and not told.lost and len(entries) != 1:
             found.append(f"operation {operation.number} renamed a VM and has {len(entries)} entries: {entries}")
+        done = [item for request_id in told.denied for item in by_request[request_id]]
+        if done:
+            found.append(f"operation {operation.number} was put off with 429, and yet done: {done}")
         if told.refused and entries:
             found.append(f"operation {operation.number} was refused ({told.status}) and has entries: {entries}")
     return found

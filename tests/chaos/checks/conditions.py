@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from clusters.apply import differences
 from clusters.refs import Ref
 from tests.chaos.picture import Picture, Row, is_ours
 
@@ -75,14 +76,12 @@ def _is_lost(picture: Picture, row: Row) -> bool:
 
 
 def _has_drifted(picture: Picture, row: Row) -> bool:
-    """Another manager owns a field that we want otherwise."""
+    """A field is not as we want it, in an object that others write to, too."""
     for wanted in row.wanted:
         live = picture.live.get(wanted.ref)
-        if live is not None and any(
-            entry["manager"] not in ("ovim",) and not entry.get("subresource")
-            for entry in live["metadata"].get("managedFields", ())
-        ):
-            return True
+        if live is not None and any(True for _ in differences(wanted.manifest, live)):
+            entries = live["metadata"].get("managedFields", ())
+            return any(entry["manager"] != "ovim" and not entry.get("subresource") for entry in entries)
     return False
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from clusters.apply import Wanted, differences
 from clusters.refs import Ref
+from core import quantities
 from tests.chaos.kubectl import Object
 from tests.chaos.picture import Picture, Row, is_ours
 
@@ -62,10 +63,9 @@ def nothing_is_left_to_do(picture: Picture) -> list[str]:
             found.append(f"{row} is to be deleted and still there: {row.row.conditions}")
         if not row.deleting and row.row.observed_generation != row.row.generation:
             found.append(f"{row}: generation {row.row.generation}, observed {row.row.observed_generation}")
-    for item in picture.work:
-        if item.parked_on_id is None and not any(row.id == item.object_id for row in picture.rows):
-            found.append(f"work on {item.kind} {item.object_id}, which is gone")
-    return found
+    known = {row.id for row in picture.rows}
+    idle = (item for item in picture.work if item.object_id not in known)
+    return found + [f"work on {item.kind} {item.object_id}, which is gone" for item in idle]
 
 
 def _holds_what_is_kept(picture: Picture, row: Row) -> bool:
@@ -101,7 +101,7 @@ def _machine(picture: Picture, row: Row) -> Iterator[str]:
     disks = sorted(disk.name for disk in vm.disks.all())
     facts = {
         "cores": (domain["cpu"]["cores"], vm.cpu),
-        "memory": (domain["memory"]["guest"], f"{vm.memory_mib}Mi"),
+        "memory": (quantities.mebibytes(domain["memory"]["guest"]), vm.memory_mib),
         "runStrategy": (spec["runStrategy"], {"on": "Always", "off": "Halted"}[vm.power_state]),
         "its id": (live["metadata"]["labels"].get("ovim.io/vm"), str(vm.pk)),
         "disks": (

@@ -20,15 +20,18 @@ def every_row_has_its_objects(picture: Picture) -> list[str]:
     """The inventory says what is there: each item has a row, and the object has its uid."""
     found = []
     rows = rows_of(picture.inventory)
-    troubled = {row.id: row for row in picture.rows if row.troubles}
+    seen = {row.id: row for row in picture.rows}
     for item in picture.inventory:
         ref = Ref(item.group, item.kind, item.namespace, item.name)
         if rows[item.owner_kind, item.owner_id] is None:
             found.append(f"{ref} is in the inventory of {item.owner_kind} {item.owner_id}, which is gone")
             continue
+        row = seen.get(item.owner_id)
+        if row is None or row.troubles or row.deleting:
+            continue  # another picture's, or the row owns up to it
         live = picture.live.get(ref) if (item.group, item.kind) in KINDS else None
         uid = live["metadata"]["uid"] if live else None
-        if uid == str(item.uid) or item.owner_id in troubled:
+        if uid == str(item.uid):
             continue
         if (
             item.kind == "DataVolume"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clusters.sandbox.conftest import WIDGETS, Sandbox
+from tests.clusters.sandbox.conftest import WIDGETS, Sandbox, eventually
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -70,3 +70,34 @@ def test_what_comes_back_is_in_order(start: Callable[..., Sandbox], tmp_path: Pa
     sandbox.call("DELETE", f"{WIDGETS}/c")
     names = [item["metadata"]["name"] for item in sandbox.call("GET", WIDGETS).body["items"]]
     assert names == ["a", "bb", "d"]
+
+
+def test_what_was_to_be_done_when_it_was_killed_is_done_after_the_restart(
+    start: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    """Owners that went without their dependents yet, and a quota that still counts what is gone."""
+    sandbox = start("--data", str(tmp_path / "data"))
+    sandbox.widgets()
+    owner = sandbox.widget("owner")
+    maps, quotas = ("/api/v1/namespaces/default/" + plural for plural in ("configmaps", "resourcequotas"))
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": "owner",
+        "uid": owner["metadata"]["uid"],
+    }
+    hard = {"metadata": {"name": "few"}, "spec": {"hard": {"count/configmaps": "5"}}}
+    assert sandbox.call("POST", quotas, hard).status == 201
+    made = sandbox.call("POST", maps, {"metadata": {"name": "dependent", "ownerReferences": [reference]}})
+    assert made.status == 201
+    eventually(lambda: used(sandbox, quotas) == "2")  # the cluster's own CA is one
+    sandbox.call("DELETE", f"{WIDGETS}/owner")
+    sandbox.stop(signal.SIGKILL)  # within the tenth of a second that its controllers wait
+    sandbox.restart()
+    eventually(lambda: sandbox.call("GET", f"{maps}/dependent").status == 404)
+    eventually(lambda: used(sandbox, quotas) == "1")
+
+
+def used(sandbox: Sandbox, quotas: str) -> str:
+    status = sandbox.call("GET", f"{quotas}/few").body.get("status") or {}
+    return str((status.get("used") or {}).get("count/configmaps"))

@@ -1,0 +1,42 @@
+"""A claim that was deleted while a pod used it goes when the pod does: whoever deleted it need not ask again."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.clusters.sandbox.conftest import Sandbox, eventually
+
+CLAIMS, PODS = ("/api/v1/namespaces/default/" + plural for plural in ("persistentvolumeclaims", "pods"))
+CLAIM = {
+    "metadata": {"name": "data"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+}
+POD = {
+    "metadata": {"name": "user"},
+    "spec": {
+        "nodeName": "here",
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "c", "image": "i"}],
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
+    },
+}
+
+
+@pytest.mark.parametrize("end", ["deleted", "succeeded"])
+def test_a_claim_goes_with_the_last_pod_that_used_it(sandbox: Sandbox, end: str) -> None:
+    assert sandbox.call("POST", CLAIMS, CLAIM).status == 201
+    assert sandbox.call("POST", PODS, POD).status == 201
+    sandbox.call("DELETE", f"{CLAIMS}/data")
+    time.sleep(0.4)  # its controllers have looked by then
+    held = sandbox.call("GET", f"{CLAIMS}/data").body["metadata"]
+    assert held["deletionTimestamp"]
+    assert held["finalizers"] == ["kubernetes.io/pvc-protection"]
+    if end == "deleted":
+        sandbox.call("DELETE", f"{PODS}/user", {"gracePeriodSeconds": 0})
+    else:
+        patch = {"status": {"phase": "Succeeded"}}
+        merge = "application/merge-patch+json"
+        assert sandbox.call("PATCH", f"{PODS}/user/status", patch, media=merge).status == 200
+    eventually(lambda: sandbox.call("GET", f"{CLAIMS}/data").status == 404)

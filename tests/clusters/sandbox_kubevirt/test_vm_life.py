@@ -74,7 +74,7 @@ def test_a_restart_brings_a_new_instance(sandbox: Api, namespace: str) -> None:
     assert power(sandbox, namespace, "web", "restart") == 202
     sandbox.wait(
         vmi_path(namespace, "web"),
-        lambda vmi: bool(vmi) and vmi["metadata"]["uid"] != before and vmi["status"].get("phase") == "Running",
+        lambda vmi: bool(vmi) and vmi["metadata"]["uid"] != before and vmi.get("status", {}).get("phase") == "Running",
     )
     vm = until(sandbox, namespace, "web", "Running")
     assert "stateChangeRequests" not in vm["status"]

@@ -31,7 +31,7 @@ def test_patches_of_different_fields_all_count(cluster: Cluster, space: str) -> 
 
 def test_applies_of_different_managers_all_count(cluster: Cluster, space: str) -> None:
     made(cluster, maps(space), config_map("a"))
-    found = together(40, lambda i: applied(cluster, maps(space, "a"), config_map("a", **{f"k{i}": "v"}), f"m{i}"))
+    found = together(40, lambda i: applied(cluster, maps(space, "a"), config_map("a", None, **{f"k{i}": "v"}), f"m{i}"))
     assert codes(found) == {200: 40}
     assert len(cluster.call("GET", maps(space, "a")).body["data"]) == 40
 

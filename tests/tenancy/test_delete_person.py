@@ -40,6 +40,7 @@ def test_it_goes_with_sessions_and_roles_and_the_audit_log_keeps_the_name(api, v
     assert not RoleBinding.objects.filter(user_id=bob.pk).exists()
     assert not SavedView.objects.exists()
     entry = AuditEntry.objects.get(action="user.delete")
+    assert entry.before is not None
     assert (entry.actor_name, entry.object_name, entry.before["roles"]) == ("alice", "bob", ["user"])
     (told,) = api("alice").get("audit-entries?action=user.delete").json()["items"]
     assert told["object_name"] == "bob"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
+from clusters.apply import token_of
 from clusters.client import Client, Object
 from clusters.errors import KubeError
 from clusters.models import InventoryItem
@@ -29,12 +30,8 @@ def strangers(client: Client, cluster_id: UUID, namespace: str) -> list[str]:
     """Objects in the namespace that are neither ours, nor grown out of ours, nor the control plane's: "Kind name"."""
     found = [live for path, kind in _collections(client, namespace) for live in _listed(client, path, kind)]
     uids = {live["metadata"]["uid"] for live in found}
-    ours = {
-        str(uid)
-        for uid in InventoryItem.objects.filter(cluster_id=cluster_id, tombstoned_at__isnull=True, uid__isnull=False)
-        .filter(namespace__in=[namespace, ""])
-        .values_list("uid", flat=True)
-    }
+    uids_of_ours, tokens = _inventory(cluster_id, namespace)
+    ours = uids_of_ours | {live["metadata"]["uid"] for live in found if token_of(live) in tokens}
     parents = {live["metadata"]["uid"]: set(_owners(live)) for live in found}
     grown = {uid for uid in uids if _descends(uid, parents, ours)}
     return sorted(
@@ -42,6 +39,18 @@ def strangers(client: Client, cluster_id: UUID, namespace: str) -> list[str]:
         for live in found
         if live["metadata"]["uid"] not in grown and not _is_control_planes(live)
     )
+
+
+def _inventory(cluster_id: UUID, namespace: str) -> tuple[set[str], set[UUID]]:
+    """Uids that are recorded, and all claim tokens: the answer to a request of ours, or its sender, may have been lost
+    before the uid was. What is forgotten counts, too: a late request of ours is swept away, not somebody's."""
+    items = InventoryItem.objects.filter(cluster_id=cluster_id, namespace__in=[namespace, ""])
+    uids, tokens = set(), set()
+    for uid, token, past, tombstone in items.values_list("uid", "claim_token", "past_tokens", "tombstoned_at"):
+        tokens |= {token, *past}
+        if uid is not None and tombstone is None:
+            uids.add(str(uid))
+    return uids, tokens
 
 
 def _collections(client: Client, namespace: str) -> Iterator[tuple[str, str]]:

@@ -10,4 +10,6 @@ class Kept:
     found: str
 
 
-KEPT: tuple[Kept, ...] = ()
+KEPT: tuple[Kept, ...] = (
+    Kept(1, 1000, "a guard whose uid was never recorded was taken for a stranger's: its VDC could not be deleted"),
+)

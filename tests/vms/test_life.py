@@ -154,6 +154,17 @@ def test_what_a_tenant_made_in_the_namespace_is_not_destroyed_by_mistake(site: S
     assert site.get("Namespace", "acme-corp-dev", "") is None
 
 
+def test_what_ovim_made_itself_and_never_heard_of_again_is_no_stranger(site: Site):
+    """The worker died between its request and the record of its answer, and then the VDC was deleted."""
+    site.until(lambda: Vdc.objects.filter(name="dev", phase="Active"))
+    policy = InventoryItem.objects.filter(kind="NetworkPolicy", name="ovim-imports", namespace="acme-corp-dev")
+    assert policy.update(uid=None) == 1
+    vdc = Vdc.objects.get(name="dev")
+    delete_vdc(actor=ACTOR, vdc=vdc)
+    site.until(lambda: not Vdc.objects.filter(name="dev").exists())
+    assert site.get("Namespace", "acme-corp-dev", "") is None
+
+
 def test_the_mirrors_in_the_cluster_show_what_is_the_case(site: Site):
     site.until(lambda: Vdc.objects.filter(name="dev", phase="Active"))
     site.until(lambda: (site.get("VirtualDataCenter", "dev", "acme-corp") or {}).get("status"))

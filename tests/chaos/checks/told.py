@@ -32,7 +32,7 @@ def promised_is_there(picture: Picture, record: Record) -> list[str]:
         elif told.status == 0:
             found.append(f"operation {told.operation.number} ({told.operation.verb}) was never answered")
     by_vm = _by_vm(record)
-    found += [text for pk, row in vms.items() for text in _as_told(row, by_vm[pk])]
+    found += [text for pk, row in vms.items() for text in _as_told(picture, row, by_vm[pk])]
     return found
 
 
@@ -47,7 +47,7 @@ def _by_vm(record: Record) -> Mapping[str, list[Told]]:
     return by_vm
 
 
-def _as_told(row: Row, about: list[Told]) -> Iterator[str]:
+def _as_told(picture: Picture, row: Row, about: list[Told]) -> Iterator[str]:
     """The answer of the highest generation is the last word, but for what was never answered or done in the cluster."""
     answers = [told.body for told in about if told.accepted and "generation" in told.body]
     if not answers:
@@ -56,18 +56,32 @@ def _as_told(row: Row, about: list[Told]) -> Iterator[str]:
     last = max(answers, key=lambda body: body["generation"])
     if row.row.generation < last["generation"]:
         yield f"{row}: generation {row.row.generation}, and somebody was told of {last['generation']}"
-    unheard = [told for told in about if told.lost]
     for name in FIELDS:
         have = getattr(row.row, name)
-        if have == last[name]:
-            continue
-        if row.row.generation > last["generation"] and (_may_be(name, have, unheard) or name != "display_name"):
-            continue  # by a request that was never answered, or accepted from the cluster
-        yield f"{row}: {name} is {have!r}, and the last who was told was told {last[name]!r}"
+        later = row.row.generation > last["generation"]
+        if have != last[name] and not (
+            later and (_was_unheard(name, have, about) or _came_otherwise(picture, row, name))
+        ):
+            yield f"{row}: {name} is {have!r}, and the last who was told was told {last[name]!r}"
 
 
-def _may_be(name: str, value: Any, unheard: list[Told]) -> bool:
-    return any(told.sent.get(name) == value for told in unheard)
+def _was_unheard(name: str, value: Any, about: list[Told]) -> bool:
+    """Somebody asked for just that and never got an answer to one of his attempts."""
+    for told in (item for item in about if item.lost):
+        if told.sent.get(name) == value:
+            return True
+        if name == "power_state" and told.operation.verb == f"power_{value}":
+            return True
+    return False
+
+
+def _came_otherwise(picture: Picture, row: Row, name: str) -> bool:
+    """By an order that accepts a size, or by a power change in the cluster: the audit log has it."""
+    return any(
+        name in (entry.after or {}) and (entry.action == "vm.order" or "changed_in" in entry.after)
+        for entry in picture.audit
+        if entry.object_id == row.id and entry.outcome == "done"
+    )
 
 
 def refused_left_nothing(picture: Picture, record: Record) -> list[str]:

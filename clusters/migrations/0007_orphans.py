@@ -8,43 +8,56 @@ import core.ids
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('clusters', '0006_fleet'),
+        ("clusters", "0006_fleet"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='cluster',
-            name='audit_note',
-            field=models.TextField(blank=True, default='', help_text='what that search could not look at'),
+            model_name="cluster",
+            name="audit_note",
+            field=models.TextField(blank=True, default="", help_text="what that search could not look at"),
         ),
         migrations.AddField(
-            model_name='cluster',
-            name='audited_at',
-            field=models.DateTimeField(blank=True, help_text='when it was last searched for orphans', null=True),
+            model_name="cluster",
+            name="audited_at",
+            field=models.DateTimeField(blank=True, help_text="when it was last searched for orphans", null=True),
         ),
         migrations.CreateModel(
-            name='Orphan',
+            name="Orphan",
             fields=[
-                ('id', models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('group', models.CharField(blank=True, max_length=253)),
-                ('kind', models.CharField(max_length=63)),
-                ('namespace', models.CharField(blank=True, max_length=63)),
-                ('name', models.CharField(max_length=253)),
-                ('uid', models.UUIDField()),
-                ('applied_by_us', models.BooleanField(default=False)),
-                ('made_at', models.DateTimeField(null=True)),
-                ('first_seen_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('last_seen_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('deletion_requested_at', models.DateTimeField(blank=True, null=True)),
-                ('last_error', models.TextField(blank=True, default='', help_text='why its deletion was not carried out')),
-                ('cluster', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='orphans', to='clusters.cluster')),
+                ("id", models.UUIDField(default=core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ("group", models.CharField(blank=True, max_length=253)),
+                ("kind", models.CharField(max_length=63)),
+                ("namespace", models.CharField(blank=True, max_length=63)),
+                ("name", models.CharField(max_length=253)),
+                ("uid", models.UUIDField()),
+                ("applied_by_us", models.BooleanField(default=False)),
+                ("made_at", models.DateTimeField(null=True)),
+                ("first_seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("last_seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("deletion_requested_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "last_error",
+                    models.TextField(blank=True, default="", help_text="why its deletion was not carried out"),
+                ),
+                (
+                    "cluster",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="orphans", to="clusters.cluster"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'orphan',
-                'indexes': [models.Index(condition=models.Q(('deletion_requested_at__isnull', False)), fields=['id'], name='orphan_to_delete')],
-                'constraints': [models.UniqueConstraint(fields=('cluster', 'uid'), name='one_orphan_per_object')],
+                "verbose_name": "orphan",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("deletion_requested_at__isnull", False)),
+                        fields=["id"],
+                        name="orphan_to_delete",
+                    )
+                ],
+                "constraints": [models.UniqueConstraint(fields=("cluster", "uid"), name="one_orphan_per_object")],
             },
         ),
     ]

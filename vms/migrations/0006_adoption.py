@@ -4,25 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('vms', '0005_portal_search'),
+        ("vms", "0005_portal_search"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='disk',
-            name='claim_uid',
+            model_name="disk",
+            name="claim_uid",
             field=models.UUIDField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='virtualmachine',
-            name='adopted_spec',
+            model_name="virtualmachine",
+            name="adopted_spec",
             field=models.JSONField(blank=True, null=True),
         ),
         migrations.AlterField(
-            model_name='disk',
-            name='source',
-            field=models.CharField(choices=[('image', 'Image'), ('blank', 'Blank'), ('adopted', 'Adopted')], max_length=8),
+            model_name="disk",
+            name="source",
+            field=models.CharField(
+                choices=[("image", "Image"), ("blank", "Blank"), ("adopted", "Adopted")], max_length=8
+            ),
         ),
     ]

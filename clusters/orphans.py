@@ -6,11 +6,14 @@ one by itself: the audit writes down what it saw, people decide, and a deletion 
 
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from clusters import connections, observed, status, wakeup
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 # Kinds that carry our label: those we write, and claims, to which CDI hands on a DataVolume's labels.
 AUDITED = tuple(kind for kind in KINDS.values() if kind.kind not in ("VirtualMachineInstance", "Pod"))
 AT_ONCE = 5000
+PAUSE_SECONDS = 3600.0
 QUEUE = "ovim"  # of no cluster: what beat sends, goes there, too
 Live = Mapping[str, Any]
 
@@ -159,10 +163,14 @@ def _store(cluster: Cluster, orphans: Mapping[Ref, Live], looked_at: Iterable[st
         gone.exclude(uid__in=[line.uid for line in lines]).delete()
 
 
-def look_everywhere() -> int:
-    """All clusters that answer. What could not be asked is asked the next time."""
+def look_where_due() -> int:
+    """Clusters that answer and were last searched an hour ago, or are to be searched by order. How many orphans there are.
+
+    What could not be asked is asked the next time.
+    """
     count = 0
-    for cluster in Cluster.objects.filter(failing_since__isnull=True).defer("credential", "ca"):
+    due = Q(audited_at=None) | Q(audited_at__lt=timezone.now() - timedelta(seconds=PAUSE_SECONDS))
+    for cluster in Cluster.objects.filter(due, failing_since=None).defer("credential", "ca"):
         try:
             count += look(cluster)
         except KubeError as error:

@@ -117,8 +117,8 @@ def sweep() -> None:
 
 @shared_task(name="clusters.tasks.audit")
 def audit() -> int:
-    """Every hour, and on order: objects of ours that no row stands for are written down. How many there are."""
-    return orphans.look_everywhere()
+    """Every few minutes, and on order: the clusters that are due are searched for what is ours and has no row."""
+    return orphans.look_where_due()
 
 
 @shared_task(name="clusters.tasks.delete_orphans")

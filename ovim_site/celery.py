@@ -103,7 +103,7 @@ app.conf.update(
         "wake": {"task": "clusters.tasks.wake", "schedule": 1.0, "options": {"expires": 2}},
         "sweep": {"task": "clusters.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
         "look": {"task": "clusters.tasks.look_into_all", "schedule": 300.0, "options": {"expires": 60}},
-        "audit": {"task": "clusters.tasks.audit", "schedule": 3600.0, "options": {"expires": 3600}},
+        "audit": {"task": "clusters.tasks.audit", "schedule": 300.0, "options": {"expires": 300}},
         "forget": {"task": "core.tasks.sweep", "schedule": 600.0, "options": {"expires": 600}},
         "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
     },

@@ -5,6 +5,7 @@ from typing import Any
 
 DEEDS = {
     "vm.create": "made it",
+    "vm.adopt": "adopted it",
     "vm.edit": "changed it",
     "vm.delete": "asked for it to be deleted",
     "vdc.create": "made it",
@@ -26,6 +27,8 @@ DEEDS = {
     "row.suspend": "suspended it",
     "row.resume": "resumed it",
     "row.reconcile": "had it looked at again",
+    "orphan.delete": "had it deleted",
+    "cluster.audit": "had it searched for orphans",
     "binding.create": "gave a role",
     "binding.delete": "took a role away",
 }

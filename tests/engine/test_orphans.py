@@ -1,8 +1,10 @@
 """Orphans: what carries our label and has no row is found, written down, and goes only by an order for that very object."""
 
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from clusters import orphans, status, strangers
 from clusters.connections import client_of
@@ -182,3 +184,20 @@ def test_what_can_not_be_read_is_said_and_what_is_known_of_it_stays(cluster: Clu
     cluster.refresh_from_db()
     assert "ConfigMap" in cluster.audit_note
     assert Orphan.objects.filter(kind="ConfigMap").exists()
+
+
+def test_a_cluster_is_searched_every_hour_and_on_order(cluster: Cluster, book: Notebook):
+    namespace = namespace_of(book)
+    leave(cluster, namespace)
+    orphans.look_where_due()
+    assert of(namespace).exists()
+    leave(cluster, namespace, "later")
+    orphans.look_where_due()
+    assert not of(namespace).filter(name="later").exists(), "an hour has not passed"
+    orphans.request_look(actor=ROOT, cluster=cluster)
+    orphans.look_where_due()
+    assert of(namespace).filter(name="later").exists()
+    leave(cluster, namespace, "latest")
+    Cluster.objects.filter(pk=cluster.pk).update(audited_at=timezone.now() - timedelta(hours=1, seconds=1))
+    orphans.look_where_due()
+    assert of(namespace).filter(name="latest").exists()

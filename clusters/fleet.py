@@ -205,13 +205,18 @@ def _store(cluster: Cluster, found: Findings) -> None:
 # --- emptying and removing -------------------------------------------------------------------------------------------
 
 
+def check_not_default(cluster: Cluster) -> None:
+    """Conflict while VDCs go there that name no cluster. The only one there is may go."""
+    if cluster.is_default and Cluster.objects.exclude(pk=cluster.pk).exists():
+        raise Conflict(f"{cluster} is the default cluster: make another one the default first.")
+
+
 @transaction.atomic
 def drain_cluster(*, actor: Actor, cluster: Cluster, generations: Generations = None) -> Cluster:
     """No new VDCs there, and organizations that have none there leave it. VDCs are for their owners to move or delete."""
     rights.require_system(actor, Right.CLUSTER_EDIT)
     cluster = rows.lock(cluster, generations)
-    if cluster.is_default and Cluster.objects.exclude(pk=cluster.pk).exists():
-        raise Conflict(f"{cluster} is the default cluster: make another one the default first.")
+    check_not_default(cluster)
     rows.edit(cluster, {"schedulable": False})
     leaving = [item for item in _placements(cluster).filter(deletion_requested_at=None) if not kinds.children(item)]
     placements.leave(leaving)
@@ -237,8 +242,7 @@ def remove_cluster(*, actor: Actor, cluster: Cluster, generations: Generations =
     """OVIM lets go of a cluster in which it has nothing left. Nothing is changed in the cluster."""
     rights.require_system(actor, Right.CLUSTER_EDIT)
     cluster = rows.lock(cluster, generations)
-    if cluster.is_default and Cluster.objects.exclude(pk=cluster.pk).exists():
-        raise Conflict(f"{cluster} is the default cluster: make another one the default first.")
+    check_not_default(cluster)
     placed = Placement.objects.filter(cluster=cluster).count()
     if placed:
         names = _names(cluster)

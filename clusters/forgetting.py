@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.module_loading import import_string
 
 from clusters import connections, kinds, status
+from clusters.fleet import check_not_default
 from clusters.models import Cluster, InventoryItem, NamespaceAllotment, Placement, Reconciled, WorkItem
 from core import access, audit, rows
 from core.actor import Actor
@@ -86,8 +87,7 @@ def _check(cluster: Cluster) -> None:
         raise Conflict(f"{cluster} answers: delete what is on it, then remove it. Only a lost cluster is forgotten.")
     if cluster.schedulable:
         raise Conflict(f"{cluster} still takes new VDCs: set schedulable to false first.")
-    if cluster.is_default and Cluster.objects.exclude(pk=cluster.pk).exists():
-        raise Conflict(f"{cluster} is the default cluster: make another one the default first.")
+    check_not_default(cluster)
 
 
 def _drop(row: Reconciled) -> None:

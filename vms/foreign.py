@@ -36,7 +36,7 @@ def vdc_unmanaged(request: HttpRequest, pk: UUID) -> HttpResponse:
     page = {
         "section": "vdcs",
         "vdc": vdc,
-        "place": unmanaged.look(vdc),
+        "seen": unmanaged.look(vdc),
         "may_adopt": vdc.deletion_requested_at is None and access.allows(actor, Right.VM_ADOPT, vdc),
     }
     return render(request, "vms/unmanaged.html", page)

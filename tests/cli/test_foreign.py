@@ -12,6 +12,11 @@ from tests.vms.test_adopt import spec
 
 @pytest.fixture
 def theirs(vdc):
+    return a_foreign_machine(vdc)
+
+
+def a_foreign_machine(vdc) -> ObservedObject:
+    """As the watcher has seen one that somebody made with kubectl."""
     body = {
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",

@@ -15,6 +15,7 @@ from core.errors import Conflict, DomainError, Invalid, QuotaExceeded, Unavailab
 from core.ids import uuids_in
 from core.rights import Right
 from core.trial import trial
+from core.ui.amounts import amount, resource
 from vdcs.models import Vdc
 from vms import adoption, unmanaged
 from vms.models import Disk
@@ -33,13 +34,21 @@ def _vdc(request: HttpRequest, pk: UUID) -> tuple[Actor, Vdc]:
 @require_safe
 def vdc_unmanaged(request: HttpRequest, pk: UUID) -> HttpResponse:
     actor, vdc = _vdc(request, pk)
+    seen = unmanaged.look(vdc)
     page = {
         "section": "vdcs",
         "vdc": vdc,
-        "seen": unmanaged.look(vdc),
+        "seen": seen,
+        "measures": [_measure(item) for item in seen.measures],
         "may_adopt": vdc.deletion_requested_at is None and access.allows(actor, Right.VM_ADOPT, vdc),
     }
     return render(request, "vms/unmanaged.html", page)
+
+
+def _measure(item: unmanaged.Measure) -> tuple[str, list[str]]:
+    """What it is of, and its numbers as people read them."""
+    numbers = (item.limit, item.claimed, item.measured, item.unmanaged)
+    return resource(item.resource), ["—" if value is None else amount(value, item.resource) for value in numbers]
 
 
 @needs(Right.VM_ADOPT)

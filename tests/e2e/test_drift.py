@@ -14,9 +14,8 @@ from tests.e2e.conftest import SHOTS
 from vms.models import VirtualMachine
 
 pytestmark = pytest.mark.slow
-DRIFTED = [
-    {"type": "Drifted", "status": "True", "reason": "FieldConflict", "message": "cores by kubectl", "since": "2026-01-01T00:00:00+00:00"},
-]  # fmt: skip
+SINCE = "2026-01-01T00:00:00+00:00"
+DRIFTED = [{"type": "Drifted", "status": "True", "reason": "Rival", "message": "cores by kubectl", "since": SINCE}]
 
 
 def test_on_any_screen(visit, live_db):

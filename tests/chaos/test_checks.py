@@ -218,7 +218,15 @@ def test_a_promise_that_was_forgotten_is_found(ground: Ground) -> None:
     assert "display_name is 'lost', and the last who was told was told 'told'" in ground.found(
         "what was promised is there"
     )
-    VirtualMachine.objects.update(display_name="told", generation=1)
+    VirtualMachine.objects.update(display_name="told", cpu=2, power_state="off", generation=3)
+    found = ground.found("what was promised is there")
+    assert "cpu is 2, and the last who was told was told 1" in found, "newer, and nobody's doing"
+    assert "power_state is 'off'" in found
+    ground.told("power_off", status=0).lost.append("chaos-test-1")
+    assert "power_state is 'off'" not in ground.found("what was promised is there"), (
+        "somebody asked and was not answered"
+    )
+    VirtualMachine.objects.update(generation=1)
     assert "generation 1, and somebody was told of 2" in ground.found("what was promised is there")
     ground.told("delete_vm", status=202)
     assert "was accepted and forgotten" in ground.found("what was promised is there")

@@ -78,9 +78,9 @@ def _was_unheard(name: str, value: Any, about: list[Told]) -> bool:
 def _came_otherwise(picture: Picture, row: Row, name: str) -> bool:
     """By an order that accepts a size, or by a power change in the cluster: the audit log has it."""
     return any(
-        name in (entry.after or {}) and (entry.action == "vm.order" or "changed_in" in entry.after)
+        name in entry.after and (entry.action == "vm.order" or "changed_in" in entry.after)
         for entry in picture.audit
-        if entry.object_id == row.id and entry.outcome == "done"
+        if entry.object_id == row.id and entry.outcome == "done" and entry.after
     )
 
 

@@ -17,27 +17,32 @@ def desired_is_live(picture: Picture) -> list[str]:
 def _of_row(picture: Picture, row: Row) -> Iterator[str]:
     for wanted in row.wanted:
         live = picture.live.get(wanted.ref)
-        if _is_owned_up_to(row, wanted, live):
+        if _is_owned_up_to(picture, row, wanted, live):
             continue
         if live is None:
             if not _is_spent(picture, wanted):
                 yield f"{row}: {wanted.ref} is missing"
-        elif not is_ours(live):
+        elif not _is_the_rows(picture, row, live):
             yield f"{row}: {wanted.ref} is not OVIM's"
         else:
             for item in differences(wanted.manifest, live):
                 yield f"{row}: {wanted.ref} {item.path} is {item.old!r}, wanted {item.new!r}"
 
 
-def _is_owned_up_to(row: Row, wanted: Wanted, live: Object | None) -> bool:
+def _is_owned_up_to(picture: Picture, row: Row, wanted: Wanted, live: Object | None) -> bool:
     """The row says itself that this object is not as wanted, by name, in the one way that the object is wrong."""
     words = " ".join(row.says(type_) for type_ in row.troubles).replace(";", " ").replace(":", " ").split()
     place = str(wanted.ref).partition(" ")[2]
     if place not in {word.rstrip(".,") for word in words} and not _waits_for_another(row, wanted):
         return False
-    if live is None or not is_ours(live):
+    if live is None or not _is_the_rows(picture, row, live):
         return bool(row.says("NameTaken") or (row.says("DiskLost") and wanted.ref.type.keeps_data))
     return bool(row.says("Drifted")) and wanted.ref.kind == "VirtualMachine"
+
+
+def _is_the_rows(picture: Picture, row: Row, live: Object) -> bool:
+    """By its uid: of what has drifted the marks may be gone, too, and can't be put back before the drift is settled."""
+    return live["metadata"]["uid"] in {str(item.uid) for item in picture.held(row)} or is_ours(live)
 
 
 def _waits_for_another(row: Row, wanted: Wanted) -> bool:

@@ -12,10 +12,10 @@ Object = dict[str, Any]
 
 def vmi_spec_defaults(spec: Object, gates: Gates) -> None:
     """Defaults of a VMI spec, in place; the VM validator applies them to a copy, the VM controller to the VMI."""
-    spec.setdefault("architecture", gates.architecture)
+    spec["architecture"] = spec.get("architecture") or gates.architecture
     domain = spec.setdefault("domain", {})
     machine = domain.setdefault("machine", {})
-    machine["type"] = machine.get("type") or gates.default_machine
+    machine["type"] = machine.get("type") or gates.default_machine(spec["architecture"])
     _cpu_request(domain)
     _guest_memory(domain)
     _topology(domain)

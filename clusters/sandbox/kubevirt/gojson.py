@@ -18,11 +18,11 @@ ACCEPTED = {
     "string": ("string",),
     "time": ("string",),
     "boolean": ("boolean",),
-    "integer": ("integer",),
-    "uint": ("integer",),
-    "number": ("number", "integer"),
-    "quantity": ("string", "integer", "number"),
-    "intorstring": ("string", "integer", "number"),
+    "integer": ("number",),
+    "uint": ("number",),
+    "number": ("number",),
+    "quantity": ("string", "number"),
+    "intorstring": ("string", "number"),
 }
 ZERO: dict[str, Any] = {"string": "", "time": None, "boolean": False, "integer": 0, "uint": 0, "number": 0}
 QUANTITY_WORDS = re.compile(r"^\s+|\s+$")
@@ -33,10 +33,8 @@ def json_type(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "integer" if value.is_integer() else "number"
+    if isinstance(value, int | float):
+        return "number"
     return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
@@ -71,7 +69,8 @@ def _check_one(value: Any, field: Field, path: str) -> list[str]:
         return _check_metadata(value, path) if field.name == "metadata" else []
     if field.scalar:
         allowed = ACCEPTED.get(field.type)
-        if allowed and json_type(value) not in allowed:
+        broken = field.type in ("integer", "uint") and isinstance(value, float) and not value.is_integer()
+        if allowed and (json_type(value) not in allowed or broken):
             return [_type_message(path, field.type.replace("uint", "integer"), value)]
         if field.virt_api_values and value not in field.virt_api_values and value != "":
             return [f"{path} in body should be one of [{' '.join(field.virt_api_values)}]"]

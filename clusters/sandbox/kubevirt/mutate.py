@@ -14,6 +14,8 @@ from clusters.sandbox.kubevirt.instancetypes import Look
 
 Object = dict[str, Any]
 PCI_TOPOLOGY = "kubevirt.io/pci-topology-version"
+DATA_SOURCES = "datasources.cdi.kubevirt.io"
+ARCHITECTURES = ("amd64", "arm64", "s390x")
 
 
 def mutate(operation: str, new: Object, old: Object | None, look: Look, gates: Gates) -> Object:
@@ -38,12 +40,35 @@ def mutate(operation: str, new: Object, old: Object | None, look: Look, gates: G
         firmware = domain.setdefault("firmware", {})
         for key in ("uuid", "serial"):
             firmware[key] = firmware.get(key) or str(uuid.uuid4())
-    template["spec"].setdefault("architecture", gates.architecture)
+    architecture = template["spec"].get("architecture") or _source_architecture(vm, look) or gates.architecture
+    template["spec"]["architecture"] = architecture
     machine = domain.setdefault("machine", {})
-    machine["type"] = machine.get("type") or gates.default_machine
-    if operation == "CREATE" and template["spec"]["architecture"] == "amd64":
+    machine["type"] = machine.get("type") or gates.default_machine(architecture)
+    if operation == "CREATE" and _has_root_ports(architecture, machine["type"]):
         template["metadata"].setdefault("annotations", {}).setdefault(PCI_TOPOLOGY, "v3")
     return vm
+
+
+def _has_root_ports(architecture: str, machine: str) -> bool:
+    """Whether the machine's PCI layout has a version: only PCIe machines have root ports to plug devices into."""
+    return architecture in ("amd64", "arm64") and ("q35" in machine or machine.startswith("virt"))
+
+
+def _source_architecture(vm: Object, look: Look) -> str:
+    """What the first labelled DataSource among the data volume templates was built for; one hop to another one."""
+    for template in vm["spec"].get("dataVolumeTemplates") or []:
+        reference = (template.get("spec") or {}).get("sourceRef") or {}
+        if reference.get("kind", "").lower() != "datasource":
+            continue
+        namespace = reference.get("namespace") or vm["metadata"].get("namespace")
+        source = look(DATA_SOURCES, namespace, reference.get("name", ""))
+        further = ((source or {}).get("spec", {}).get("source") or {}).get("dataSource")
+        if further:
+            source = look(DATA_SOURCES, further.get("namespace"), further.get("name", ""))
+        label = ((source or {}).get("metadata", {}).get("labels") or {}).get("template.kubevirt.io/architecture", "")
+        if label in ARCHITECTURES:
+            return str(label)
+    return ""
 
 
 def _matcher_updates(vm: Object, old: Object) -> list[Cause]:
@@ -51,7 +76,7 @@ def _matcher_updates(vm: Object, old: Object) -> list[Cause]:
     causes = []
     for word in ("instancetype", "preference"):
         now, before = vm["spec"].get(word), old["spec"].get(word)
-        if not now or not before or not now.get("revisionName"):
+        if now is None or before is None or not now.get("revisionName"):
             continue
         if now.get("name") != before.get("name") and now["revisionName"] == before.get("revisionName"):
             text = "the Matcher Name has been updated without updating the RevisionName"

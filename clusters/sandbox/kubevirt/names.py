@@ -7,10 +7,10 @@ import re
 LABEL_FMT = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN_FMT = LABEL_FMT + r"(\." + LABEL_FMT + ")*"
 NAME_FMT = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-LABEL = re.compile(f"^{LABEL_FMT}$")
-SUBDOMAIN = re.compile(f"^{SUBDOMAIN_FMT}$")
-NAME = re.compile(f"^{NAME_FMT}$")
-PORT_CHARS = re.compile("^[-a-z0-9]+$")
+LABEL = re.compile(f"^{LABEL_FMT}\\Z")
+SUBDOMAIN = re.compile(f"^{SUBDOMAIN_FMT}\\Z")
+NAME = re.compile(f"^{NAME_FMT}\\Z")
+PORT_CHARS = re.compile("^[-a-z0-9]+\\Z")
 
 LABEL_MESSAGE = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
@@ -36,7 +36,9 @@ def bytes_limit(limit: int) -> str:
 
 def dns_label(value: str) -> list[str]:
     wrong = [longest(63)] if len(value) > 63 else []
-    return wrong if LABEL.match(value) else [*wrong, LABEL_MESSAGE]
+    if LABEL.match(value):
+        return wrong
+    return [*wrong, "must not contain dots" if SUBDOMAIN.match(value) else LABEL_MESSAGE]
 
 
 def dns_subdomain(value: str) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
-from clusters.sandbox.kubevirt import instancetypes, validate_devices
+from clusters.sandbox.kubevirt import instancetype_apply, instancetypes, requirements, validate_devices
 from clusters.sandbox.kubevirt.causes import REQUIRED, Cause, refuse
 from clusters.sandbox.kubevirt.defaults import quantity, vmi_spec_defaults
 from clusters.sandbox.kubevirt.gates import Gates
@@ -51,9 +51,9 @@ def validate(operation: str, new: Object, old: Object | None, look: Look, gates:
     vm = {"metadata": new["metadata"], "spec": spec}
     template = spec["template"].setdefault("spec", {})
     kind, preference = (instancetypes.find(vm, word, look) for word in ("instancetype", "preference"))
-    refuse(instancetypes.apply(kind, preference, template))
+    refuse(instancetype_apply.apply(kind, preference, template, spec["template"]["metadata"]))
     vmi_spec_defaults(template, gates)
-    refuse(instancetypes.unmet(kind, preference, template))
+    refuse(requirements.unmet(kind, preference, template))
     if operation == "CREATE":
         refuse(discontinued(template))
     refuse(_vm_causes(spec, gates))
@@ -180,5 +180,5 @@ def start_spec(vm: Object, look: Look, gates: Gates) -> Object:
     """The spec of the VMI a VM starts as: instance type and preference applied, defaults filled."""
     spec = deepcopy(vm["spec"]["template"].get("spec") or {})
     kind, preference = (instancetypes.find(vm, word, look) for word in ("instancetype", "preference"))
-    instancetypes.apply(kind, preference, spec)
+    instancetype_apply.apply(kind, preference, spec)
     return spec

@@ -83,9 +83,10 @@ def _hugepages(view: Compute) -> Iterator[Cause]:
 
 def machine_causes(view: Compute, gates: Gates) -> Iterator[Cause]:
     kind = (view.domain.get("machine") or {}).get("type")
-    if kind and not any(fnmatchcase(kind, pattern) for pattern in gates.machine_types):
+    types = gates.machine_types(view.spec.get("architecture", ""))
+    if kind and not any(fnmatchcase(kind, pattern) for pattern in types):
         field = view.at("machine", "type")
-        allowed = " ".join(gates.machine_types)
+        allowed = " ".join(types)
         yield Cause(f"{field} is not supported: {kind} (allowed values: [{allowed}])", field)
 
 

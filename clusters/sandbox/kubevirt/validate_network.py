@@ -47,6 +47,10 @@ def network_causes(path: Path, spec: Object, gates: Gates) -> Iterator[Cause]:
     by_name = {network["name"]: network for network in networks}
     for index, interface in enumerate(interfaces(spec)):
         yield from _binding(where.index(index), interface, by_name.get(interface["name"], {}), gates)
+    yield from _unique_networks(path, networks)
+    if any("resourceClaim" in network for network in networks) and not gates.on("NetworkDevicesWithDRA"):
+        text = "vmi.spec.networks contains DRA networks but NetworkDevicesWithDRA feature gate is not enabled"
+        yield Cause(text, str(path.child("networks")))
     yield from _assigned(path, spec, networks)
     for index, interface in enumerate(interfaces(spec)):
         yield from _fields(path, where.index(index), interface, by_name.get(interface["name"], {}), gates)
@@ -111,14 +115,18 @@ def _binding(where: Path, interface: Object, network: Object, gates: Gates) -> I
             yield Cause("PasstBinding interface only implemented with pod network", str(where.child("name")))
 
 
-def _assigned(path: Path, spec: Object, networks: list[Object]) -> Iterator[Cause]:
-    """Networks and interfaces pair up by name, one to one."""
+def _unique_networks(path: Path, networks: list[Object]) -> Iterator[Cause]:
     seen: set[str] = set()
     for index, network in enumerate(networks):
         if network["name"] in seen:
             text = f'Network with name "{network["name"]}" already exists, every network must have a unique name'
             yield Cause(text, str(path.child("networks").index(index).child("name")), DUPLICATE)
         seen.add(network["name"])
+
+
+def _assigned(path: Path, spec: Object, networks: list[Object]) -> Iterator[Cause]:
+    """Networks and interfaces pair up by name, one to one."""
+    seen = {network["name"] for network in networks}
     names = [interface["name"] for interface in interfaces(spec)]
     for index, network in enumerate(networks):
         if network["name"] not in names:

@@ -16,7 +16,7 @@ import yaml
 
 HERE = Path(__file__).parent
 SCALARS = frozenset({"string", "integer", "uint", "boolean", "quantity", "intorstring", "time", "number", "any"})
-WORD = re.compile(r"^(?P<name>\w+)(?P<mark>[!*=]?)(?:\((?P<crd>[^)]*)\)|<(?P<web>[^>]*)>)?$")
+WORD = re.compile(r"^(?P<name>\w+)(?P<mark>[!*=]?)(?:\((?P<crd>[^)]*)\)|<(?P<web>[^>]*)>|\[(?P<only>[^\]]*)\])?$")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_field(name: str, text: str) -> Field:
         raise ValueError(f"{name}: cannot read {text!r}")
     options = dict(word.split("=", 1) for word in words if "=" in word)
     keys = tuple(options["keys"].split("+")) if "keys" in options else ()
-    crd = tuple(match["crd"].split("|")) if match["crd"] else ()
+    both, web, only = (tuple(match[group].split("|")) if match[group] else () for group in ("crd", "web", "only"))
     merge = "map" if keys else next((word for word in words if word in {"atomic", "set"}), "")
     return Field(
         name=name,
@@ -69,8 +69,8 @@ def read_field(name: str, text: str) -> Field:
         required=match["mark"] == "!",
         pointer=match["mark"] == "*",
         by_value=match["mark"] == "=",
-        crd_values=crd,
-        virt_api_values=crd or (tuple(match["web"].split("|")) if match["web"] else ()),
+        crd_values=both or only,
+        virt_api_values=both or web,
         merge=merge,
         keys=keys,
         longest=int(options["max"]) if "max" in options else None,

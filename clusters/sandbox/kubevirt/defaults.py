@@ -64,8 +64,12 @@ def quantity(value: Any) -> int:
 def _cpu_request(domain: Object) -> None:
     resources = domain.setdefault("resources", {})
     limit = (resources.get("limits") or {}).get("cpu")
-    if limit is not None and "cpu" not in (resources.get("requests") or {}):
+    if _given(limit) and not _given((resources.get("requests") or {}).get("cpu")):
         resources.setdefault("requests", {})["cpu"] = limit
+
+
+def _given(amount: Any) -> bool:
+    return amount is not None and parse(amount) != 0
 
 
 def _guest_memory(domain: Object) -> None:
@@ -78,9 +82,16 @@ def _guest_memory(domain: Object) -> None:
         (resources.get("limits") or {}).get("memory"),
         memory.get("hugepages", {}).get("pageSize"),
     )
-    guest = next((value for value in candidates if quantity(value)), None)
+    guest = next((value for value in candidates if _readable(value)), None)
     if guest is not None:
         memory["guest"] = guest
+
+
+def _readable(amount: Any) -> bool:
+    try:
+        return _given(amount)
+    except BadQuantityError:
+        return False
 
 
 def _topology(domain: Object) -> None:
@@ -115,5 +126,5 @@ def _volume_disks(spec: Object) -> None:
     devices = spec["domain"].setdefault("devices", {})
     named = {entry["name"] for key in ("disks", "filesystems") for entry in devices.get(key, [])}
     for volume in spec.get("volumes", []):
-        if volume.get("name") not in named and "memoryDump" not in volume:
+        if volume.get("name") not in named:
             devices.setdefault("disks", []).append({"name": volume["name"]})

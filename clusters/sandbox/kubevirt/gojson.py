@@ -24,6 +24,42 @@ ACCEPTED = {
     "quantity": ("string", "number"),
     "intorstring": ("string", "number"),
 }
+# What virt-api's OpenAPI calls a type that is not JSON's own.
+WORDS = {"quantity": "string,integer,number", "intorstring": "string", "uint": "integer", "time": "string"}
+INT64 = frozenset(
+    {
+        "terminationGracePeriodSeconds",
+        "tolerationSeconds",
+        "supplementalPoolThreadCount",
+        "spinlocks",
+        "cores",
+        "maxSockets",
+        "sockets",
+        "threads",
+    }
+)
+# Go's own unsigned integers, as its decoder names them; all others have 32 bits.
+PLAIN_UINT = frozenset({"bootOrder", "discardGranularity", "logical", "physical"})
+INTEGERS = ("integer", "uint")
+OBJECT_META = frozenset(
+    {
+        "annotations",
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "finalizers",
+        "generateName",
+        "generation",
+        "labels",
+        "managedFields",
+        "name",
+        "namespace",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
 ZERO: dict[str, Any] = {"string": "", "time": None, "boolean": False, "integer": 0, "uint": 0, "number": 0}
 QUANTITY_WORDS = re.compile(r"^\s+|\s+$")
 
@@ -43,11 +79,13 @@ def check(value: Object, type_name: str, path: str) -> list[str]:
     found: list[str] = []
     fields = types()[type_name].fields
     for name in sorted(value):
-        if name in fields and value[name] is not None:
+        if name in fields and value[name] is None and name == "metadata":
+            found.append(_type_message(f"{path}.{name}", "object", None))  # the CRD lets a null of it pass
+        elif name in fields and value[name] is not None:
             found.extend(_check_field(value[name], fields[name], f"{path}.{name}"))
     for field in fields.values():
         missing = field.name not in value or value[field.name] is None
-        if missing and field.required and field.shape == "one" and field.type not in ZERO:
+        if missing and field.required and (field.shape == "list" or field.type not in ZERO):
             found.append(f"{path}.{field.name} in body is required")
     return found
 
@@ -68,23 +106,37 @@ def _check_one(value: Any, field: Field, path: str) -> list[str]:
     if field.type == "any":
         return _check_metadata(value, path) if field.name == "metadata" else []
     if field.scalar:
-        allowed = ACCEPTED.get(field.type)
-        broken = field.type in ("integer", "uint") and isinstance(value, float) and not value.is_integer()
-        if allowed and (json_type(value) not in allowed or broken):
-            return [_type_message(path, field.type.replace("uint", "integer"), value)]
-        if field.virt_api_values and value not in field.virt_api_values and value != "":
-            return [f"{path} in body should be one of [{' '.join(field.virt_api_values)}]"]
-        return []
+        return _check_scalar(value, field, path)
     if not isinstance(value, dict):
         return [_type_message(path, "object", value)]
     return check(value, field.type, path)
+
+
+def _check_scalar(value: Any, field: Field, path: str) -> list[str]:
+    allowed = ACCEPTED.get(field.type)
+    broken = field.type in INTEGERS and json_type(value) == "number" and not _whole(value)
+    values = field.virt_api_values
+    listed = [f"{path} in body should be one of [{' '.join(values)}]"] if values and value not in values else []
+    if allowed and (json_type(value) not in allowed or broken):
+        if field.type in INTEGERS and not isinstance(value, str | list):
+            size = "int64" if field.name in INT64 else "int32"
+            return [f'{path} in body must be of type {size}: "{"float64" if broken else ""}"']
+        extra = value if field.type == "quantity" and isinstance(value, dict) else ()
+        unknown = [f"{path}.{key} in body is a forbidden property" for key in extra]
+        return [_type_message(path, WORDS.get(field.type, field.type), value), *unknown, *listed]
+    return listed
+
+
+def _whole(number: float) -> bool:
+    """Whether a JSON number is a whole one that a 64-bit float holds exactly."""
+    return abs(number) < 2**53 and float(number).is_integer()
 
 
 def _check_metadata(value: Any, path: str) -> list[str]:
     """The CRD keeps any metadata of a template, virt-api knows its types."""
     if not isinstance(value, dict):
         return [_type_message(path, "object", value)]
-    found = []
+    found = [f"{path}.{key} in body is a forbidden property" for key in sorted(value) if key not in OBJECT_META]
     for key in ("annotations", "labels"):
         entries = value.get(key) or {}
         if not isinstance(entries, dict):
@@ -101,34 +153,39 @@ def _type_message(path: str, expected: str, value: Any) -> str:
 
 def decode(value: Object, type_name: str, path: str) -> Object:
     """The object after one trip through the Go struct; raises what the decoder or the schema check says."""
-    messages = check(value, type_name, path)
+    refuse_unfit(value, type_name, path)
+    return encode(value, type_name, path)
+
+
+def refuse_unfit(value: Object, type_name: str, path: str) -> None:
+    """Raises when virt-api's OpenAPI does not allow the object; a message is said once however often it holds."""
+    messages = dict.fromkeys(check(value, type_name, path))
     if messages:
         raise denied([Cause(message, reason="") for message in messages])
-    return encode(value, type_name)
 
 
-def encode(value: Object, type_name: str) -> Object:
+def encode(value: Object, type_name: str, path: str = "") -> Object:
     shape = types()[type_name]
     result: Object = {}
     for field in shape.fields.values():
-        kept, encoded = _encode_field(value.get(field.name), field)
+        kept, encoded = _encode_field(value.get(field.name), field, f"{path}.{field.name}")
         if kept:
             result[field.name] = encoded
     return result
 
 
-def _encode_field(value: Any, field: Field) -> tuple[bool, Any]:
+def _encode_field(value: Any, field: Field, path: str) -> tuple[bool, Any]:
     if field.shape == "list":
-        items = [_encode_one(item, field) for item in value or []]
+        items = [_encode_one(item, field, path) for item in value or []]
         return bool(items) or field.required, items or (None if value is None else [])
     if field.shape == "map":
-        entries = {key: _encode_one(item, field) for key, item in (value or {}).items()}
+        entries = {key: _encode_one(item, field, f"{path}.{key}") for key, item in (value or {}).items()}
         return bool(entries) or field.required, entries
     if value is None:
         if not (field.required or field.by_value):
             return False, None
         return True, _zero(field)
-    encoded = _encode_one(value, field)
+    encoded = _encode_one(value, field, path)
     droppable = field.scalar and not (field.required or field.pointer)
     return not (droppable and encoded in ("", 0, False)), encoded
 
@@ -141,16 +198,24 @@ def _zero(field: Field) -> Any:
     return ZERO[field.type] if field.scalar else encode({}, field.type)
 
 
-def _encode_one(value: Any, field: Field) -> Any:
+def _encode_one(value: Any, field: Field, path: str) -> Any:
     if field.type == "quantity":
         try:
             return canonical(QUANTITY_WORDS.sub("", str(value)))
         except BadQuantityError as error:
             raise undecodable(str(error)) from error
-    if field.type == "uint" and int(value) < 0:
-        raise undecodable(f"json: cannot unmarshal number {value} into Go struct field {field.name} of type uint32")
-    if field.type in {"integer", "uint"}:
+    if field.type == "uint":
+        return _unsigned(int(value), field, path)
+    if field.type == "integer":
         return int(value)
     if field.type == "any" and isinstance(value, dict):
         return {key: item for key, item in value.items() if item not in (None, {}, [])}
-    return value if field.scalar else encode(value, field.type)
+    return value if field.scalar else encode(value, field.type, path)
+
+
+def _unsigned(number: int, field: Field, path: str) -> int:
+    kind, bits = ("uint", 64) if field.name in PLAIN_UINT else ("uint32", 32)
+    if 0 <= number < 2**bits:
+        return number
+    where = "VMISpecAlias." + path.removeprefix("spec.template.spec.").removeprefix("spec.")
+    raise undecodable(f"json: cannot unmarshal number {number} into Go struct field {where} of type {kind}")

@@ -24,6 +24,11 @@ NAME_MESSAGE = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
     f"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{NAME_FMT}')"
 )
+VALUE_MESSAGE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    f"'({NAME_FMT})?')"
+)
 
 
 def longest(limit: int) -> str:
@@ -76,7 +81,7 @@ def label_name(value: str) -> list[str]:
 def label_value(value: str) -> list[str]:
     wrong = [longest(63)] if len(value) > 63 else []
     if value and not NAME.match(value):
-        wrong.append("a valid label must be an empty string or " + NAME_MESSAGE.removeprefix("must "))
+        wrong.append(VALUE_MESSAGE)
     return wrong
 
 

@@ -13,7 +13,7 @@ from clusters.sandbox.kubevirt import instancetype_apply, instancetypes, require
 from clusters.sandbox.kubevirt.causes import REQUIRED, Cause, refuse
 from clusters.sandbox.kubevirt.defaults import quantity, vmi_spec_defaults
 from clusters.sandbox.kubevirt.gates import Gates
-from clusters.sandbox.kubevirt.gojson import encode
+from clusters.sandbox.kubevirt.gojson import encode, refuse_unfit
 from clusters.sandbox.kubevirt.instancetypes import Look
 from clusters.sandbox.kubevirt.paths import SPEC, TEMPLATE_SPEC, Path
 from clusters.sandbox.kubevirt.validate_architecture import architecture_causes
@@ -47,6 +47,7 @@ def validate(operation: str, new: Object, old: Object | None, look: Look, gates:
     """Warnings for an admitted VM; raises DeniedError with the validator's causes."""
     if new["metadata"].get("deletionTimestamp"):
         return []
+    refuse_unfit(new["spec"], "VirtualMachineSpec", "spec")  # the mutator wrote out what was left out, as empty values
     spec = encode(new["spec"], "VirtualMachineSpec")
     vm = {"metadata": new["metadata"], "spec": spec}
     template = spec["template"].setdefault("spec", {})

@@ -158,6 +158,12 @@ def _launch_security(path: Path, spec: Object, gates: Gates) -> Iterator[Cause]:
     security, field = domain.get("launchSecurity"), str(path.child("launchSecurity"))
     if security is None:
         return
+    architecture = spec.get("architecture", "")
+    if architecture != "amd64":
+        if architecture != "s390x":
+            text = f"No launchSecurity support for architecture: {architecture}"
+            yield Cause(text, str(path.child("architecture")))
+        return
     kinds = [key for key in ("sev", "snp", "tdx") if key in security]
     if len(kinds) != 1:
         yield Cause("One and only one launchSecurity type can be set", field, FORBIDDEN)

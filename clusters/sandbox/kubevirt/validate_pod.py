@@ -208,8 +208,9 @@ def _dns_config(config: Object) -> Iterator[Cause]:
     for search in searches:
         for wrong in dns_subdomain(search):
             yield Cause(wrong, "searchDomains")
-    if any(not option.get("name") for option in config.get("options") or []):
-        yield Cause("Option.Name must not be empty", "options")
+    for option in config.get("options") or []:
+        if not option.get("name"):
+            yield Cause("Option.Name must not be empty", "options")
 
 
 def _is_ip(text: str) -> bool:

@@ -29,19 +29,37 @@ def vmi_spec_defaults(spec: Object, gates: Gates) -> None:
 def vmi_defaults(spec: Object, gates: Gates) -> None:
     """What the VMI mutator adds on top: buses, CPU model, room to grow."""
     vmi_spec_defaults(spec, gates)
-    devices = spec["domain"].setdefault("devices", {})
-    for disk in devices.get("disks", []):
-        for target in ("disk", "cdrom", "lun"):
-            if target in disk and not disk[target].get("bus"):
-                disk[target]["bus"] = "sata"
+    architecture = spec["architecture"]
+    _device_defaults(spec["domain"].setdefault("devices", {}), architecture)
     cpu = spec["domain"]["cpu"]
-    cpu.setdefault("model", "host-model")
+    if not cpu.get("model"):
+        cpu["model"] = "host-passthrough" if architecture == "arm64" else "host-model"
+    if architecture == "arm64":  # no room to grow there
+        boot = spec["domain"].setdefault("firmware", {}).setdefault("bootloader", {"efi": {}})
+        if "efi" in boot:
+            boot["efi"].setdefault("secureBoot", False)
+        return
     if gates.live_update and not cpu.get("maxSockets"):
         cpu["maxSockets"] = cpu.get("sockets", 1) * gates.max_hotplug_ratio
     memory = spec["domain"].setdefault("memory", {})
     guest = quantity(memory.get("guest"))
     if gates.live_update and "maxGuest" not in memory and guest >= 1024**3 and not guest % (2 * 1024**2):
         memory["maxGuest"] = _binary(guest * gates.max_hotplug_ratio)
+
+
+def _device_defaults(devices: Object, architecture: str) -> None:
+    bus = "virtio" if architecture in ("arm64", "s390x") else "sata"
+    for disk in devices.get("disks", []):
+        if not any(target in disk for target in ("disk", "cdrom", "lun")):
+            disk["disk"] = {}
+        for target in ("disk", "cdrom", "lun"):
+            if target in disk and not disk[target].get("bus"):
+                disk[target]["bus"] = bus
+    for device in devices.get("inputs", []):
+        device["bus"], device["type"] = device.get("bus") or "usb", device.get("type") or "tablet"
+    if "watchdog" in devices and architecture != "arm64":
+        dog = devices["watchdog"].setdefault("diag288" if architecture == "s390x" else "i6300esb", {})
+        dog["action"] = dog.get("action") or "reset"
 
 
 def _binary(number: int) -> str:

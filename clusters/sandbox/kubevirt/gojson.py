@@ -25,7 +25,7 @@ ACCEPTED = {
     "intorstring": ("string", "number"),
 }
 # What virt-api's OpenAPI calls a type that is not JSON's own.
-WORDS = {"quantity": "string,integer,number", "intorstring": "string", "uint": "integer", "time": "string"}
+WORDS = {"quantity": "string,integer,number", "intorstring": "string,number", "uint": "integer", "time": "string"}
 INT64 = frozenset(
     {
         "terminationGracePeriodSeconds",
@@ -217,5 +217,5 @@ def _unsigned(number: int, field: Field, path: str) -> int:
     kind, bits = ("uint", 64) if field.name in PLAIN_UINT else ("uint32", 32)
     if 0 <= number < 2**bits:
         return number
-    where = "VMISpecAlias." + path.removeprefix("spec.template.spec.").removeprefix("spec.")
+    where = "VMISpecAlias." + path.rpartition("spec.")[2].removeprefix(".")
     raise undecodable(f"json: cannot unmarshal number {number} into Go struct field {where} of type {kind}")

@@ -30,6 +30,8 @@ KINDS = {
 def find(vm: Object, word: str, look: Look) -> Object | None:
     """The spec of the VM's instancetype or preference (`word`), or None when it has none or there is none."""
     matcher = vm["spec"].get(word) or {}
+    if matcher.get("revisionName"):
+        return _pinned(vm, word, matcher["revisionName"], look)
     if not matcher.get("name"):
         return None
     plural = KINDS.get(str(matcher.get("kind", "")).lower())
@@ -39,6 +41,12 @@ def find(vm: Object, word: str, look: Look) -> Object | None:
     namespace = None if "cluster" in resource else vm["metadata"].get("namespace")
     found = look(resource, namespace, matcher["name"])
     return None if found is None else dict(found["spec"])
+
+
+def _pinned(vm: Object, word: str, revision: str, look: Look) -> Object | None:
+    """What a ControllerRevision keeps of it; None when there is no such revision, or of something else."""
+    kept = (look("controllerrevisions.apps", vm["metadata"].get("namespace"), revision) or {}).get("data") or {}
+    return dict(kept["spec"]) if word in str(kept.get("kind", "")).lower() and "spec" in kept else None
 
 
 def matcher_causes(vm: Object, word: str) -> list[Cause]:

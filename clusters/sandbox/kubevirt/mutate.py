@@ -81,6 +81,7 @@ def _matcher_updates(vm: Object, old: Object) -> list[Cause]:
         if now.get("name") != before.get("name") and now["revisionName"] == before.get("revisionName"):
             text = "the Matcher Name has been updated without updating the RevisionName"
             causes.append(Cause(text, f"spec.{word}.revisionName"))
+            break  # the second matcher is looked at only when the first one is fine
     return causes
 
 

@@ -133,6 +133,7 @@ def vmi_spec_causes(path: Path, spec: Object, gates: Gates) -> Iterator[Cause]:
 
 def validate_instance(vmi: Object, gates: Gates) -> None:
     """The create webhook of VMIs: what a VM may hold but no machine can start with."""
+    refuse_unfit(vmi["spec"], "VirtualMachineInstanceSpec", "spec")
     metadata = validate_devices.metadata_causes(Path("metadata"), vmi["metadata"], gates)
     refuse([*_instance_causes(encode(vmi["spec"], "VirtualMachineInstanceSpec"), gates), *metadata])
 

@@ -19,6 +19,7 @@ from clusters.sandbox.kubevirt.causes import (
 )
 from clusters.sandbox.kubevirt.defaults import vmi_defaults
 from clusters.sandbox.kubevirt.gates import Gates
+from clusters.sandbox.kubevirt.gojson import decode
 from clusters.sandbox.kubevirt.orders import VMIS, VMS, VirtApi
 from clusters.sandbox.kubevirt.validate_devices import RESTRICTED_LABELS
 from clusters.sandbox.kubevirt.vmis import FINALIZER
@@ -49,7 +50,10 @@ def register(cluster: Cluster, gates: Gates, api: VirtApi) -> None:
 
     def mutate_vmi(operation: str, new: Object, _old: Object | None) -> Object:
         api.webhook(VMI_MUTATOR, "virtualmachineinstances-mutate")
-        return complete_instance(new, gates) if operation == "CREATE" else new
+        try:
+            return complete_instance(new, gates) if operation == "CREATE" else new
+        except DeniedError as refusal:
+            raise ApiError(refusal.status(VMI_MUTATOR)) from refusal
 
     def validate_vmi(operation: str, new: Object, _old: Object | None) -> Denial | None:
         if operation == "CREATE":
@@ -71,7 +75,8 @@ def register(cluster: Cluster, gates: Gates, api: VirtApi) -> None:
 
 def complete_instance(vmi: Object, gates: Gates) -> Object:
     """What the mutator adds to a new instance: defaults, and the finalizer that its end waits for."""
-    vmi_defaults(vmi.setdefault("spec", {}), gates)
+    vmi["spec"] = decode(vmi.get("spec") or {}, "VirtualMachineInstanceSpec", "spec")
+    vmi_defaults(vmi["spec"], gates)
     finalizers = vmi["metadata"].get("finalizers") or []
     if FINALIZER not in finalizers:
         vmi["metadata"]["finalizers"] = [*finalizers, FINALIZER]

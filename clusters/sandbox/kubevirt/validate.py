@@ -87,8 +87,8 @@ def _run_strategy(spec: Object, gates: Gates) -> Iterator[Cause]:
 
 
 def _template_namespaces(new: Object, old: Object | None) -> Iterator[Cause]:
-    templates = new["spec"].get("dataVolumeTemplates") or []
-    if old is not None and templates == (old["spec"].get("dataVolumeTemplates") or []):
+    templates = encode(new["spec"], "VirtualMachineSpec").get("dataVolumeTemplates", [])
+    if old is not None and templates == encode(old["spec"], "VirtualMachineSpec").get("dataVolumeTemplates", []):
         return
     own = new["metadata"].get("namespace", "")
     for index, template in enumerate(templates):

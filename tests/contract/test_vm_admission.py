@@ -38,6 +38,8 @@ REFUSED: list[tuple[str, Any, str, str]] = [
         f"{DISKS}[1].Name 'ghost' not found.",
     ),
     ("domain.devices.disks.0.bootOrder", 0, f"{DISKS}[0].bootOrder", "must have a boot order > 0"),
+    ("dnsConfig", {"options": [{"value": "1"}]}, "options", "Option.Name must not be empty"),
+    ("domain.machine", {"type": "virt"}, "spec.template.spec.domain.machine.type", "is not supported: virt"),
     ("domain.devices.disks.0.disk.bus", "ide", f"{DISKS}[0].disk.bus", "IDE bus is not supported"),
     ("volumes.0.emptyDisk", {"capacity": "1Gi"}, f"{VOLUMES}[0]", "must have exactly one source type set"),
     (

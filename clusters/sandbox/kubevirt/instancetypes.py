@@ -164,5 +164,7 @@ def _from_data_volume_spec(spec: Object, namespace: str | None, word: str, look:
     found = _from_labels(origin, word) or _from_source(origin["spec"].get("source") or {}, word, look)
     if found:
         return found
-    text = "unable to infer defaults from DataSource that doesn't provide DataVolumeSourcePVC or DataVolumeSourceSnapshot"
+    text = (
+        "unable to infer defaults from DataSource that doesn't provide DataVolumeSourcePVC or DataVolumeSourceSnapshot"
+    )
     raise _NothingToInferError(text)

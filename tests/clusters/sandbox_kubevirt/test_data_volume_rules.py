@@ -7,7 +7,7 @@ import pytest
 from clusters.sandbox.cdi.validate import refusal
 
 GIB = {"resources": {"requests": {"storage": "1Gi"}}}
-BLANK = {"source": {"blank": {}}}
+BLANK: dict[str, Any] = {"source": {"blank": {}}}
 REGISTRY = "spec.source.Registry"
 VDDK = {"secretRef": "s", "uuid": "u", "backingFile": "f", "thumbprint": "t"}
 PVC = {**GIB, "accessModes": ["ReadWriteOnce"]}

@@ -74,7 +74,7 @@ def test_a_pinned_revision_does_not_outlive_a_new_name(word: str) -> None:
 
 
 def test_templates_of_another_namespace_are_looked_at_again_only_when_they_change() -> None:
-    source = {"storage": {}, "source": {"blank": {}}}
+    source: dict[str, Any] = {"storage": {}, "source": {"blank": {}}}
     disk = ("template.spec.volumes.0", {"name": "sys", "dataVolume": {"name": "d"}})
     away = [{"metadata": {"name": "d", "namespace": "other"}, "spec": source}]
     foreign = changed([disk, ("dataVolumeTemplates", away)])

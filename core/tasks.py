@@ -2,10 +2,23 @@
 
 from celery import shared_task
 
-from core import replays
+from core import replays, retention, sealing
 
 
 @shared_task
 def sweep() -> None:
     """Forget kept answers that are too old."""
     replays.sweep()
+
+
+@shared_task
+def seal() -> None:
+    """Chain the audit entries that were committed since."""
+    sealing.seal_all()
+
+
+@shared_task
+def expire() -> None:
+    """Remove audit entries that are older than the policy says, if this process may."""
+    if retention.possible():
+        retention.expire_all()

@@ -105,6 +105,8 @@ app.conf.update(
         "look": {"task": "clusters.tasks.look_into_all", "schedule": 300.0, "options": {"expires": 60}},
         "audit": {"task": "clusters.tasks.audit", "schedule": 300.0, "options": {"expires": 300}},
         "forget": {"task": "core.tasks.sweep", "schedule": 600.0, "options": {"expires": 600}},
+        "seal": {"task": "core.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
+        "expire": {"task": "core.tasks.expire", "schedule": 3600.0, "options": {"expires": 3600}},
         "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
     },
     timezone="UTC",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
+LEAST_DAYS = 30
+
 
 class SettingError(Exception):
     """A variable is missing or wrong; the message names it."""
@@ -34,6 +36,7 @@ class Environment:
     cors_origins: tuple[str, ...]
     rate_limit_user: int
     rate_limit_address: int
+    audit_retention_days: int
     debug: bool
     fresh_files: bool
     static_root: str
@@ -63,6 +66,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         cors_origins=_origins(environ, "OVIM_CORS_ORIGINS"),
         rate_limit_user=_whole(environ, "OVIM_RATE_LIMIT_USER", 3000, least=0, most=10_000_000),
         rate_limit_address=_whole(environ, "OVIM_RATE_LIMIT_ADDRESS", 300, least=0, most=10_000_000),
+        audit_retention_days=_days(environ, "OVIM_AUDIT_RETENTION_DAYS"),
         debug=_flag(environ, "OVIM_DEBUG"),
         fresh_files=_flag(environ, "OVIM_FRESH_FILES"),
         static_root=environ.get("OVIM_STATIC_ROOT", ""),
@@ -160,6 +164,14 @@ def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int, m
     if not value.isdigit() or not least <= int(value) <= most:
         raise SettingError(f"{name} must be a whole number from {least} to {most}, it is {value!r}.")
     return int(value)
+
+
+def _days(environ: Mapping[str, str], name: str) -> int:
+    """0: for ever. Nothing that the application's role can write may make it fewer than 30."""
+    days = _whole(environ, name, 0, least=0, most=36_500)
+    if 0 < days < LEAST_DAYS:
+        raise SettingError(f"{name} must be 0 (for ever) or {LEAST_DAYS} days at least, it is {days}.")
+    return days
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

@@ -55,8 +55,8 @@ ROOT_URLCONF = "ovim_site.urls"
 WSGI_APPLICATION = "ovim_site.wsgi.application"
 APPEND_SLASH = False
 
-# The application's role does the work; the owner's connection exists for migrations (`migrate --database=owner`)
-# and is never used by a request or a task.
+# The application's role does the work; the owner's connection exists for migrations (`migrate --database=owner`) and
+# for the audit log's retention (`core.retention`), which the application's role may not do. No request uses it.
 DATABASES = {"default": database(ENV.database_url), "owner": database(ENV.database_owner_url)}
 DATABASES["owner"]["TEST"] = {"MIRROR": "default"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -171,6 +171,7 @@ OVIM_CREDENTIAL_KEY = ENV.credential_key
 OVIM_WORKER_SLOTS = ENV.worker_slots
 OVIM_IMAGE_HOSTS = ENV.image_hosts
 OVIM_LOOPBACK_CLUSTERS = ENV.loopback_clusters
+OVIM_AUDIT_RETENTION_DAYS = ENV.audit_retention_days
 OVIM_TRUSTED_PROXIES = ENV.trusted_proxies
 OVIM_RATE_LIMIT_USER = ENV.rate_limit_user  # requests a minute; 0: not limited
 OVIM_RATE_LIMIT_ADDRESS = ENV.rate_limit_address

@@ -2,19 +2,23 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from core import access
 from core.actor import Actor
 from core.enforce import needs
-from core.errors import NotFound
+from core.errors import BadParameter, NotFound
+from core.ids import uuids_in
 from core.listing.answer import answer
+from core.listing.page import POSITION, Page
 from core.models import AuditEntry
 from core.rights import Right
+from tenancy import export
 from tenancy.listings import AUDIT, ORGANIZATIONS, USERS, entries_seen
 from tenancy.models import Organization, RoleBinding, User
+from tenancy.services import exports
 
 SHOWN = 50
 GONE = "a VDC that is gone"
@@ -67,6 +71,23 @@ def user_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_GET
 def audit_list(request: HttpRequest) -> HttpResponse:
     return answer(request, AUDIT)
+
+
+@needs(Right.SELF)
+@require_GET
+def audit_export(request: HttpRequest) -> StreamingHttpResponse:
+    """What the list finds, all of it, as a file."""
+    page = Page(request, AUDIT)
+    kind = request.GET.get("format", "csv")
+    if kind not in export.FORMATS:
+        raise BadParameter.field("format", "choice", f"format must be one of {', '.join(sorted(export.FORMATS))}.")
+    filters = {name: value for name, value in page.given.items() if name not in ("format", "cols", "sort", *POSITION)}
+    place = uuids_in(filters.get("org", ""), 1)
+    seen = access.visible(page.actor, Organization.objects.filter(pk__in=place), Right.ORGANIZATION_VIEW).first()
+    exports.begin_export(
+        actor=page.actor, organization_id=None if seen is None else seen.pk, kind=kind, filters=filters
+    )
+    return export.answer(page.narrowed, kind)
 
 
 @needs(Right.SELF)

@@ -23,7 +23,7 @@ from core.actor import Actor
 from core.api import limits, once, pages, parameters, preconditions
 from core.api.columns import Columns
 from core.api.json import Raw
-from core.api.parameters import Parameter, Parameters
+from core.api.parameters import Parameters
 from core.api.rehearse import rehearse
 from core.enforce import PUBLIC
 from core.errors import Forbidden, Invalid, Stale, Unauthenticated
@@ -38,14 +38,16 @@ class ApiView(APIView):
     """One resource or verb. Subclasses name `rights`: HTTP method (or viewset action) → right, or PUBLIC.
 
     `shapes`: action → the shape of its body; `outs`: action → the shape of its answer; `statuses`: action → status,
-    where it is not 200 (create: 201, destroy: 204). `versioned`: rows have a generation, so an ETag.
-    `parameters`: action → what it takes in the query. The OpenAPI document is read off these.
+    where it is not 200 (create: 201, destroy: 204). `kinds`: action → media types, of what is answered as a file.
+    `versioned`: rows have a generation, so an ETag. `parameters`: action → what it takes in the query. The OpenAPI
+    document is read off these.
     """
 
     rights: ClassVar[Mapping[str, Right | str]]
     shapes: ClassVar[Mapping[str, ShapeClass]] = {}
     outs: ClassVar[Mapping[str, ShapeClass]] = {}
     statuses: ClassVar[Mapping[str, int]] = {}
+    kinds: ClassVar[Mapping[str, Sequence[str]]] = {}
     versioned: ClassVar[bool] = True
     parameters: ClassVar[Mapping[str, Parameters]] = {}
 
@@ -210,12 +212,7 @@ class ApiViewSet(ViewSetMixin, ApiView):
         found = dict(super().query_parameters())
         if self.verb == "list":
             found |= pages.PARAMETERS
-            if self.search:
-                found["q"] = Parameter(
-                    {"type": "string", "maxLength": pages.LONGEST}, "part of: " + ", ".join(self.search)
-                )
-            model = self.queryset.model
-            found |= {name: Parameter(pages.filter_schema(model, path)) for name, path in self.filters.items()}
+            found |= pages.filter_parameters(self.queryset.model, self.filters, self.search)
         if self.verb in ("list", "retrieve"):
             found["fields"] = parameters.sparse(self.shown.names)
         return found

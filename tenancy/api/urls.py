@@ -32,5 +32,6 @@ urlpatterns = [
     path("users/<uuid:pk>/disable", views.UserViewSet.as_view({"post": "disable"}), name="user-disable"),
     path("users/<uuid:pk>/enable", views.UserViewSet.as_view({"post": "enable"}), name="user-enable"),
     *resource("role-bindings", views.RoleBindingViewSet, "role-binding"),
+    path("audit-entries/export", views.AuditExportView.as_view(), name="audit-entry-export"),
     *resource("audit-entries", views.AuditEntryViewSet, "audit-entry"),
 ]

@@ -16,6 +16,7 @@ from core import audit, sealing
 from core.actor import Actor, system_actor
 from core.errors import Invalid
 from core.models import AuditCheckpoint, AuditEntry, AuditRetention, AuditSeal
+from core.outlet import stream
 
 OWNER = "owner"
 LEAST_DAYS, MOST_DAYS = 30, 36_500
@@ -84,14 +85,15 @@ def _expire_batch(chain: UUID, before: datetime) -> int:
     seals = list(AuditSeal.objects.using(OWNER).filter(chain=chain).order_by("number")[: sealing.BATCH])
     entries = AuditEntry.objects.using(OWNER).filter(pk__in=[seal.entry_id for seal in seals])
     by_id = {entry["id"]: entry for entry in entries.values(*sealing.FIELDS[sealing.VERSION])}
+    sent = stream.sent_to()
     going = []
     for seal in seals:
         entry = by_id.get(seal.entry_id)
         broken = sealing.checked(chain, number + 1, previous, seal, entry)
         if broken is not None:
             raise Tampered(broken.what)
-        if entry is None or entry["at"] >= before:
-            break
+        if entry is None or entry["at"] >= before or (sent is not None and seal.pk > sent):
+            break  # what the receiver outside has yet to be told stays
         number, previous = seal.number, seal.digest
         going.append(seal.entry_id)
     if not going:

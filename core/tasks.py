@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from core import replays, retention, sealing
+from core.outlet import stream
 
 
 @shared_task
@@ -22,3 +23,9 @@ def expire() -> None:
     """Remove audit entries that are older than the policy says, if this process may."""
     if retention.possible():
         retention.expire_all()
+
+
+@shared_task
+def tell() -> None:
+    """Stream sealed audit entries to the receiver outside, if there is one."""
+    stream.deliver()

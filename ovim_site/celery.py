@@ -111,5 +111,9 @@ app.conf.update(
     },
     timezone="UTC",
 )
+if settings.OVIM_AUDIT_STREAM:  # it waits for somebody else's server, as those do that look at images
+    app.conf.beat_schedule["tell"] = {
+        "task": "core.tasks.tell", "schedule": 3.0, "options": {"expires": 3, "queue": "images"},
+    }  # fmt: skip
 app.steps["consumer"].add(ClusterQueues)
 app.autodiscover_tasks(["clusters", "catalogs", "core"])

@@ -37,6 +37,10 @@ class Environment:
     rate_limit_user: int
     rate_limit_address: int
     audit_retention_days: int
+    audit_stream: str
+    audit_stream_secret: str
+    audit_stream_ca: str
+    audit_stream_private: bool
     debug: bool
     fresh_files: bool
     static_root: str
@@ -67,6 +71,10 @@ def read(environ: Mapping[str, str]) -> Environment:
         rate_limit_user=_whole(environ, "OVIM_RATE_LIMIT_USER", 3000, least=0, most=10_000_000),
         rate_limit_address=_whole(environ, "OVIM_RATE_LIMIT_ADDRESS", 300, least=0, most=10_000_000),
         audit_retention_days=_days(environ, "OVIM_AUDIT_RETENTION_DAYS"),
+        audit_stream=_stream(environ),
+        audit_stream_secret=environ.get("OVIM_AUDIT_STREAM_SECRET", ""),
+        audit_stream_ca=environ.get("OVIM_AUDIT_STREAM_CA", ""),
+        audit_stream_private=_flag(environ, "OVIM_AUDIT_STREAM_PRIVATE"),
         debug=_flag(environ, "OVIM_DEBUG"),
         fresh_files=_flag(environ, "OVIM_FRESH_FILES"),
         static_root=environ.get("OVIM_STATIC_ROOT", ""),
@@ -172,6 +180,23 @@ def _days(environ: Mapping[str, str], name: str) -> int:
     if 0 < days < LEAST_DAYS:
         raise SettingError(f"{name} must be 0 (for ever) or {LEAST_DAYS} days at least, it is {days}.")
     return days
+
+
+def _stream(environ: Mapping[str, str]) -> str:
+    """Where the audit log is streamed to; empty: nowhere."""
+    name = "OVIM_AUDIT_STREAM"
+    if not environ.get(name):
+        return ""
+    value = _url(environ, name, ("https", "syslog+udp", "syslog+tcp", "syslog+tls"))
+    parts = urlsplit(value)
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        raise SettingError(f"{name} names a host, and neither user nor password.")
+    if parts.scheme == "https":
+        _text(environ, "OVIM_AUDIT_STREAM_SECRET", at_least=32)
+    ca = environ.get("OVIM_AUDIT_STREAM_CA", "")
+    if ca and not os.path.isfile(ca):
+        raise SettingError(f"OVIM_AUDIT_STREAM_CA must be a file of certificates: {ca} is none.")
+    return value
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

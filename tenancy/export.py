@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
@@ -12,31 +11,10 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from core.models import AuditEntry, AuditSeal
+from core.told import COLUMNS, FIELDS, told
 
 BATCH = 1000
 FORMATS: Mapping[str, str] = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
-# name in the file → field of the entry; the seal's two are None
-COLUMNS: Mapping[str, str | None] = {
-    "id": "id",
-    "at": "at",
-    "actor": "actor_id",
-    "actor_name": "actor_name",
-    "session": "session_id",
-    "address": "address",
-    "request_id": "request_id",
-    "action": "action",
-    "object_kind": "object_kind",
-    "object_id": "object_id",
-    "object_name": "object_name",
-    "organization": "organization_id",
-    "outcome": "outcome",
-    "reason": "reason",
-    "duration_ms": "duration_ms",
-    "before": "before",
-    "after": "after",
-    "number": None,
-    "digest": None,
-}
 # What a spreadsheet takes for a formula; the fullwidth ones it reads as the same.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -55,9 +33,8 @@ def lines(rows: QuerySet[AuditEntry], kind: str) -> Iterator[bytes]:
     if head:
         yield head
     rows = rows.order_by("-pk")
-    fields = [field for field in COLUMNS.values() if field is not None]
     last = None
-    while batch := list((rows if last is None else rows.filter(pk__lt=last)).values(*fields)[:BATCH]):
+    while batch := list((rows if last is None else rows.filter(pk__lt=last)).values(*FIELDS)[:BATCH]):
         last = batch[-1]["id"]
         seals = {
             pk: (number, digest)
@@ -65,18 +42,9 @@ def lines(rows: QuerySet[AuditEntry], kind: str) -> Iterator[bytes]:
             .order_by()
             .values_list("entry_id", "number", "digest")
         }
-        yield write([_told(entry, *seals.get(entry["id"], (None, ""))) for entry in batch])
+        yield write([told(entry, *seals.get(entry["id"], (None, ""))) for entry in batch])
         if len(batch) < BATCH:
             return
-
-
-def _told(entry: Mapping[str, Any], number: int | None, digest: str) -> dict[str, Any]:
-    found = {name: entry[field] for name, field in COLUMNS.items() if field is not None}
-    return found | {"at": _moment(entry["at"]), "number": number, "digest": digest}
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _json(batch: list[dict[str, Any]]) -> bytes:

@@ -13,13 +13,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from core import retention, sealing
 from core.actor import system_actor
 from core.errors import DomainError
+from core.models import AuditSeal, AuditStream
+from core.outlet import stream
+from core.outlet.target import configured
 from tenancy.models import Organization
 
 PROVIDER = "provider"
 
 
 class Command(BaseCommand):
-    help = "Seal and verify the audit log."
+    help = "Seal, verify, shorten and stream the audit log."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -33,6 +36,7 @@ class Command(BaseCommand):
         keep = verbs.add_parser("keep", help="set how long entries are kept")
         keep.add_argument("--organization", required=True, help=f"by name or id; `{PROVIDER}`: what belongs to none")
         keep.add_argument("--days", type=_days, required=True, help="0: for ever; `default`: as the installation")
+        verbs.add_parser("stream", help="send what the receiver has yet to get")
         verbs.add_parser("expire", help="remove what is older than the policies say")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -62,6 +66,17 @@ class Command(BaseCommand):
             raise CommandError(error.message) from None
         days = retention.days_of(chain)
         self.stdout.write(f"{name_of(chain)}: kept {f'{days} days' if days else 'for ever'}.")
+
+    def _stream(self, options: dict[str, Any]) -> None:
+        target = configured()
+        if target is None:
+            raise CommandError("OVIM_AUDIT_STREAM is not set: the audit log goes nowhere.")
+        self.stdout.write(f"{stream.deliver()} entries taken.")
+        row = AuditStream.objects.get(pk=target.key)
+        left = AuditSeal.objects.filter(pk__gt=row.sent_to).count()
+        self.stdout.write(f"{left} to go, last taken {row.sent_at or 'never'}.")
+        if row.error:
+            raise CommandError(f"{row.failures} failures: {row.error}. The next try is at {row.next_at}.", returncode=1)
 
     def _expire(self, options: dict[str, Any]) -> None:
         if not retention.possible():

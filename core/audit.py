@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Model
 
-from core import trial
+from core import access, trial
 from core.actor import Actor
 from core.models import AuditEntry, Outcome
 
@@ -85,17 +85,8 @@ def refused(actor: Actor, action: str, reason: str, *, failed: bool = False, row
         action=action[:64],
         outcome=Outcome.FAILED if failed else Outcome.REFUSED,
         reason=reason,
-        organization_id=organization if row is None else _tenant_of(row),
+        organization_id=organization if row is None else access.tenant_of(row),
     )
-
-
-def _tenant_of(row: Model) -> UUID | None:
-    """The organization that a row belongs to, as its scope says it. None: the provider's."""
-    path: str | None = row.scope.organization  # type: ignore[attr-defined]  # whatever rights are asked on has one
-    found: Any = row if path else None
-    for name in (path or "").split("__"):
-        found = getattr(found, name, None)
-    return found if isinstance(found, UUID) else None
 
 
 def _what(row: Model | None) -> dict[str, Any]:

@@ -153,6 +153,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 OVIM_ACCESS_DECIDER = "tenancy.access.reach"
+OVIM_SUPPORT = "tenancy.support.tell"  # how an organization learns that the provider's people look into it
 OVIM_REFUSAL = "ovim_site.errors.response"  # how middleware below ovim_site answers a refusal
 OVIM_PLANNER = "ovim_site.plans.Planner"  # what a write that is tried out would do (`?dry_run=`)
 OVIM_OWNED = ["vms.owners.hand_over"]  # what a person may own: handed over when the account is deleted

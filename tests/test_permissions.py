@@ -205,8 +205,8 @@ PAGES_OF_FEW = {
     ("post", "vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/"): ORGANIZATION,
 } | {(method, route): cells for route, cells in FORMS.items() for method in ("get", "post")}
 # Who signed in gets past which page's door. Most pages need a role; one's own things do not.
-OWN = ("", "search/", "place/", "settings/", "views/", "views/<uuid:pk>/remove/")
-OWN += ("activity/", "activity/<uuid:pk>/", "activity/export/")
+OWN = ("", "search/", "place/", "settings/", "views/", "views/<uuid:pk>/remove/",
+       "activity/", "activity/<uuid:pk>/", "activity/export/")  # fmt: skip
 PAGES = {
     row: {"people": ORGANIZATION, "clusters": PROVIDER, "orphans": PROVIDER}.get(
         row[1].split("/")[0], SIGNED_IN if row[1] in OWN else WITH_A_ROLE

@@ -18,7 +18,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
-from core import access
+from core import access, support
 from core.actor import Actor
 from core.api import limits, once, pages, parameters, preconditions
 from core.api.columns import Columns
@@ -73,7 +73,9 @@ class ApiView(APIView):
             raise Unauthenticated("Sign in first: no valid bearer token came with the request.")
         if not self.actor.holds(Right(right)):
             raise Forbidden(Right(right), "this resource")
-        parameters.check(request._request.GET, self.query_parameters())
+        query = request._request.GET
+        parameters.check(query, self.query_parameters())
+        support.chose(self.actor, query.get("organization"), query.get("vdc"))
 
     def query_parameters(self) -> Parameters:
         """What the action at hand takes in the query: its own, and `dry_run` where it writes."""

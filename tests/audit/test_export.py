@@ -4,6 +4,7 @@ import csv
 import json
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -30,7 +31,7 @@ def body(answer) -> str:
     return b"".join(answer.streaming_content).decode()
 
 
-def objects(answer) -> list[dict]:
+def objects(answer) -> list[dict[str, Any]]:
     return [json.loads(line) for line in body(answer).splitlines()]
 
 

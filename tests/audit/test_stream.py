@@ -11,6 +11,7 @@ import time
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -283,7 +284,7 @@ class Lines(threading.Thread):
         return found
 
 
-def parsed(line: bytes) -> tuple[str, dict]:
+def parsed(line: bytes) -> tuple[str, dict[str, Any]]:
     head, _, body = line.partition(b"\xef\xbb\xbf")
     return head.decode(), json.loads(body)
 

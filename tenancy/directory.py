@@ -13,7 +13,7 @@ from core.errors import BadParameter, NotFound
 from core.ids import uuids_in
 from core.listing.answer import answer
 from core.listing.page import POSITION, Page
-from core.models import AuditEntry
+from core.models import AuditEntry, AuditSeal
 from core.rights import Right
 from tenancy import export
 from tenancy.listings import AUDIT, ORGANIZATIONS, USERS, entries_seen
@@ -98,4 +98,6 @@ def audit_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise NotFound("No such audit entry.")
     names = sorted({*(entry.before or {}), *(entry.after or {})})
     changes = [(name, (entry.before or {}).get(name), (entry.after or {}).get(name)) for name in names]
-    return render(request, "tenancy/entry.html", {"section": "audit", "entry": entry, "changes": changes})
+    seal = AuditSeal.objects.filter(entry_id=entry.pk).first()
+    page = {"section": "audit", "entry": entry, "changes": changes, "seal": seal}
+    return render(request, "tenancy/entry.html", page)

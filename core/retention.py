@@ -34,9 +34,18 @@ def possible() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def policy(chain: UUID) -> dict[str, int | None]:
+    """`days`: the chain's own, if any; `kept_days`: what holds."""
+    return {"days": _own(chain), "kept_days": days_of(chain)}
+
+
+def _own(chain: UUID) -> int | None:
+    return AuditRetention.objects.filter(chain=chain).values_list("days", flat=True).first()
+
+
 def days_of(chain: UUID) -> int:
     """The policy of a chain, in days; 0: for ever. Never below LEAST_DAYS: policies are the application's to write."""
-    own = AuditRetention.objects.filter(chain=chain).values_list("days", flat=True).first()
+    own = _own(chain)
     days: int = settings.OVIM_AUDIT_RETENTION_DAYS if own is None else own
     return max(days, LEAST_DAYS) if days else 0
 
@@ -46,7 +55,7 @@ def keep(*, actor: Actor, chain: UUID, days: int | None) -> None:
     """Set the policy of a chain: days, 0 for ever, None: as the installation has it."""
     if days and not LEAST_DAYS <= days <= MOST_DAYS:
         raise Invalid.field("days", "range", f"days must be 0 (for ever) or from {LEAST_DAYS} to {MOST_DAYS}.")
-    before = AuditRetention.objects.filter(chain=chain).values_list("days", flat=True).first()
+    before = _own(chain)
     if days is None:
         AuditRetention.objects.filter(chain=chain).delete()
     else:

@@ -143,6 +143,8 @@ TABLE = {
     ("delete", "api/v1/role-bindings/<uuid:pk>"): ORGANIZATION,
     ("get", "api/v1/audit-entries"): ORGANIZATION,
     ("get", "api/v1/audit-entries/export"): ORGANIZATION,
+    ("get", "api/v1/organizations/<uuid:pk>/audit-retention"): ORGANIZATION,
+    ("put", "api/v1/organizations/<uuid:pk>/audit-retention"): ORGANIZATION,  # then the provider's people only
     ("get", "api/v1/organizations/<uuid:pk>/quota"): WITH_A_ROLE,
     ("put", "api/v1/organizations/<uuid:pk>/quota"): ORGANIZATION,  # the service then lets the provider's people only
     ("get", "api/v1/vdcs"): WITH_A_ROLE,

@@ -23,6 +23,11 @@ urlpatterns = [
         views.OrganizationViewSet.as_view({"get": "drift"}),
         name="organization-drift-of",
     ),
+    path(
+        "organizations/<uuid:pk>/audit-retention",
+        views.AuditRetentionView.as_view(),
+        name="organization-audit-retention",
+    ),
     *resource("users", views.UserViewSet, "user"),
     path(
         "users/<uuid:pk>/reset-password",

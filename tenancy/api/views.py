@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from clusters import drift
 from clusters.api.drifts import DRIFT_PARAMETERS, DriftOut, HasDrift
 from clusters.drift import Drift
-from core import access
+from core import access, retention
 from core.api import once, pages, parameters
 from core.api.base import ApiView, ApiViewSet, etag
 from core.api.parameters import Parameter
@@ -328,3 +328,27 @@ class AuditExportView(ApiView):
             return None
         seen = access.visible(self.actor, Organization.objects.all(), Right.ORGANIZATION_VIEW).filter(pk=text).first()
         return None if seen is None else seen.pk
+
+
+class AuditRetentionView(ApiView):
+    """How long an organization's audit entries are kept. Its admins see that; the provider's people set it."""
+
+    rights = {"get": Right.AUDIT_VIEW, "put": Right.AUDIT_VIEW}
+    shapes = {"put": serializers.RetentionIn}
+    outs = {"get": serializers.RetentionOut, "put": serializers.RetentionOut}
+    versioned = False
+
+    def get(self, request: Request, pk: UUID) -> Response:
+        return self._answer(self._organization(pk))
+
+    def put(self, request: Request, pk: UUID) -> Response:
+        organization = self._organization(pk)
+        access.require_system(self.actor, Right.AUDIT_VIEW)  # who is audited does not shorten what is kept of it
+        retention.keep(actor=self.actor, chain=organization.pk, **self.body())
+        return self._answer(organization)
+
+    def _organization(self, pk: UUID) -> Organization:
+        return access.get(self.actor, Organization.objects.all(), pk, Right.AUDIT_VIEW)
+
+    def _answer(self, organization: Organization) -> Response:
+        return Response(retention.policy(organization.pk))

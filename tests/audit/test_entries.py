@@ -88,5 +88,5 @@ def test_the_page_of_an_entry_shows_its_session_and_its_seal():
     sealing.seal_all()
     page = text(alice.get(f"/activity/{entry.pk}/"))
     assert str(entry.session_id) in page
-    assert sealing.head(entry.organization_id)[1] in page
+    assert sealing.head(make_organization("acme").pk)[1] in page
     assert Api().get("audit-entries").status_code == 401

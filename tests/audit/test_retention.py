@@ -13,7 +13,7 @@ from core import retention, sealing, tasks
 from core.models import AuditCheckpoint, AuditEntry, AuditSeal
 from ovim_site.environment import SettingError, read
 from tests.admin.scene import signed_in
-from tests.cast import make_organization
+from tests.cast import make_organization, make_person
 
 
 def aged(as_owner, entries, days: int) -> None:
@@ -117,3 +117,23 @@ def test_a_noted_head_that_retention_removed_is_no_alarm(acme, write, as_owner, 
     assert "can't be compared" in verified("--head", f"acme=2:{digests[2]}")
     assert verified("--head", f"acme=3:{digests[3]}"), "the checkpoint has it"
     assert "no longer has" in broken("--head", f"acme=3:{digests[2]}")
+
+
+@override_settings(OVIM_AUDIT_RETENTION_DAYS=90)
+def test_the_provider_sets_it_over_the_api_and_the_organization_sees_it(api):
+    acme = make_person("alice").organization
+    assert acme is not None
+    path = f"organizations/{acme.pk}/audit-retention"
+    alice, root = api("alice"), api("root")
+    assert alice.get(path).json() == {"days": None, "kept_days": 90}
+    assert root.request("put", path, {"days": 400}).json() == {"days": 400, "kept_days": 400}
+    assert alice.get(path).json() == {"days": 400, "kept_days": 400}
+    entry = AuditEntry.objects.get(action="audit.keep")
+    assert (entry.organization_id, entry.before, entry.after) == (acme.pk, {"days": None}, {"days": 400})
+    refused = alice.request("put", path, {"days": 0})
+    assert (refused.status_code, alice.get(path).json()["days"]) == (403, 400)
+    assert api("charlie").get(path).status_code == api("charlie").request("put", path, {"days": 0}).status_code == 404
+    for body in ({"days": 7}, {"days": -1}, {"days": "400"}, {}):
+        answer = root.request("put", path, body)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "days"), body
+    assert root.request("put", path, {"days": None}).json() == {"days": None, "kept_days": 90}

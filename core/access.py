@@ -6,13 +6,14 @@ The decision itself is `settings.OVIM_ACCESS_DECIDER` (tenancy), so that core st
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Model, Q, QuerySet
 from django.utils.module_loading import import_string
 
+from core import support
 from core.actor import Actor, Level
 from core.errors import Forbidden, NotFound
 from core.rights import Right
@@ -88,7 +89,24 @@ def get(actor: Actor, rows: QuerySet[R], pk: UUID | str, right: Right) -> R:
     row = visible(actor, rows, right).filter(pk=pk).first()
     if row is None:
         raise NotFound(f"No such {rows.model._meta.verbose_name}.")
+    opened(actor, row)
     return row
+
+
+def opened(actor: Actor, row: Model) -> None:
+    """A row was given to this actor: if it is a tenant's and he is the provider's, the tenant is told."""
+    if support.concerns(actor):
+        support.looked_into(actor, tenant_of(row))
+
+
+def tenant_of(row: Model) -> UUID | None:
+    """The organization that a row belongs to, as its scope says it. None: the provider's."""
+    scope = getattr(row, "scope", None)
+    path = scope.organization if isinstance(scope, Scope) else None
+    found: Any = row if path else None
+    for name in (path or "").split("__"):
+        found = getattr(found, name, None)
+    return found if isinstance(found, UUID) else None
 
 
 def allows(actor: Actor, right: Right, row: Model) -> bool:

@@ -3,7 +3,17 @@
 from django.contrib import admin
 
 from core.backoffice.base import Admin, points
-from core.models import AnsweredRequest, AuditEntry, SavedView
+from core.models import (
+    AnsweredRequest,
+    AuditCheckpoint,
+    AuditEntry,
+    AuditRetention,
+    AuditSeal,
+    AuditStream,
+    AuditWaiting,
+    SavedView,
+    SupportAccess,
+)
 
 
 @admin.register(AuditEntry)
@@ -16,6 +26,54 @@ class AuditEntryAdmin(Admin):
     pointers = {"object_id": "object_kind"}
     find_by_id = ("id", "object_id", "actor_id", "organization_id")
     search_help_text = "The id of an object, of a person, of an organization or of the entry itself."
+
+
+@admin.register(AuditSeal)
+class AuditSealAdmin(Admin):
+    list_display = ("sealed_at", points("chain", "organization"), "number", points("entry_id", "entry"), "digest")
+    pointers = {"chain": "=organization", "entry_id": "=auditentry"}
+    find_by_id = ("chain", "entry_id")
+    search_help_text = "The id of an entry, or of the organization whose chain it is."
+
+
+@admin.register(AuditWaiting)
+class AuditWaitingAdmin(Admin):
+    list_display = (points("entry_id", "entry"),)
+    pointers = {"entry_id": "=auditentry"}
+    find_by_id = ("entry_id",)
+    search_help_text = "The id of an entry."
+
+
+@admin.register(AuditCheckpoint)
+class AuditCheckpointAdmin(Admin):
+    list_display = ("made_at", points("chain", "organization"), "number", "removed", "before")
+    pointers = {"chain": "=organization"}
+    find_by_id = ("chain",)
+    search_help_text = "The id of the organization whose chain it is."
+
+
+@admin.register(AuditRetention)
+class AuditRetentionAdmin(Admin):
+    list_display = (points("chain", "organization"), "days")
+    pointers = {"chain": "=organization"}
+    find_by_id = ("chain",)
+    search_help_text = "The id of the organization whose chain it is."
+
+
+@admin.register(AuditStream)
+class AuditStreamAdmin(Admin):
+    list_display = ("target", "sent_to", "sent_at", "failures", "error", "next_at")
+    find_by_id = ()
+    find_by_name = ("target",)
+    search_help_text = "How the digest of the address begins."
+
+
+@admin.register(SupportAccess)
+class SupportAccessAdmin(Admin):
+    list_display = ("began_at", points("session_id", "session"), points("organization_id", "organization"))
+    pointers = {"session_id": "=session", "organization_id": "=organization"}
+    find_by_id = ("session_id",)
+    search_help_text = "The id of a session."
 
 
 @admin.register(AnsweredRequest)

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Model
 
-from core import trial
+from core import access, trial
 from core.actor import Actor
 from core.models import AuditEntry, Outcome
 
@@ -35,36 +35,38 @@ def masked(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """A copy with every value whose name smells of a secret replaced. None stays None."""
     if values is None:
         return None
-    return {
-        key: MASK
-        if value not in (None, "") and any(word in key.lower() for word in _SECRET_WORDS)
-        else masked(value)
-        if isinstance(value, Mapping)
-        else value
-        for key, value in values.items()
-    }
+    return {key: MASK if _secret(key, value) else _inside(value) for key, value in values.items()}
+
+
+def _secret(key: str, value: Any) -> bool:
+    return value not in (None, "") and any(word in key.lower() for word in _SECRET_WORDS)
+
+
+def _inside(value: Any) -> Any:
+    """What has names in it, however deep in lists, is masked by those."""
+    if isinstance(value, Mapping):
+        return masked(value)
+    return [_inside(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def record(
     actor: Actor,
     action: str,
-    row: Model,
+    row: Model | None,
     *,
     organization_id: UUID | None = None,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Say that `actor` did `action` to `row`. Call it inside the act's transaction."""
+    """Say that `actor` did `action` to `row`, or to nothing that is a row. Call it inside the act's transaction."""
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("audit.record belongs inside the transaction of the act it tells of")
     organization_id = organization_id or getattr(row, "organization_id", None)
     trial.audited(organization_id)
     AuditEntry.objects.create(
         **_who(actor),
+        **_what(row),
         action=action,
-        object_kind=row._meta.model_name or "",
-        object_id=row.pk,
-        object_name=str(row)[:255],
         organization_id=organization_id,
         before=masked(before),
         after=masked(after),
@@ -77,25 +79,20 @@ def refused(actor: Actor, action: str, reason: str, *, failed: bool = False, row
     `row`: what it was about, if the actor sees it. Its organization's admins see the entry, too.
     """
     organization = next(iter(actor.organizations)) if len(actor.organizations) == 1 else None
-    about = {} if row is None else {"object_kind": row._meta.model_name or "", "object_id": row.pk}
     AuditEntry.objects.create(
         **_who(actor),
-        **about,
-        object_name="" if row is None else str(row)[:255],
+        **_what(row),
         action=action[:64],
         outcome=Outcome.FAILED if failed else Outcome.REFUSED,
         reason=reason,
-        organization_id=organization if row is None else _tenant_of(row),
+        organization_id=organization if row is None else access.tenant_of(row),
     )
 
 
-def _tenant_of(row: Model) -> UUID | None:
-    """The organization that a row belongs to, as its scope says it. None: the provider's."""
-    path: str | None = row.scope.organization  # type: ignore[attr-defined]  # whatever rights are asked on has one
-    found: Any = row if path else None
-    for name in (path or "").split("__"):
-        found = getattr(found, name, None)
-    return found if isinstance(found, UUID) else None
+def _what(row: Model | None) -> dict[str, Any]:
+    if row is None:
+        return {}
+    return {"object_kind": row._meta.model_name or "", "object_id": row.pk, "object_name": str(row)[:255]}
 
 
 def _who(actor: Actor) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The audit log, and views of lists that people keep.
+"""The audit log with its chain, and views of lists that people keep.
 
 Audit entries point at objects by kind and id, never by foreign key: they outlive what they tell of.
 """
@@ -52,6 +52,101 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor_name} {self.action} {self.object_kind} {self.object_name}"
+
+
+class AuditWaiting(models.Model):
+    """An entry that no seal has yet. A trigger adds these, so one is seen exactly when its entry has been committed."""
+
+    entry_id = models.UUIDField(primary_key=True, editable=False)
+
+    def __str__(self) -> str:
+        return str(self.entry_id)
+
+
+class AuditSeal(models.Model):
+    """An entry's place in the chain of its organization, append-only as the entries are. See `core.sealing`.
+
+    `chain`: the organization's id, or `core.sealing.PROVIDER`. Ids grow in the order of commits: one sealer at a time.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    chain = models.UUIDField(editable=False)
+    number = models.BigIntegerField(editable=False)
+    entry_id = models.UUIDField(unique=True, editable=False)
+    version = models.PositiveSmallIntegerField(editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    sealed_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "seal"
+        constraints = [models.UniqueConstraint(fields=["chain", "number"], name="seal_number_in_chain")]
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.digest}"
+
+
+class AuditCheckpoint(models.Model):
+    """Where a chain begins since retention removed what came before: the number and digest of the last seal removed."""
+
+    id = models.BigAutoField(primary_key=True)
+    chain = models.UUIDField(editable=False)
+    number = models.BigIntegerField(editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    removed = models.PositiveBigIntegerField(editable=False)
+    before = models.DateTimeField(editable=False)
+    made_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "checkpoint"
+        constraints = [models.UniqueConstraint(fields=["chain", "number"], name="checkpoint_number_in_chain")]
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.digest}"
+
+
+class AuditRetention(models.Model):
+    """How long the entries of one chain are kept, where that differs from the installation's policy."""
+
+    chain = models.UUIDField(primary_key=True, editable=False)
+    days = models.PositiveIntegerField()  # 0: for ever
+
+    def __str__(self) -> str:
+        return f"{self.chain} {self.days}"
+
+
+class AuditStream(models.Model):
+    """How far a receiver outside has been told, by seal: those are in the order of commits. See `core.outlet`."""
+
+    target = models.CharField(max_length=64, primary_key=True, editable=False)  # a digest of its address
+    sent_to = models.BigIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=255, blank=True)
+    next_at = models.DateTimeField(db_default=Now())
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "audit stream"
+
+    def __str__(self) -> str:
+        return f"{self.target[:8]} {self.sent_to}"
+
+
+class SupportAccess(models.Model):
+    """A session of the provider's that has looked into an organization: told to the organization once."""
+
+    session_id = models.UUIDField(editable=False)
+    organization_id = models.UUIDField(editable=False)
+    began_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "support access"
+        verbose_name_plural = "support accesses"
+        constraints = [
+            models.UniqueConstraint(fields=["session_id", "organization_id"], name="support_access_told_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} {self.organization_id}"
 
 
 class AnsweredRequest(models.Model):

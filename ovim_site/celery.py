@@ -105,9 +105,15 @@ app.conf.update(
         "look": {"task": "clusters.tasks.look_into_all", "schedule": 300.0, "options": {"expires": 60}},
         "audit": {"task": "clusters.tasks.audit", "schedule": 300.0, "options": {"expires": 300}},
         "forget": {"task": "core.tasks.sweep", "schedule": 600.0, "options": {"expires": 600}},
+        "seal": {"task": "core.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
+        "expire": {"task": "core.tasks.expire", "schedule": 3600.0, "options": {"expires": 3600}},
         "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
     },
     timezone="UTC",
 )
+if settings.OVIM_AUDIT_STREAM:  # it waits for somebody else's server, as those do that look at images
+    app.conf.beat_schedule["tell"] = {
+        "task": "core.tasks.tell", "schedule": 3.0, "options": {"expires": 3, "queue": "images"},
+    }  # fmt: skip
 app.steps["consumer"].add(ClusterQueues)
 app.autodiscover_tasks(["clusters", "catalogs", "core"])

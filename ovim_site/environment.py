@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
+LEAST_DAYS = 30
+
 
 class SettingError(Exception):
     """A variable is missing or wrong; the message names it."""
@@ -34,6 +36,11 @@ class Environment:
     cors_origins: tuple[str, ...]
     rate_limit_user: int
     rate_limit_address: int
+    audit_retention_days: int
+    audit_stream: str
+    audit_stream_secret: str
+    audit_stream_ca: str
+    audit_stream_private: bool
     debug: bool
     fresh_files: bool
     static_root: str
@@ -63,6 +70,11 @@ def read(environ: Mapping[str, str]) -> Environment:
         cors_origins=_origins(environ, "OVIM_CORS_ORIGINS"),
         rate_limit_user=_whole(environ, "OVIM_RATE_LIMIT_USER", 3000, least=0, most=10_000_000),
         rate_limit_address=_whole(environ, "OVIM_RATE_LIMIT_ADDRESS", 300, least=0, most=10_000_000),
+        audit_retention_days=_days(environ, "OVIM_AUDIT_RETENTION_DAYS"),
+        audit_stream=_stream(environ),
+        audit_stream_secret=environ.get("OVIM_AUDIT_STREAM_SECRET", ""),
+        audit_stream_ca=environ.get("OVIM_AUDIT_STREAM_CA", ""),
+        audit_stream_private=_flag(environ, "OVIM_AUDIT_STREAM_PRIVATE"),
         debug=_flag(environ, "OVIM_DEBUG"),
         fresh_files=_flag(environ, "OVIM_FRESH_FILES"),
         static_root=environ.get("OVIM_STATIC_ROOT", ""),
@@ -160,6 +172,31 @@ def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int, m
     if not value.isdigit() or not least <= int(value) <= most:
         raise SettingError(f"{name} must be a whole number from {least} to {most}, it is {value!r}.")
     return int(value)
+
+
+def _days(environ: Mapping[str, str], name: str) -> int:
+    """0: for ever. Nothing that the application's role can write may make it fewer than 30."""
+    days = _whole(environ, name, 0, least=0, most=36_500)
+    if 0 < days < LEAST_DAYS:
+        raise SettingError(f"{name} must be 0 (for ever) or {LEAST_DAYS} days at least, it is {days}.")
+    return days
+
+
+def _stream(environ: Mapping[str, str]) -> str:
+    """Where the audit log is streamed to; empty: nowhere."""
+    name = "OVIM_AUDIT_STREAM"
+    if not environ.get(name):
+        return ""
+    value = _url(environ, name, ("https", "syslog+udp", "syslog+tcp", "syslog+tls"))
+    parts = urlsplit(value)
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        raise SettingError(f"{name} names a host, and neither user nor password.")
+    if parts.scheme == "https":
+        _text(environ, "OVIM_AUDIT_STREAM_SECRET", at_least=32)
+    ca = environ.get("OVIM_AUDIT_STREAM_CA", "")
+    if ca and not os.path.isfile(ca):
+        raise SettingError(f"OVIM_AUDIT_STREAM_CA must be a file of certificates: {ca} is none.")
+    return value
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

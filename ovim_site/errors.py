@@ -11,11 +11,12 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import RequestDataTooBig, ValidationError
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from rest_framework import exceptions as drf
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.views import set_rollback
 
 from core import access, audit, rows
@@ -176,6 +177,7 @@ def api_exception(error: Exception, context: Mapping[str, Any]) -> HttpResponse 
     if known is None and isinstance(error, drf.APIException):
         return _api(request, _Passed(error))
     if known is None:
+        _remember_fault(request, error, context["request"].auth, context.get("view"))
         return None
     _remember(request, known, context["request"].auth, context.get("view"))
     return _api(request, known)
@@ -213,11 +215,30 @@ def _remember(request: HttpRequest, error: DomainError, actor: Actor | None, vie
     who = actor or getattr(request, "actor", None)
     if who is None:
         return  # sign-in audits its own refusals, with the name that was tried
+    audit.refused(who, _action(request), error.message, row=error.row or _addressed(request, who, view))
+
+
+def _remember_fault(request: HttpRequest, error: Exception, actor: Actor | None, view: object = None) -> None:
+    """A write that broke on our side, as failed. What broke may be what the log is written with: then the log file has it."""
+    who = actor or getattr(request, "actor", None)
+    if who is None or request.method in SAFE_METHODS:
+        return
+    try:
+        why = f"It broke on OVIM's side ({type(error).__name__}); the cause is logged under the request id."
+        audit.refused(who, _action(request), why, failed=True, row=_addressed(request, who, view))
+    except DatabaseError:
+        log.exception("a failed request is not in the audit log", extra={"path": request.path})
+
+
+def _action(request: HttpRequest) -> str:
     match = request.resolver_match
-    action = f"{request.method} {match.view_name if match else request.path}"
+    return f"{request.method} {match.view_name if match else request.path}"
+
+
+def _addressed(request: HttpRequest, actor: Actor, view: object) -> Model | None:
+    match = request.resolver_match
     pk = match.kwargs.get("pk") if match else None
-    row = error.row or (_seen(who, view, pk) if isinstance(view, ApiViewSet) and pk else None)
-    audit.refused(who, action, error.message, row=row)
+    return _seen(actor, view, pk) if isinstance(view, ApiViewSet) and pk else None
 
 
 def _seen(actor: Actor, view: ApiViewSet, pk: Any) -> Model | None:
@@ -270,6 +291,8 @@ def response(request: HttpRequest, error: Exception) -> HttpResponse:
     known = as_domain_error(error)
     if known is None:
         log.error("unhandled error", exc_info=error, extra={"path": request.path})
+        if not request.path.startswith("/api/"):  # there it was seen on the way, with who asked
+            _remember_fault(request, error, None)
         known = _Fault(f"Something broke on our side; it is logged under the request id. {UNKNOWN}")
     if request.path.startswith("/api/"):
         return _api(request, known)

@@ -55,8 +55,8 @@ ROOT_URLCONF = "ovim_site.urls"
 WSGI_APPLICATION = "ovim_site.wsgi.application"
 APPEND_SLASH = False
 
-# The application's role does the work; the owner's connection exists for migrations (`migrate --database=owner`)
-# and is never used by a request or a task.
+# The application's role does the work; the owner's connection exists for migrations (`migrate --database=owner`) and
+# for the audit log's retention (`core.retention`), which the application's role may not do. No request uses it.
 DATABASES = {"default": database(ENV.database_url), "owner": database(ENV.database_owner_url)}
 DATABASES["owner"]["TEST"] = {"MIRROR": "default"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -153,6 +153,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 OVIM_ACCESS_DECIDER = "tenancy.access.reach"
+OVIM_SUPPORT = "tenancy.support.tell"  # how an organization learns that the provider's people look into it
 OVIM_REFUSAL = "ovim_site.errors.response"  # how middleware below ovim_site answers a refusal
 OVIM_PLANNER = "ovim_site.plans.Planner"  # what a write that is tried out would do (`?dry_run=`)
 OVIM_OWNED = ["vms.owners.hand_over"]  # what a person may own: handed over when the account is deleted
@@ -171,6 +172,11 @@ OVIM_CREDENTIAL_KEY = ENV.credential_key
 OVIM_WORKER_SLOTS = ENV.worker_slots
 OVIM_IMAGE_HOSTS = ENV.image_hosts
 OVIM_LOOPBACK_CLUSTERS = ENV.loopback_clusters
+OVIM_AUDIT_RETENTION_DAYS = ENV.audit_retention_days
+OVIM_AUDIT_STREAM = ENV.audit_stream
+OVIM_AUDIT_STREAM_SECRET = ENV.audit_stream_secret
+OVIM_AUDIT_STREAM_CA = ENV.audit_stream_ca
+OVIM_AUDIT_STREAM_PRIVATE = ENV.audit_stream_private
 OVIM_TRUSTED_PROXIES = ENV.trusted_proxies
 OVIM_RATE_LIMIT_USER = ENV.rate_limit_user  # requests a minute; 0: not limited
 OVIM_RATE_LIMIT_ADDRESS = ENV.rate_limit_address

@@ -2,19 +2,23 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from core import access
 from core.actor import Actor
 from core.enforce import needs
-from core.errors import NotFound
+from core.errors import BadParameter, NotFound
+from core.ids import uuids_in
 from core.listing.answer import answer
-from core.models import AuditEntry
+from core.listing.page import POSITION, Page
+from core.models import AuditEntry, AuditSeal
 from core.rights import Right
+from tenancy import export
 from tenancy.listings import AUDIT, ORGANIZATIONS, USERS, entries_seen
 from tenancy.models import Organization, RoleBinding, User
+from tenancy.services import exports
 
 SHOWN = 50
 GONE = "a VDC that is gone"
@@ -71,10 +75,29 @@ def audit_list(request: HttpRequest) -> HttpResponse:
 
 @needs(Right.SELF)
 @require_GET
+def audit_export(request: HttpRequest) -> StreamingHttpResponse:
+    """What the list finds, all of it, as a file."""
+    page = Page(request, AUDIT)
+    kind = request.GET.get("format", "csv")
+    if kind not in export.FORMATS:
+        raise BadParameter.field("format", "choice", f"format must be one of {', '.join(sorted(export.FORMATS))}.")
+    filters = {name: value for name, value in page.given.items() if name not in ("format", "cols", "sort", *POSITION)}
+    place = uuids_in(filters.get("org", ""), 1)
+    seen = access.visible(page.actor, Organization.objects.filter(pk__in=place), Right.ORGANIZATION_VIEW).first()
+    exports.begin_export(
+        actor=page.actor, organization_id=None if seen is None else seen.pk, kind=kind, filters=filters
+    )
+    return export.answer(page.narrowed, kind)
+
+
+@needs(Right.SELF)
+@require_GET
 def audit_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     entry = entries_seen(_actor(request), AuditEntry.objects.filter(pk=pk)).first()
     if entry is None:
         raise NotFound("No such audit entry.")
     names = sorted({*(entry.before or {}), *(entry.after or {})})
     changes = [(name, (entry.before or {}).get(name), (entry.after or {}).get(name)) for name in names]
-    return render(request, "tenancy/entry.html", {"section": "audit", "entry": entry, "changes": changes})
+    seal = AuditSeal.objects.filter(entry_id=entry.pk).first()
+    page = {"section": "audit", "entry": entry, "changes": changes, "seal": seal}
+    return render(request, "tenancy/entry.html", page)

@@ -187,5 +187,6 @@ AUDIT = Listing(
     ),
     views=(ReadyView("Mine", {"by": ME}), ReadyView("Refused", {"outcome": Outcome.REFUSED})),
     label=lambda row: str(row["action"]),
+    exports=("audit-export", (("csv", "Export as CSV"), ("jsonl", "Export as JSON lines"))),
     empty=Empty("Nothing in this range", "", "What you and others do appears here."),
 )

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from core import support
 from core.actor import Actor
 from core.enforce import PUBLIC, declared
 from tenancy import selectors
@@ -38,6 +39,8 @@ class SignedIn:
     ) -> HttpResponse | None:
         """Who has to change his password is led there first. He has no right yet anyway: `tenancy.selectors`."""
         actor: Actor | None = request.actor  # type: ignore[attr-defined]
+        if actor is not None:
+            support.chose(actor, request.GET.get("org"), request.GET.get("vdc"))
         match = request.resolver_match
         if actor is None or not actor.must_change_password or declared(view) == PUBLIC:
             return None

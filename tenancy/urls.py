@@ -22,5 +22,6 @@ urlpatterns = [
     path("account/password/", people.own_password, name="own-password"),
     path("people/<uuid:pk>/", directory.user_detail, name="user-detail"),
     path("activity/", directory.audit_list, name="audit-list"),
+    path("activity/export/", directory.audit_export, name="audit-export"),
     path("activity/<uuid:pk>/", directory.audit_detail, name="audit-detail"),
 ]

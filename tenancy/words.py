@@ -29,6 +29,10 @@ DEEDS = {
     "row.reconcile": "had it looked at again",
     "orphan.delete": "had it deleted",
     "cluster.audit": "had it searched for orphans",
+    "support.begin": "began support access",
+    "audit.export": "exported the audit log",
+    "audit.expire": "removed old audit entries",
+    "audit.keep": "changed how long audit entries are kept",
     "binding.create": "gave a role",
     "binding.delete": "took a role away",
 }

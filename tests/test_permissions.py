@@ -97,6 +97,7 @@ TABLE = {
     ("get", "people/<uuid:pk>/"): NO_COOKIE,
     ("get", "activity/"): NO_COOKIE,
     ("get", "activity/<uuid:pk>/"): NO_COOKIE,
+    ("get", "activity/export/"): NO_COOKIE,
     ("get", "vdcs/"): NO_COOKIE,
     ("get", "vdcs/<uuid:pk>/"): NO_COOKIE,
     ("get", "catalog/"): NO_COOKIE,
@@ -141,6 +142,9 @@ TABLE = {
     ("post", "api/v1/role-bindings"): ORGANIZATION,
     ("delete", "api/v1/role-bindings/<uuid:pk>"): ORGANIZATION,
     ("get", "api/v1/audit-entries"): ORGANIZATION,
+    ("get", "api/v1/audit-entries/export"): ORGANIZATION,
+    ("get", "api/v1/organizations/<uuid:pk>/audit-retention"): ORGANIZATION,
+    ("put", "api/v1/organizations/<uuid:pk>/audit-retention"): ORGANIZATION,  # then the provider's people only
     ("get", "api/v1/organizations/<uuid:pk>/quota"): WITH_A_ROLE,
     ("put", "api/v1/organizations/<uuid:pk>/quota"): ORGANIZATION,  # the service then lets the provider's people only
     ("get", "api/v1/vdcs"): WITH_A_ROLE,
@@ -203,7 +207,8 @@ PAGES_OF_FEW = {
     ("post", "vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/"): ORGANIZATION,
 } | {(method, route): cells for route, cells in FORMS.items() for method in ("get", "post")}
 # Who signed in gets past which page's door. Most pages need a role; one's own things do not.
-OWN = ("", "search/", "place/", "settings/", "views/", "views/<uuid:pk>/remove/", "activity/", "activity/<uuid:pk>/")
+OWN = ("", "search/", "place/", "settings/", "views/", "views/<uuid:pk>/remove/",
+       "activity/", "activity/<uuid:pk>/", "activity/export/")  # fmt: skip
 PAGES = {
     row: {"people": ORGANIZATION, "clusters": PROVIDER, "orphans": PROVIDER}.get(
         row[1].split("/")[0], SIGNED_IN if row[1] in OWN else WITH_A_ROLE

@@ -18,12 +18,12 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
-from core import access
+from core import access, support
 from core.actor import Actor
 from core.api import limits, once, pages, parameters, preconditions
 from core.api.columns import Columns
 from core.api.json import Raw
-from core.api.parameters import Parameter, Parameters
+from core.api.parameters import Parameters
 from core.api.rehearse import rehearse
 from core.enforce import PUBLIC
 from core.errors import Forbidden, Invalid, Stale, Unauthenticated
@@ -38,14 +38,16 @@ class ApiView(APIView):
     """One resource or verb. Subclasses name `rights`: HTTP method (or viewset action) → right, or PUBLIC.
 
     `shapes`: action → the shape of its body; `outs`: action → the shape of its answer; `statuses`: action → status,
-    where it is not 200 (create: 201, destroy: 204). `versioned`: rows have a generation, so an ETag.
-    `parameters`: action → what it takes in the query. The OpenAPI document is read off these.
+    where it is not 200 (create: 201, destroy: 204). `kinds`: action → media types, of what is answered as a file.
+    `versioned`: rows have a generation, so an ETag. `parameters`: action → what it takes in the query. The OpenAPI
+    document is read off these.
     """
 
     rights: ClassVar[Mapping[str, Right | str]]
     shapes: ClassVar[Mapping[str, ShapeClass]] = {}
     outs: ClassVar[Mapping[str, ShapeClass]] = {}
     statuses: ClassVar[Mapping[str, int]] = {}
+    kinds: ClassVar[Mapping[str, Sequence[str]]] = {}
     versioned: ClassVar[bool] = True
     parameters: ClassVar[Mapping[str, Parameters]] = {}
 
@@ -71,7 +73,9 @@ class ApiView(APIView):
             raise Unauthenticated("Sign in first: no valid bearer token came with the request.")
         if not self.actor.holds(Right(right)):
             raise Forbidden(Right(right), "this resource")
-        parameters.check(request._request.GET, self.query_parameters())
+        query = request._request.GET
+        parameters.check(query, self.query_parameters())
+        support.chose(self.actor, query.get("organization"), query.get("vdc"))
 
     def query_parameters(self) -> Parameters:
         """What the action at hand takes in the query: its own, and `dry_run` where it writes."""
@@ -210,12 +214,7 @@ class ApiViewSet(ViewSetMixin, ApiView):
         found = dict(super().query_parameters())
         if self.verb == "list":
             found |= pages.PARAMETERS
-            if self.search:
-                found["q"] = Parameter(
-                    {"type": "string", "maxLength": pages.LONGEST}, "part of: " + ", ".join(self.search)
-                )
-            model = self.queryset.model
-            found |= {name: Parameter(pages.filter_schema(model, path)) for name, path in self.filters.items()}
+            found |= pages.filter_parameters(self.queryset.model, self.filters, self.search)
         if self.verb in ("list", "retrieve"):
             found["fields"] = parameters.sparse(self.shown.names)
         return found

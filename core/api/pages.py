@@ -1,6 +1,7 @@
 """Keyset pages: `?limit=&after=`, ordered by id, at the same cost however far in. Filters by exact field, and `?q=`."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from core.errors import BadParameter
 
 DEFAULT, MOST = 50, 200
 LONGEST = 255
+_MOMENTS = ("__gte", "__lt")  # filters by what is no exact value are by time
 PARAMETERS: Parameters = {
     "limit": Parameter({"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}, "how many rows"),
     "after": Parameter({"type": "string", "format": "uuid"}, "`next` of the page before"),
@@ -74,10 +76,20 @@ def _search(paths: Sequence[str], text: str) -> Q:
     return found
 
 
+def filter_parameters(model: type[Model], filters: Mapping[str, str], search: Sequence[str]) -> dict[str, Parameter]:
+    """What narrows a list."""
+    found = {name: Parameter(filter_schema(model, path)) for name, path in filters.items()}
+    if search:
+        found["q"] = Parameter({"type": "string", "maxLength": LONGEST}, "part of: " + ", ".join(search))
+    return found
+
+
 def filter_schema(model: type[Model], path: str) -> dict[str, Any]:
     """What a filter takes, as OpenAPI says it."""
     if path.endswith("__isnull"):
         return {"type": "boolean"}
+    if path.endswith(_MOMENTS):
+        return {"type": "string", "format": "date-time"}
     field = _field(model, path)
     kind = field.get_internal_type()
     if kind == "BooleanField":
@@ -91,6 +103,8 @@ def filter_schema(model: type[Model], path: str) -> dict[str, Any]:
 def _value(model: type[Model], name: str, path: str, text: str) -> Any:
     if path.endswith("__isnull"):
         return _flag(name, text)
+    if path.endswith(_MOMENTS):
+        return _moment(name, text)
     field = _field(model, path)
     kind = field.get_internal_type()
     if kind == "BooleanField":
@@ -122,6 +136,17 @@ def _flag(name: str, text: str) -> bool:
     if text not in ("true", "false"):
         raise BadParameter.field(name, "type", f"{name} must be true or false.")
     return text == "true"
+
+
+def _moment(name: str, text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text.upper())
+        found.astimezone(UTC)  # one at the edge of time can't be told in UTC
+    except (ValueError, OverflowError):
+        found = None
+    if found is None or found.tzinfo is None:
+        raise BadParameter.field(name, "type", f"{name} must be a time with its zone, such as 2026-01-31T08:00:00Z.")
+    return found
 
 
 def _plain(name: str, text: str) -> str:

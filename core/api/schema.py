@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import SAFE_METHODS
@@ -168,6 +169,10 @@ class Schema(AutoSchema):
         status = getattr(self.view, "statuses", {}).get(action, STATUS.get(action, 200))
         if status == 204:
             shape = None
+        kinds: Mapping[str, Any] = getattr(self.view, "kinds", {})
+        if action in kinds:
+            files: dict[Any, Any] = {(str(status), kind): OpenApiTypes.STR for kind in kinds[action]}
+            return files | {("default", "application/problem+json"): Problem}
         found: dict[Any, Any] = {str(status): shape, ("default", "application/problem+json"): Problem}
         if self._writes() and (status != 200 or shape is None):
             found["200"] = Plan

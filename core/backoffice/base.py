@@ -24,6 +24,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from core import access
 from core.backoffice import show
 from core.backoffice.paging import BoundedPaginator
 from core.backoffice.site import actor_of
@@ -289,6 +290,7 @@ class Admin(ModelAdmin):
         row = self.get_object(request, object_id)
         if row is None:
             raise NotFound(f"No such {self.opts.verbose_name}.")
+        access.opened(actor_of(request), row)
         return row
 
     # --- verbs ---

@@ -244,6 +244,13 @@ class Page:
         """The view as it is kept: without a position."""
         return _query(self.given)
 
+    @property
+    def exports(self) -> list[tuple[str, str]]:
+        """(label, address) of each file that has all that is on the list, not only this page."""
+        page, formats = self.listing.exports or ("", ())
+        kept = {name: value for name, value in self.given.items() if name not in POSITION and value}
+        return [(label, f"{reverse(page)}?{urlencode(kept | {'format': kind})}") for kind, label in formats]
+
     @cached_property
     def tabs(self) -> list[Tab]:
         """Everything, the ready views, one's own."""

@@ -140,6 +140,7 @@ class Listing:
     views: Sequence[ReadyView] = ()
     verbs: Sequence[Verb] = ()
     bulk: str = ""
+    exports: tuple[str, Sequence[tuple[str, str]]] | None = None  # page name; each format with its label
     can: Callable[[Row], str] | None = None  # which verbs a row is in the state for, by key, between blanks
     create: tuple[str, str, Right] | None = None  # page name, label, right
     live: str = ""

@@ -200,3 +200,14 @@ class AuditEntryOut(Shape):
     duration_ms = Whole(allow_null=True, help_text="from the request's arrival to this entry; null: not known")
     before = serializers.DictField(allow_null=True)
     after = serializers.DictField(allow_null=True)
+
+
+class RetentionIn(Shape):
+    days = Whole(
+        max_value=36_500, allow_null=True, help_text="0: for ever, else 30 or more; null: as the installation has it"
+    )
+
+
+class RetentionOut(Shape):
+    days = Whole(allow_null=True, help_text="the organization's own policy; null: it has none")
+    kept_days = Whole(help_text="what holds: its own policy, else the installation's; 0: for ever")

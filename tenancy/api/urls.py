@@ -23,6 +23,11 @@ urlpatterns = [
         views.OrganizationViewSet.as_view({"get": "drift"}),
         name="organization-drift-of",
     ),
+    path(
+        "organizations/<uuid:pk>/audit-retention",
+        views.AuditRetentionView.as_view(),
+        name="organization-audit-retention",
+    ),
     *resource("users", views.UserViewSet, "user"),
     path(
         "users/<uuid:pk>/reset-password",
@@ -32,5 +37,6 @@ urlpatterns = [
     path("users/<uuid:pk>/disable", views.UserViewSet.as_view({"post": "disable"}), name="user-disable"),
     path("users/<uuid:pk>/enable", views.UserViewSet.as_view({"post": "enable"}), name="user-enable"),
     *resource("role-bindings", views.RoleBindingViewSet, "role-binding"),
+    path("audit-entries/export", views.AuditExportView.as_view(), name="audit-entry-export"),
     *resource("audit-entries", views.AuditEntryViewSet, "audit-entry"),
 ]

@@ -6,24 +6,27 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
+from django.http import StreamingHttpResponse
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clusters import drift
 from clusters.api.drifts import DRIFT_PARAMETERS, DriftOut, HasDrift
 from clusters.drift import Drift
-from core.api import once, parameters
+from core import access, retention
+from core.api import once, pages, parameters
 from core.api.base import ApiView, ApiViewSet, etag
 from core.api.parameters import Parameter
 from core.enforce import PUBLIC
 from core.errors import Unauthenticated
 from core.models import AuditEntry
 from core.rights import Right
-from tenancy import selectors
+from tenancy import export, selectors
 from tenancy.api import serializers, tokens
 from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from tenancy.models import Organization, RoleBinding, RoleName, Session, User
-from tenancy.services import bindings, organizations, passwords, sessions, users
+from tenancy.services import bindings, exports, organizations, passwords, sessions, users
 
 
 def _tokens(session: Session) -> dict[str, Any]:
@@ -281,5 +284,71 @@ class AuditEntryViewSet(ApiViewSet):
         "object_id": "object_id",
         "organization": "organization_id",
         "outcome": "outcome",
+        "since": "at__gte",
+        "until": "at__lt",
     }
     search = ("object_name", "actor_name")
+
+
+class _Anything(BaseRenderer):
+    """The format is a parameter: whatever the Accept header says, that is what comes."""
+
+    media_type = "*/*"
+    format = "file"
+
+
+class AuditExportView(ApiView):
+    """All that the filters find, newest first, as a file: CSV, or a JSON object on each line. The export is audited."""
+
+    rights = {"get": Right.AUDIT_VIEW}
+    renderer_classes = (_Anything,)
+    kinds = {"get": tuple(kind.partition(";")[0] for kind in export.FORMATS.values())}
+    parameters = {
+        "get": {
+            "format": Parameter({"type": "string", "enum": sorted(export.FORMATS), "default": "csv"}, "of the file"),
+            **pages.filter_parameters(
+                AuditEntryViewSet.queryset.model, AuditEntryViewSet.filters, AuditEntryViewSet.search
+            ),
+        }
+    }
+
+    def get(self, request: Request) -> StreamingHttpResponse:
+        query = request._request.GET
+        kind = parameters.choice(query, "format", export.FORMATS) or "csv"
+        seen = access.visible(self.actor, AuditEntry.objects.order_by(), Right.AUDIT_VIEW)
+        rows, _ = pages.narrow(seen, query, AuditEntryViewSet.filters, AuditEntryViewSet.search)
+        filters = {name: str(query[name]) for name in query if name != "format"}
+        organization = self._organization(filters.get("organization"))
+        exports.begin_export(actor=self.actor, organization_id=organization, kind=kind, filters=filters)
+        return export.answer(rows, kind)
+
+    def _organization(self, text: str | None) -> UUID | None:
+        """The organization that is asked for, if there is such a one and the actor sees it: it is told."""
+        if text is None:
+            return None
+        seen = access.visible(self.actor, Organization.objects.all(), Right.ORGANIZATION_VIEW).filter(pk=text).first()
+        return None if seen is None else seen.pk
+
+
+class AuditRetentionView(ApiView):
+    """How long an organization's audit entries are kept. Its admins see that; the provider's people set it."""
+
+    rights = {"get": Right.AUDIT_VIEW, "put": Right.AUDIT_VIEW}
+    shapes = {"put": serializers.RetentionIn}
+    outs = {"get": serializers.RetentionOut, "put": serializers.RetentionOut}
+    versioned = False
+
+    def get(self, request: Request, pk: UUID) -> Response:
+        return self._answer(self._organization(pk))
+
+    def put(self, request: Request, pk: UUID) -> Response:
+        organization = self._organization(pk)
+        access.require_system(self.actor, Right.AUDIT_VIEW)  # who is audited does not shorten what is kept of it
+        retention.keep(actor=self.actor, chain=organization.pk, **self.body())
+        return self._answer(organization)
+
+    def _organization(self, pk: UUID) -> Organization:
+        return access.get(self.actor, Organization.objects.all(), pk, Right.AUDIT_VIEW)
+
+    def _answer(self, organization: Organization) -> Response:
+        return Response(retention.policy(organization.pk))

@@ -37,7 +37,9 @@ def sign_in(*, visitor: Actor, username: str, password: str, lifetime: timedelta
         right = user.check_password(password)
     actor = actor_of_user(user.pk) if user is not None and right else None
     if user is None or actor is None:
-        audit.refused(replace(visitor, name=username[:254]), "session.begin", WRONG)
+        home = None if user is None else user.organization_id  # whose admins see that somebody tries its accounts
+        tried = replace(visitor, name=username[:254], organization_id=home)
+        audit.refused(tried, "session.begin", WRONG)
         raise Unauthenticated(WRONG)
     with transaction.atomic():
         throttle.was_right(username, visitor.address)

@@ -9,9 +9,9 @@ from django.test import Client
 
 from catalogs.models import Catalog, CatalogItem, Image, ImageProbe
 from clusters.models import Happening, InventoryItem, NamespaceAllotment, ObservedObject, Orphan, WorkItem
-from core import audit
+from core import audit, sealing
 from core.actor import system_actor
-from core.models import AnsweredRequest, SavedView
+from core.models import AnsweredRequest, AuditRetention, AuditStream, SavedView, SupportAccess
 from tenancy.middleware import COOKIE_KEY
 from tenancy.models import FailedSignIns, Session
 from tests.cast import make_organization, make_person, make_vdc, session_of
@@ -83,5 +83,10 @@ def one_of_everything() -> VirtualMachine:
         status=201,
         body=SECRET.encode(),
     )
+    audit.record(system_actor("test"), "vm.boot", vm)
+    sealing.seal_all()
+    AuditRetention.objects.create(chain=vm.organization_id, days=90)
+    AuditStream.objects.create(target="f" * 64)
+    SupportAccess.objects.create(session_id=uuid.uuid4(), organization_id=vm.organization_id)
     audit.record(system_actor("test"), "vm.create", vm, after={"name": "web", "user_data": SECRET})
     return vm

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from clusters.models import InventoryItem, ObservedObject, WorkItem
 from core.backoffice import paging, show
-from core.models import AuditEntry
+from core.models import AuditCheckpoint, AuditEntry
 from ovim_site import urls  # noqa: F401  # loading the routes is what registers the models
 from tenancy.models import User
 from tests.admin.scene import SECRET, make_vm, one_of_everything, session_row, signed_in
@@ -25,7 +25,8 @@ from vms.models import VirtualMachine
 pytestmark = pytest.mark.django_db
 OURS = ("core", "clusters", "tenancy", "vdcs", "catalogs", "vms")
 REGISTERED = admin.site.models  # type: ignore[attr-defined]
-MODELS = sorted(REGISTERED, key=lambda model: model._meta.label)
+# Checkpoints are the owner's to write: their page is opened where one is made, in tests/audit/test_retention.py.
+MODELS = sorted(set(REGISTERED) - {AuditCheckpoint}, key=lambda model: model._meta.label)
 OTHERS = ("alice", "vera", "bob", "nobody")
 
 

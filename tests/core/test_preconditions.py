@@ -27,7 +27,10 @@ WRITES = {
     ("post", "api/v1/vms/<uuid:pk>/stop"): None,
     ("post", "api/v1/vms/<uuid:pk>/orders"): {"order": "repair"},
 }
-UNVERSIONED = {("delete", "api/v1/role-bindings/<uuid:pk>")}
+UNVERSIONED = {
+    ("delete", "api/v1/role-bindings/<uuid:pk>"),
+    ("put", "api/v1/organizations/<uuid:pk>/audit-retention"),
+}
 
 
 def test_every_write_to_a_row_is_here():

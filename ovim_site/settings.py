@@ -138,8 +138,6 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
-# Only the claims' names; keys and lifetimes are in tenancy.tokens. No user lookup: the session row has the last word.
-SIMPLE_JWT = {"USER_ID_CLAIM": "sub", "TOKEN_TYPE_CLAIM": "typ", "JTI_CLAIM": "jti"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "OVIM",
     "VERSION": "v1",

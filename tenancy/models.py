@@ -98,6 +98,26 @@ class Session(models.Model):
         return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
 
 
+class SigningKey(models.Model):
+    """A key that access tokens are signed with, or were. The newest one signs; all that have not ended verify."""
+
+    scope = Scope()
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kid = models.CharField(max_length=43, unique=True, editable=False, help_text="its RFC 7638 thumbprint")
+    # Empty: the key is the one in OVIM_JWT_KEY, which is not kept here.
+    private = models.BinaryField(default=b"")
+    public = models.TextField(help_text="PEM")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="from then on nothing it signed is good")
+
+    class Meta:
+        verbose_name = "signing key"
+
+    def __str__(self) -> str:
+        return self.kid
+
+
 class FailedSignIns(models.Model):
     """Failed attempts to sign in, counted per account and per address since the window began."""
 

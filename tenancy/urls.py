@@ -3,10 +3,11 @@
 from django.urls import path
 
 from core.listing.menu import menu_of
-from tenancy import directory, people, views
+from tenancy import directory, keys, people, views
 from tenancy.listings import ORGANIZATIONS, USERS
 
 urlpatterns = [
+    path(".well-known/jwks.json", keys.jwks, name="jwks"),
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("orgs/", directory.organization_list, name="organization-list"),

@@ -66,6 +66,7 @@ TABLE = {
     ("get", "healthz"): ALL,
     ("get", "readyz"): ALL,
     ("get", "metrics"): ALL,
+    ("get", ".well-known/jwks.json"): ALL,
     ("get", "api/schema/"): ALL,
     ("get", "api/docs/"): ALL,
     ("get", "sign-in/"): ALL,

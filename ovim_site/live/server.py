@@ -63,7 +63,7 @@ async def stream(request: Request) -> Response:
 
 
 async def _viewer(request: Request) -> Viewer:
-    session_id = session_of(request)
+    session_id = await in_thread(session_of, request)  # the keys may have to be read from the database
     actor = await in_thread(actor_of_session, session_id)
     if actor is None:
         raise Unauthenticated("The session has ended: sign in again.")

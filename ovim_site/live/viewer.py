@@ -60,7 +60,7 @@ def session_of(request: Request) -> UUID:
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("The Authorization header must be: Bearer <access token>.")
-        return tokens.read(text.strip(), tokens.AccessToken).session_id
+        return tokens.read(text.strip(), tokens.Kind.ACCESS).session_id
     cookie = request.cookies.get(settings.SESSION_COOKIE_NAME)
     stored = import_module(settings.SESSION_ENGINE).SessionStore(cookie).load() if cookie else {}
     try:

@@ -33,7 +33,7 @@ class BearerSession(BaseAuthentication):
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer" or not text.strip():
             raise Unauthenticated("The Authorization header must be: Bearer <access token>.")
-        claims = tokens.read(text.strip(), tokens.AccessToken)
+        claims = tokens.read(text.strip(), tokens.Kind.ACCESS)
         plain: Any = request._request
         actor = selectors.actor_of_session(
             claims.session_id,

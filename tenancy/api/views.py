@@ -63,7 +63,7 @@ class RefreshView(ApiView):
     outs = {"post": serializers.TokensOut}
 
     def post(self, request: Request) -> Response:
-        claims = tokens.read(self.body()["refresh"], tokens.RefreshToken)
+        claims = tokens.read(self.body()["refresh"], tokens.Kind.REFRESH)
         session = sessions.refresh(visitor=self.visitor, session_id=claims.session_id, refresh_id=claims.token_id)
         return Response(_tokens(session))
 

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import OpClass
 from django.core.validators import RegexValidator
 from django.db import models
@@ -59,6 +60,8 @@ class User(AbstractBaseUser):
     email = models.EmailField(blank=True)
     full_name = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
+    # A service account: no person, never signs in, acts through its access tokens alone.
+    is_service = models.BooleanField(default=False, db_default=False, editable=False)
     # Somebody else knows the password: until the person has set another one, no role has any effect.
     must_change_password = models.BooleanField(default=False, db_default=False)
     generation = models.BigIntegerField(default=1)
@@ -96,6 +99,37 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class AccessToken(models.Model):
+    """A long-lived secret for programs: it acts as its user, within the rights and VDCs it was made for."""
+
+    scope = Scope(organization="user__organization_id", owner="user_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="access_tokens")
+    name = models.CharField(max_length=63, validators=[dns_label])
+    digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the secret, in hex")
+    rights = ArrayField(models.CharField(max_length=40), null=True, blank=True, help_text="null: all that the user has")
+    # [[organization, VDC], …] by id (VDCs stand above; which organization is theirs never changes). Null: everywhere.
+    places = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_address = models.CharField(max_length=64, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "access token"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "name"],
+                name="access_token_name_of_user",
+                violation_error_message="There is an access token of this name already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class SigningKey(models.Model):

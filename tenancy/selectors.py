@@ -1,6 +1,7 @@
 """Reads: who is asking."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from core import sql
 from core.actor import Actor, Grant, Level
 from tenancy.models import RoleName
-from tenancy.roles import GRANTS, OWN_ONLY
+from tenancy.roles import GIVEN_TO_TOKENS, GRANTS, OWN_ONLY
 
 # Everything an Actor is made of, in one round trip, on every request: so that signing out, losing a role and being
 # disabled take effect with the next request. By hand, because this is the one query that every request pays.
@@ -25,6 +26,10 @@ _OF_SESSION = f"""{_ACTOR} JOIN tenancy_session s ON s.user_id = u.id
 WHERE s.id = %s AND s.revoked_at IS NULL AND s.expires_at > now() AND {_ALIVE}"""
 # The same of many sessions, each row led by its session.
 _OF_SESSIONS = _OF_SESSION.replace("SELECT", "SELECT s.id,", 1).replace("s.id = %s", "s.id = ANY(%s)")
+# The same by an access token; what it was made for, and whether its last use was noted a moment ago, at the end.
+_NOTED = "t.last_used_at > now() - interval '1 minute'"
+_OF_TOKEN = f"""{_ACTOR.replace("FROM tenancy_user u", f", t.id, t.rights, t.places::json, {_NOTED} FROM tenancy_user u", 1)}
+JOIN tenancy_accesstoken t ON t.user_id = u.id WHERE t.{{}} AND t.expires_at > now() AND {_ALIVE}"""
 _OF_USER = f"{_ACTOR} WHERE u.id = %s AND {_ALIVE}"
 
 
@@ -36,6 +41,55 @@ def actor_of_session(session_id: UUID, *, address: str = "", request_id: str = "
 def actors_of_sessions(session_ids: Collection[UUID]) -> dict[UUID, Actor]:
     """Who holds each of these sessions, in one question; those that have ended are left out."""
     return {pk: _made(row, pk, "", "") for pk, *row in sql.run(_OF_SESSIONS, [list(session_ids)])}
+
+
+def actor_of_token(digest: str, *, address: str = "", request_id: str = "") -> tuple[Actor, bool] | None:
+    """Whose access token this is, and whether its last use was noted a moment ago. None: no such token, or it ended."""
+    found = sql.run(_OF_TOKEN.format("digest = %s"), [digest])
+    return (_by_token(found[0], address, request_id), bool(found[0][-1])) if found else None
+
+
+def actors_behind(ids: Collection[UUID]) -> dict[UUID, Actor]:
+    """As `actors_of_sessions`, where some of the ids are those of access tokens."""
+    found = actors_of_sessions(ids)
+    left = [pk for pk in ids if pk not in found]
+    rows = sql.run(_OF_TOKEN.format("id = ANY(%s)"), [left]) if left else ()
+    return found | {row[5]: _by_token(row, "", "") for row in rows}
+
+
+def _by_token(row: Sequence[Any], address: str, request_id: str) -> Actor:
+    """What the user may do now, of that only what the token was made for."""
+    *user, token_id, rights, places, _noted = row
+    actor = _made(user, token_id, address, request_id)
+    return replace(actor, token_id=token_id, grants=narrowed(actor.grants, rights, places))
+
+
+def narrowed(
+    grants: Sequence[Grant], rights: Collection[str] | None, places: Collection[Sequence[str]] | None
+) -> tuple[Grant, ...]:
+    """What is left of grants within some rights and VDCs, each [organization, VDC] by id. None: all of them."""
+    given = GIVEN_TO_TOKENS if rights is None else frozenset(right for right in GIVEN_TO_TOKENS if right in rights)
+    found: list[Grant] = []
+    for grant in grants:
+        left = replace(grant, rights=grant.rights & given)
+        if not left.rights:
+            continue
+        if places is None:
+            found.append(left)
+            continue
+        pairs = [(UUID(organization), UUID(vdc)) for organization, vdc in places]
+        found += [
+            replace(left, level=Level.VDC, organization_id=organization, vdc_id=vdc)
+            for organization, vdc in pairs
+            if _reaches(grant, organization, vdc)
+        ]
+    return tuple(found)
+
+
+def _reaches(grant: Grant, organization: UUID, vdc: UUID) -> bool:
+    if grant.level is Level.VDC:
+        return grant.vdc_id == vdc
+    return grant.level is Level.SYSTEM or grant.organization_id == organization
 
 
 def actor_of_user(user_id: UUID, *, address: str = "", request_id: str = "") -> Actor | None:
@@ -84,6 +138,7 @@ def summary(actor: Actor) -> Mapping[str, Any]:
         "username": actor.name,
         "organization": actor.organization_id,
         "must_change_password": actor.must_change_password,
+        "token": actor.token_id,
         "rights": sorted(str(right) for right in frozenset[str]().union(*(grant.rights for grant in actor.grants))),
         "grants": [
             {

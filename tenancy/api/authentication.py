@@ -10,6 +10,7 @@ from core.actor import Actor
 from core.errors import Unauthenticated
 from tenancy import selectors
 from tenancy.api import tokens
+from tenancy.services import access_tokens
 from tenancy.services.sessions import ENDED
 
 
@@ -33,6 +34,9 @@ class BearerSession(BaseAuthentication):
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer" or not text.strip():
             raise Unauthenticated("The Authorization header must be: Bearer <access token>.")
+        if text.strip().startswith(access_tokens.PREFIX):
+            actor = self._by_token(request, text.strip())
+            return SignedInUser(actor), actor
         claims = tokens.read(text.strip(), tokens.Kind.ACCESS)
         plain: Any = request._request
         actor = selectors.actor_of_session(
@@ -43,6 +47,18 @@ class BearerSession(BaseAuthentication):
         if actor is None:
             raise Unauthenticated(ENDED)
         return SignedInUser(actor), actor
+
+    def _by_token(self, request: Request, text: str) -> Actor:
+        plain: Any = request._request
+        address = getattr(plain, "address", "")
+        digest = access_tokens.digest_of(text) if len(text) <= access_tokens.LONGEST else ""
+        found = selectors.actor_of_token(digest, address=address, request_id=getattr(plain, "request_id", ""))
+        if found is None:
+            raise Unauthenticated(access_tokens.NO_GOOD)
+        actor, noted = found
+        if not noted:
+            access_tokens.note_use(digest, address)
+        return actor
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from core.api.routes import resource
-from tenancy.api import views
+from tenancy.api import programs, views
 
 urlpatterns = [
     path("auth/login", views.LoginView.as_view(), name="auth-login"),
@@ -36,6 +36,18 @@ urlpatterns = [
     ),
     path("users/<uuid:pk>/disable", views.UserViewSet.as_view({"post": "disable"}), name="user-disable"),
     path("users/<uuid:pk>/enable", views.UserViewSet.as_view({"post": "enable"}), name="user-enable"),
+    *resource("tokens", programs.TokenViewSet, "access-token"),
+    *resource("service-accounts", programs.ServiceAccountViewSet, "service-account"),
+    path(
+        "service-accounts/<uuid:pk>/disable",
+        programs.ServiceAccountViewSet.as_view({"post": "disable"}),
+        name="service-account-disable",
+    ),
+    path(
+        "service-accounts/<uuid:pk>/enable",
+        programs.ServiceAccountViewSet.as_view({"post": "enable"}),
+        name="service-account-enable",
+    ),
     *resource("role-bindings", views.RoleBindingViewSet, "role-binding"),
     path("audit-entries/export", views.AuditExportView.as_view(), name="audit-entry-export"),
     *resource("audit-entries", views.AuditEntryViewSet, "audit-entry"),

@@ -43,6 +43,8 @@ class Actor:
     organization_id: UUID | None = None
     # His password is known to somebody else: until he has set another one he has no grants.
     must_change_password: bool = False
+    # His organization wants a second factor of him: until he has one he has no grants.
+    must_enrol: bool = False
     # The access token he came with, which is also the `session_id`; None: he has signed in himself.
     token_id: UUID | None = None
 

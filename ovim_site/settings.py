@@ -68,6 +68,8 @@ AUTH_USER_MODEL = "tenancy.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "tenancy.password_rules.MaximumLength", "OPTIONS": {"max_length": 128}},
+    # The list of about 20,000 passwords from breaches that comes with Django.
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]

@@ -30,6 +30,8 @@ class Organization(models.Model):
     display_name = models.CharField(max_length=255)
     description = models.CharField(max_length=1000, blank=True)
     enabled = models.BooleanField(default=True)
+    # Its people need a second factor: until one has it, no role of his has any effect.
+    second_factor_required = models.BooleanField(default=False, db_default=False)
     generation = models.BigIntegerField(default=1)
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -92,6 +94,7 @@ class Session(models.Model):
     refresh_id = models.UUIDField(default=uuid7, help_text="jti of the refresh token that is good now")
     address = models.CharField(max_length=64, blank=True)
     user_agent = models.CharField(max_length=255, blank=True)
+    seen_at = models.DateTimeField(db_default=Now(), editable=False, help_text="last use, to a few minutes")
 
     class Meta:
         verbose_name = "session"
@@ -99,6 +102,27 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class SecondFactor(models.Model):
+    """Somebody's authenticator app (TOTP, RFC 6238). Without `confirmed_at` it was begun only, and asks for nothing."""
+
+    scope = Scope(organization="user__organization_id", owner="user_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="second_factor")
+    secret = models.BinaryField(help_text="sealed")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    # The time step of the last code that was taken: neither it nor an earlier one is taken again.
+    last_step = models.BigIntegerField(default=0)
+    recovery = ArrayField(models.CharField(max_length=64), default=list, help_text="SHA-256 of each code that is left")
+
+    class Meta:
+        verbose_name = "second factor"
+
+    def __str__(self) -> str:
+        return f"{self.user_id}"
 
 
 class AccessToken(models.Model):

@@ -11,7 +11,7 @@ from core.errors import Unauthenticated
 from tenancy import selectors
 from tenancy.api import tokens
 from tenancy.services import access_tokens
-from tenancy.services.sessions import ENDED
+from tenancy.services.sessions import ENDED, note_use
 
 
 class SignedInUser:
@@ -39,13 +39,13 @@ class BearerSession(BaseAuthentication):
             return SignedInUser(actor), actor
         claims = tokens.read(text.strip(), tokens.Kind.ACCESS)
         plain: Any = request._request
-        actor = selectors.actor_of_session(
-            claims.session_id,
-            address=getattr(plain, "address", ""),
-            request_id=getattr(plain, "request_id", ""),
-        )
-        if actor is None:
+        address, request_id = getattr(plain, "address", ""), getattr(plain, "request_id", "")
+        found = selectors.seen_in_session(claims.session_id, address=address, request_id=request_id)
+        if found is None:
             raise Unauthenticated(ENDED)
+        actor, noted = found
+        if not noted:
+            note_use(claims.session_id)
         return SignedInUser(actor), actor
 
     def _by_token(self, request: Request, text: str) -> Actor:

@@ -28,6 +28,10 @@ class LoginIn(Shape):
     username = Text(max_length=150)
     password = Text(max_length=1024, style={"input_type": "password"})
 
+    code = Text(
+        max_length=32, allow_blank=True, default="", help_text="of the second factor, or a recovery code; if asked for"
+    )
+
 
 class RefreshIn(Shape):
     refresh = Text(max_length=4096)
@@ -48,6 +52,7 @@ class MeOut(Shape):
     username = Text()
     organization = Id(allow_null=True)
     must_change_password = Flag(help_text="nothing else is possible before POST /api/v1/me/password")
+    must_enrol_second_factor = Flag(help_text="nothing else is possible before: see /api/v1/me/second-factor")
     token = Id(allow_null=True, help_text="the access token that the request came with; null: a session's")
     rights = serializers.ListField(child=Text(), help_text="held at one place at least")
     grants = GrantOut(many=True)
@@ -75,6 +80,9 @@ class OrganizationEdit(Shape):
     display_name = Text(max_length=255, required=False)
     description = Text(max_length=1000, allow_blank=True, required=False)
     enabled = Flag(required=False, help_text="false: its people can do nothing; what runs goes on running")
+    second_factor_required = Flag(
+        required=False, help_text="of its people; without one no role of theirs has any effect"
+    )
 
 
 class OrganizationOut(Shape):
@@ -88,6 +96,7 @@ class OrganizationOut(Shape):
     display_name = Text()
     description = Text()
     enabled = Flag()
+    second_factor_required = Flag()
     phase = serializers.ChoiceField(choices=Phase.choices, help_text="of its worst placement")
     conditions = serializers.ListField(child=serializers.DictField(), allow_null=True)
     generation = Whole()
@@ -159,6 +168,47 @@ class PasswordReset(Shape):
 class PasswordChange(Shape):
     current_password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
     new_password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
+
+
+class SessionOut(Shape):
+    """A sign-in of one's own that has not ended."""
+
+    id = Id()
+    current = Flag(help_text="the one that this request came with")
+    device = Text(help_text="as it said of itself: which browser, or the ovim command")
+    user_agent = Text()
+    address = Text(help_text="from which it signed in")
+    created_at = Moment()
+    seen_at = Moment(help_text="last use, to a few minutes")
+    expires_at = Moment()
+
+
+class SessionsOut(Shape):
+    items = SessionOut(many=True)
+
+
+class EndedOut(Shape):
+    ended = Whole(help_text="so many sessions")
+
+
+class CodeIn(Shape):
+    code = Text(max_length=32, help_text="of the authenticator app; where it is lost, a recovery code")
+
+
+class SecondFactorOut(Shape):
+    enabled = Flag()
+    required = Flag(help_text="by one's organization")
+    since = Moment(allow_null=True)
+    recovery_codes_left = Whole()
+
+
+class SecondFactorBegun(Shape):
+    secret = Text(help_text="for the authenticator app, in base32")
+    uri = Text(help_text="the same as an otpauth: address, for a QR code")
+
+
+class RecoveryCodes(Shape):
+    recovery_codes = serializers.ListField(child=Text(), help_text="each is good once; told only now")
 
 
 class TokenIn(Shape):

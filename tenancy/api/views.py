@@ -18,6 +18,7 @@ from clusters.drift import Drift
 from core import access, retention
 from core.api import once, pages, parameters
 from core.api.base import ApiView, ApiViewSet, etag
+from core.api.parameters import Parameter
 from core.enforce import PUBLIC
 from core.errors import Unauthenticated
 from core.models import AuditEntry
@@ -27,7 +28,7 @@ from tenancy.api import serializers, tokens
 from tenancy.api.accounts import Accounts
 from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from tenancy.models import Organization, RoleBinding, RoleName, Session, User
-from tenancy.services import bindings, exports, organizations, passwords, sessions, users
+from tenancy.services import bindings, exports, organizations, passwords, second_factor, sessions, users
 
 
 def _tokens(session: Session) -> dict[str, Any]:
@@ -175,6 +176,7 @@ class UserViewSet(Accounts):
         "create": Right.USER_EDIT,
         "partial_update": Right.USER_EDIT,
         "reset_password": Right.USER_EDIT,
+        "reset_second_factor": Right.USER_EDIT,
         "disable": Right.USER_EDIT,
         "enable": Right.USER_EDIT,
         "destroy": Right.USER_EDIT,
@@ -225,6 +227,12 @@ class UserViewSet(Accounts):
         user = self.row(pk)
         users.delete_user(actor=self.actor, user=user, heir=self.heir(), generations=self.generations())
         return Response(status=204)
+
+    def reset_second_factor(self, request: Request, pk: UUID) -> Response:
+        """Take a lost device's factor away. The person's sessions end."""
+        user = self.row(pk)
+        second_factor.reset(actor=self.actor, user=user)
+        return self.answer(user)
 
     def _told_once(self, user: User, made_up: str | None, status: int) -> Response:
         """With the password that was made up. What is kept of the answer, for who sends it again, is without it."""

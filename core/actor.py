@@ -49,6 +49,12 @@ class Actor:
     token_id: UUID | None = None
 
     @property
+    def account_id(self) -> UUID:
+        """Whose account it is, where only somebody with one can be."""
+        assert self.user_id is not None, "OVIM itself has no account"
+        return self.user_id
+
+    @property
     def organizations(self) -> frozenset[UUID]:
         """Organizations the person has some right in, or is from."""
         ids = {grant.organization_id for grant in self.grants} | {self.organization_id}

@@ -168,7 +168,7 @@ MOST_SESSIONS = 200
 
 def own_sessions(actor: Actor) -> list[OwnSession]:
     """One's own that have not ended, the latest first."""
-    alive = Session.objects.filter(user_id=actor.user_id, revoked_at=None, expires_at__gt=timezone.now())
+    alive = Session.objects.filter(user_id=actor.account_id, revoked_at=None, expires_at__gt=timezone.now())
     return [
         OwnSession(
             row.pk, row.pk == actor.session_id, device_of(row.user_agent), row.user_agent, row.address,
@@ -180,11 +180,12 @@ def own_sessions(actor: Actor) -> list[OwnSession]:
 
 def own_second_factor(actor: Actor) -> Mapping[str, Any]:
     """How one's second factor stands."""
-    row = SecondFactor.objects.filter(user_id=actor.user_id, confirmed_at__isnull=False).first()
-    required = Organization.objects.filter(pk=actor.organization_id, second_factor_required=True).exists()
+    row = SecondFactor.objects.filter(user_id=actor.account_id, confirmed_at__isnull=False).first()
+    strict = Organization.objects.filter(second_factor_required=True)
+    demanded = actor.organization_id is not None and strict.filter(pk=actor.organization_id).exists()
     return {
         "enabled": row is not None,
-        "required": required,
+        "demanded": demanded,
         "since": row.confirmed_at if row else None,
         "recovery_codes_left": len(row.recovery) if row else 0,
     }

@@ -46,6 +46,12 @@ FORMS = {
     "people/<uuid:pk>/password/": ORGANIZATION,
     "people/<uuid:pk>/roles/": ORGANIZATION,
     "account/password/": SIGNED_IN,
+    "account/second-factor/": SIGNED_IN,
+    "account/tokens/new/": SIGNED_IN,
+    "account/tokens/<uuid:pk>/delete/": SIGNED_IN,
+    "orgs/<uuid:pk>/service-accounts/new/": ORGANIZATION,
+    "service-accounts/<uuid:pk>/tokens/new/": ORGANIZATION,
+    "service-accounts/<uuid:pk>/delete/": ORGANIZATION,
     "orgs/new/": PROVIDER,
     "orgs/<uuid:pk>/edit/": ORGANIZATION,
     "orgs/<uuid:pk>/quota/": ORGANIZATION,
@@ -71,6 +77,13 @@ TABLE = {
     ("get", "api/docs/"): ALL,
     ("get", "sign-in/"): ALL,
     ("post", "sign-in/"): ALL,
+    ("get", "sign-in/code/"): NO_COOKIE,  # without the first step, back to it
+    ("post", "sign-in/code/"): NO_COOKIE,
+    ("get", "account/sessions/"): NO_COOKIE,
+    ("post", "account/sessions/end-others/"): NO_COOKIE,
+    ("post", "account/sessions/<uuid:pk>/end/"): NO_COOKIE,
+    ("get", "account/tokens/"): NO_COOKIE,
+    ("get", "orgs/<uuid:pk>/service-accounts/"): NO_COOKIE,
     ("post", "preferences/"): ALL,
     # The cookie's door: bearer tokens are nothing to pages. Who signed in may open which: `PAGES` below.
     ("get", ""): NO_COOKIE,
@@ -203,6 +216,9 @@ TABLE = {
 PAGE_METHODS = {
     **dict.fromkeys(FORMS, ("get", "post")),
     "sign-in/": ("get", "post"),
+    "sign-in/code/": ("get", "post"),
+    "account/sessions/end-others/": ("post",),
+    "account/sessions/<uuid:pk>/end/": ("post",),
     "sign-out/": ("post",),
     "preferences/": ("post",),
     "views/": ("post",),
@@ -217,6 +233,11 @@ PAGE_METHODS = {
     "vms/<uuid:pk>/delete/": ("get", "post"),
 }
 PAGES_OF_FEW = {
+    ("get", "account/sessions/"): SIGNED_IN,
+    ("post", "account/sessions/end-others/"): SIGNED_IN,
+    ("post", "account/sessions/<uuid:pk>/end/"): SIGNED_IN,
+    ("get", "account/tokens/"): SIGNED_IN,
+    ("get", "orgs/<uuid:pk>/service-accounts/"): ORGANIZATION,
     ("post", "vms/<uuid:pk>/orders/"): VDC_ADMIN,
     ("get", "vdcs/<uuid:pk>/unmanaged/"): VDC_ADMIN,
     ("get", "vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/"): ORGANIZATION,
@@ -230,7 +251,7 @@ PAGES = {
         row[1].split("/")[0], SIGNED_IN if row[1] in OWN else WITH_A_ROLE
     )
     for row, cells in TABLE.items()
-    if cells == NO_COOKIE and row[1] != "sign-out/"
+    if cells == NO_COOKIE and row[1] not in ("sign-out/", "sign-in/code/")
 } | PAGES_OF_FEW
 
 

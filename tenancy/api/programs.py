@@ -31,7 +31,7 @@ class TokenViewSet(ApiViewSet):
     search = ("name",)
 
     def narrowed(self, rows: QuerySet[Any], right: Right) -> QuerySet[Any]:
-        where = Q(user_id=self.actor.user_id)
+        where = Q(user_id=self.actor.account_id)
         services = access.reach(self.actor, AccessToken, Right.USER_VIEW)
         return rows.filter(where if services is None else where | (services & Q(user__is_service=True)))
 
@@ -40,7 +40,7 @@ class TokenViewSet(ApiViewSet):
         account = body.pop("service_account")
         accounts = User.objects.filter(is_service=True)
         user = self.related("service_account", accounts, account, Right.USER_VIEW)
-        user = user or User.objects.get(pk=self.actor.user_id)
+        user = user or User.objects.get(pk=self.actor.account_id)
         token, text = access_tokens.create_token(actor=self.actor, user=user, **body)
         row = orjson.loads(bytes(self.line(token, None)))
         response = Response(row | {"token": text}, status=201)

@@ -197,7 +197,7 @@ class CodeIn(Shape):
 
 class SecondFactorOut(Shape):
     enabled = Flag()
-    required = Flag(help_text="by one's organization")
+    demanded = Flag(help_text="by one's organization")
     since = Moment(allow_null=True)
     recovery_codes_left = Whole()
 

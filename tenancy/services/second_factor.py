@@ -28,7 +28,7 @@ def begin(*, actor: Actor) -> str:
 
 def begun(actor: Actor) -> str | None:
     """The secret that was begun with and is not confirmed yet."""
-    row = SecondFactor.objects.filter(user_id=actor.user_id, confirmed_at=None).first()
+    row = SecondFactor.objects.filter(user_id=actor.account_id, confirmed_at=None).first()
     return codes.secret_of(row) if row is not None else None
 
 
@@ -61,8 +61,7 @@ def prove(*, actor: Actor, code: str) -> None:
     Call it outside any transaction: what rolls back would take a wrong attempt back, too.
     """
     throttle.attempt(actor.name, actor.address)
-    assert actor.user_id is not None, "OVIM itself has no second factor"
-    if not codes.passes(User.objects.get(pk=actor.user_id), code):
+    if not codes.passes(User.objects.get(pk=actor.account_id), code):
         raise Invalid.field("code", "wrong", codes.WRONG)
     throttle.was_right(actor.name, actor.address)
 
@@ -103,12 +102,12 @@ def reset(*, actor: Actor, user: User) -> None:
 
 
 def _locked(actor: Actor) -> User:
-    return User.objects.select_for_update(no_key=True).get(pk=actor.user_id)
+    return User.objects.select_for_update(no_key=True).get(pk=actor.account_id)
 
 
 def _confirmed(actor: Actor) -> SecondFactor:
     rows = SecondFactor.objects.select_related("user__organization").select_for_update(of=("self",))
-    row = rows.filter(user_id=actor.user_id, confirmed_at__isnull=False).first()
+    row = rows.filter(user_id=actor.account_id, confirmed_at__isnull=False).first()
     if row is None:
         raise Conflict("You have no second factor.")
     return row

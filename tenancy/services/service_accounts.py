@@ -5,7 +5,7 @@ from django.db import transaction
 
 from core import audit, rows
 from core.actor import Actor
-from core.errors import FieldError, Invalid
+from core.errors import Invalid
 from core.names import dns_label
 from tenancy.models import Organization, User
 from tenancy.services.users import require_people_of
@@ -22,7 +22,7 @@ def create_service_account(
     try:
         dns_label(name)
     except ValidationError as error:
-        raise Invalid(error.message, errors=[FieldError("name", str(error.code), str(error.message))]) from None
+        raise Invalid.field("name", str(error.code), str(error.message)) from None
     username = f"{name}@{organization.name if organization else PROVIDER}"
     account = User(username=username, organization=organization, full_name=full_name, is_service=True)
     account.set_unusable_password()

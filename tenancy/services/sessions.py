@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from core import access, audit
 from core.actor import Actor
@@ -29,6 +30,10 @@ class SecondFactorNeeded(Unauthenticated):
     """The password was right, and that is not enough."""
 
     code = "second_factor_required"
+
+    def __init__(self, user: User) -> None:
+        super().__init__(NEEDED)
+        self.user = user
 
 
 class WrongCode(Unauthenticated):
@@ -66,11 +71,31 @@ def sign_in(
         return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
 
 
+def sign_in_by_code(
+    *, visitor: Actor, user_id: UUID, proof: str, code: str, lifetime: timedelta, user_agent: str = ""
+) -> Session:
+    """The second step of a page: `proof` says that the password was right a moment ago (`proof_of`), and still is."""
+    user = User.objects.filter(pk=user_id).first()
+    actor = actor_of_user(user_id, address=visitor.address, request_id=visitor.request_id)
+    if user is None or actor is None or not constant_time_compare(proof, proof_of(user)):
+        raise Unauthenticated(WRONG)
+    throttle.attempt(user.username, visitor.address)
+    _check_code(replace(visitor, name=user.username), user, code)
+    with transaction.atomic():
+        throttle.was_right(user.username, visitor.address)
+        return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
+
+
+def proof_of(user: User) -> str:
+    """Keyed, and another one as soon as the password is."""
+    return user.get_session_auth_hash()
+
+
 def _check_code(visitor: Actor, user: User, code: str) -> None:
     if not code:
         # No guess, so it is not counted; but a right password must not forgive wrong codes either.
         throttle.take_back(user.username, visitor.address)
-        raise SecondFactorNeeded(NEEDED)
+        raise SecondFactorNeeded(user)
     if not codes.passes(user, code):
         audit.refused(visitor, "session.begin", WRONG_CODE)
         raise WrongCode(WRONG_CODE)
@@ -114,7 +139,7 @@ def end(*, actor: Actor, session: Session) -> None:
 @transaction.atomic
 def end_own(*, actor: Actor, session_id: UUID) -> None:
     """End one of one's own sessions: a device that is lost, or lent."""
-    found = Session.objects.select_for_update().filter(pk=session_id, user_id=actor.user_id).first()
+    found = Session.objects.select_for_update().filter(pk=session_id, user_id=actor.account_id).first()
     if found is None or found.revoked_at is not None:
         raise NotFound("No such session.")
     _end(actor, found, "session.end")
@@ -123,9 +148,10 @@ def end_own(*, actor: Actor, session_id: UUID) -> None:
 @transaction.atomic
 def end_others(*, actor: Actor) -> int:
     """End all of one's own sessions but this one. How many there were."""
-    others = Session.objects.filter(user_id=actor.user_id, revoked_at=None, expires_at__gt=timezone.now())
+    others = Session.objects.filter(user_id=actor.account_id, revoked_at=None, expires_at__gt=timezone.now())
     ended = 0
-    for session in others.exclude(pk=actor.session_id).select_for_update().order_by("pk"):
+    others = others if actor.session_id is None else others.exclude(pk=actor.session_id)
+    for session in others.select_for_update().order_by("pk"):
         _end(actor, session, "session.end")
         ended += 1
     return ended

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from core.models import AnsweredRequest, AuditEntry
-from tenancy.models import AccessToken, RoleBinding, Session, User
+from tenancy.models import AccessToken, RoleBinding, RoleName, Session, User
 from tests.cast import PASSWORD, make_person, make_user, make_vdc
 
 pytestmark = pytest.mark.django_db
@@ -137,7 +137,7 @@ def test_ones_own_account_is_closed_to_tokens(api, program):
 
 def test_a_token_with_few_rights_is_no_ladder(api, program, acme):
     """Who may edit people could set an admin's password: not with a token that has less than that admin."""
-    founder = make_user("founder", "org_admin", organization=acme)
+    founder = make_user("founder", RoleName.ORG_ADMIN, organization=acme)
     root = make_person("root")
     for admin in ("alice", "root"):
         token = program(
@@ -199,6 +199,7 @@ def test_the_last_use_is_written_once_a_minute(api, program, django_assert_num_q
     row = AccessToken.objects.get()
     assert row.last_address == "127.0.0.1"
     first = row.last_used_at
+    assert first is not None
     with django_assert_num_queries(1):
         token.get("me")
     row.refresh_from_db()
@@ -206,6 +207,7 @@ def test_the_last_use_is_written_once_a_minute(api, program, django_assert_num_q
     AccessToken.objects.update(last_used_at=first - timedelta(minutes=2))
     token.get("me")
     row.refresh_from_db()
+    assert row.last_used_at is not None
     assert row.last_used_at > first
     assert api("alice").get("tokens").json()["items"][0]["last_used_at"] is not None
 

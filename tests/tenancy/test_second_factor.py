@@ -6,7 +6,7 @@ import pyotp
 import pytest
 
 from core.models import AnsweredRequest, AuditEntry
-from tenancy.models import SecondFactor
+from tenancy.models import RoleName, SecondFactor
 from tenancy.services import throttle
 from tests.cast import PASSWORD, make_person, make_user, session_of
 
@@ -68,7 +68,7 @@ def test_once_confirmed_signing_in_takes_a_code(api, bob):
     assert done.status_code == 200
     assert done.json()["user"]["username"] == "bob"
     assert bob.get("me/second-factor").json() | {"since": ""} == {
-        "enabled": True, "required": False, "since": "", "recovery_codes_left": 10,
+        "enabled": True, "demanded": False, "since": "", "recovery_codes_left": 10,
     }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def test_an_admin_takes_a_lost_factor_away(api, bob, acme):
     entry = AuditEntry.objects.get(action="second_factor.reset")
     assert (entry.actor_name, entry.object_id) == ("alice", person.pk)
     assert api("alice").post(f"users/{person.pk}/reset-second-factor").status_code == 409
-    founder = make_user("founder", "system_admin", home=acme)
+    founder = make_user("founder", RoleName.SYSTEM_ADMIN, home=acme)
     assert api("alice").post(f"users/{founder.pk}/reset-second-factor").status_code == 403
     assert api("alice").post(f"users/{make_person('alice').pk}/reset-second-factor").status_code == 409
 

@@ -108,7 +108,7 @@ def test_clocks_may_differ_a_little(issued):
 
 def test_no_token_without_a_signature_is_taken(issued):
     kid = keyring.current().signing.kid
-    unsigned = jwt.encode(claims_of(issued), None, algorithm="none", headers={"kid": kid})
+    unsigned = jwt.encode(claims_of(issued), "", algorithm="none", headers={"kid": kid})
     assert "only ES256" in refusal(unsigned)
     head = b64(json.dumps({"alg": "ES256", "kid": kid}).encode())
     refusal(f"{head}.{issued.split('.')[1]}.")
@@ -204,8 +204,9 @@ def test_a_retired_key_is_good_for_nothing_at_once(issued):
 def test_an_old_key_ends_by_itself(issued):
     first = keyring.current().signing.kid
     rotate()
-    left = SigningKey.objects.get(kid=first).ends_at - timezone.now()
-    assert left > timedelta(days=7), "a refresh token lives that long"
+    ends_at = SigningKey.objects.get(kid=first).ends_at
+    assert ends_at is not None
+    assert ends_at - timezone.now() > timedelta(days=7), "a refresh token lives that long"
     SigningKey.objects.filter(kid=first).update(ends_at=timezone.now() - timedelta(seconds=1))
     keyring.forget()
     assert refusal(issued)

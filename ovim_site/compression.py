@@ -1,9 +1,9 @@
 """Answers of the API and pages in br or gzip, for those who take it. Static files are WhiteNoise's.
 
 BREACH (what a secret and a reflected guess have in common shows in the length): tokens and
-secrets are answered only under `NEVER`, which is not compressed; other API answers need a bearer token that no foreign page can make a
-browser send; in pages the CSRF token is masked anew each time, and gzip of pages is padded at random (Django's own).
-ETags stay as they are: they are generations, for If-Match alone.
+secrets are answered only under `NEVER`, which is not compressed; other API answers need a bearer token that no foreign
+page can make a browser send; in pages the CSRF token is masked anew each time, and gzip of pages is padded
+at random (Django's own). ETags stay as they are: they are generations, for If-Match alone.
 """
 
 import gzip

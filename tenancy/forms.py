@@ -72,10 +72,19 @@ class PersonDeleteForm(NameForm):
 class OrganizationEditForm(Form):
     display_name = forms.CharField(label="Title", max_length=255)
     description = forms.CharField(label="About", max_length=1000, required=False)
-    layout: Sequence[Section] = (Section("Texts", ("display_name", "description")),)
+    second_factor_required = forms.BooleanField(
+        label="Its people need a second factor",
+        required=False,
+        help_text="Whoever has none is led to enrol; until then his roles, and his access tokens, have no effect.",
+    )
+    layout: Sequence[Section] = (
+        Section("Texts", ("display_name", "description")),
+        Section("Sign-in", ("second_factor_required",)),
+    )
 
 
 class OrganizationForm(OrganizationEditForm):
+    second_factor_required = None  # type: ignore[assignment]  # how Django takes an inherited field away
     name = forms.CharField(
         label="Name",
         max_length=63,

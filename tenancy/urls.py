@@ -20,6 +20,7 @@ urlpatterns = [
     path("people/<uuid:pk>/disable/", people.person_disable, name="user-disable-page"),
     path("people/<uuid:pk>/enable/", people.person_enable, name="user-enable-page"),
     path("people/<uuid:pk>/delete/", people.person_delete, name="user-delete-page"),
+    path("people/<uuid:pk>/second-factor/", people.person_second_factor, name="user-second-factor"),
     path("people/<uuid:pk>/password/", people.person_password, name="user-password"),
     path("account/second-factor/", own.second_factor_page, name="second-factor"),
     path("account/sessions/", own.session_list, name="session-list"),

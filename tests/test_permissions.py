@@ -44,6 +44,7 @@ FORMS = {
     "people/<uuid:pk>/enable/": ORGANIZATION,
     "people/<uuid:pk>/delete/": ORGANIZATION,
     "people/<uuid:pk>/password/": ORGANIZATION,
+    "people/<uuid:pk>/second-factor/": ORGANIZATION,
     "people/<uuid:pk>/roles/": ORGANIZATION,
     "account/password/": SIGNED_IN,
     "account/second-factor/": SIGNED_IN,

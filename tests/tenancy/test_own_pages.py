@@ -143,3 +143,19 @@ def test_an_admin_looks_after_service_accounts(db):
     assert alice.fill(f"/service-accounts/{account.pk}/delete/", confirm="ci@acme").status_code == 302
     assert not User.objects.filter(username="ci@acme").exists()
     assert not AccessToken.objects.exists()
+
+
+def test_an_admin_resets_a_lost_factor_and_requires_one(db):
+    bob, alice = make_person("bob"), browser("alice")
+    assert "Reset second factor" not in text(alice.get(f"/people/{bob.pk}/"))
+    confirmed(browser("bob"))
+    assert "Reset second factor" in text(alice.get(f"/people/{bob.pk}/"))
+    assert browser("charlie").get(f"/people/{bob.pk}/second-factor/").status_code == 404
+    assert alice.fill(f"/people/{bob.pk}/second-factor/").status_code == 302
+    assert not SecondFactor.objects.exists()
+    acme = Organization.objects.get(name="acme")
+    done = alice.fill(f"/orgs/{acme.pk}/edit/", display_name="Acme", second_factor_required="on")
+    assert done.status_code == 302
+    acme.refresh_from_db()
+    assert acme.second_factor_required
+    assert alice.get("/vms/").headers["Location"] == "/account/second-factor/"

@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import click
+
 from cli.config import SIGN_IN, Context, Contexts
 from cli.errors import CliError, Exit, Problem
 from cli.tokens import Pair, Tokens
@@ -24,14 +26,21 @@ def pair_of(body: Mapping[str, Any]) -> Pair:
     return Pair(body["access"], body["refresh"], time.time() + body["expires_in"])
 
 
+def _given_token() -> str:
+    """`--token`, else OVIM_TOKEN: the option's own variable, also where no command runs (a shell completes)."""
+    command = click.get_current_context(silent=True)
+    given = command.find_root().params.get("token") if command is not None else None
+    return str(given or os.environ.get("OVIM_TOKEN", "")).strip()
+
+
 class Client:
-    """Requests to the context's server as whoever signed in there, or with the token in OVIM_TOKEN."""
+    """Requests to the context's server as whoever signed in there, or with the token that was given (--token, OVIM_TOKEN)."""
 
     def __init__(self, context: Context, seconds: float = READ_SECONDS) -> None:
         self.context = context
         self.wire = Wire(context, seconds)
         self._tokens = Tokens(context.name)
-        self._given = os.environ.get("OVIM_TOKEN", "")
+        self._given = _given_token()
 
     def get(self, path: str, **query: str) -> Row:
         return self.ask("GET", path, query=query)
@@ -90,7 +99,7 @@ class Client:
             except Problem as problem:
                 if problem.status != 401:
                     raise
-                raise CliError(problem.code, *problem.lines, "The token came from OVIM_TOKEN.") from None
+                raise CliError(problem.code, *problem.lines, "The token came from OVIM_TOKEN, or --token.") from None
         pair = self._fresh()
         try:
             return self.wire.send(method, path, bearer=pair.access, **request)

@@ -12,7 +12,7 @@ from cli.errors import CliError, Exit, Problem, told
 from cli.names import Scope
 from cli.nouns import NOUNS, Noun
 from cli.options import dry_run, files, made_output, timeout, waits
-from cli.output import emit_value, named, say, say_error
+from cli.output import emit, emit_value, named, say, say_error
 from cli.output import names as show_names
 from cli.waiting import Wish
 
@@ -305,6 +305,52 @@ def create_binding(context_name: str | None, /, **options: Any) -> None:
         client = client_of(context_name)
         body["organization"] = names.find(client, NOUNS["vdcs"], body["vdc"], Scope())["organization"]
     _simple(context_name, NOUNS["role-bindings"], options, **body)
+
+
+@create.command("service-account")
+@click.argument("name")
+@org_option
+@click.option("--for", "full_name", metavar="TEXT", help="What it is for.")
+@dry_run
+@made_output
+@click.pass_obj
+def create_service_account(context_name: str | None, /, *, org: str | None, **options: Any) -> None:
+    """Make an account for a program: its user name is NAME@ORG. It needs a role and a token next."""
+    body = {key: options[key] for key in ("name", "full_name")}
+    _simple(
+        context_name, NOUNS["service-accounts"], options, **body, organization=_org(context_name, org, needed=False)
+    )
+
+
+@create.command("token")
+@click.argument("name")
+@click.option("--days", type=click.IntRange(1, 366), help="So long it is good. Default: 90.")
+@click.option("--right", "rights", metavar="RIGHT", multiple=True, help="At most this, such as vm.view. Default: all.")
+@click.option("--vdc", "vdcs", metavar="[ORG/]VDC", multiple=True, help="Only there. Default: everywhere.")
+@click.option("--service-account", metavar="NAME", help="Whose it is to be. Default: your own.")
+@dry_run
+@click.pass_obj
+def create_token(
+    context_name: str | None, /, *, rights: tuple[str, ...], vdcs: tuple[str, ...], dry_run: str | None, **given: Any
+) -> None:
+    """Make an access token for a program. It is printed on stdout, this once; OVIM_TOKEN takes it."""
+    client = client_of(context_name)
+    body: Row = {key: value for key, value in given.items() if value is not None}
+    if rights:
+        body["rights"] = list(rights)
+    if vdcs:
+        body["vdcs"] = [names.id_of(client, NOUNS["vdcs"], name) for name in vdcs]
+    if given["service_account"]:
+        body["service_account"] = names.id_of(client, NOUNS["service-accounts"], given["service_account"])
+    if dry_run:
+        answer = plan.ask(client, "POST", "tokens", dry_run, body=body)
+        plan.show(answer, f"access token {given['name']} would be created:")
+        return
+    made = client.post("tokens", body)
+    say(f"token {made['name']} of {made['username']} created; it is good until {made['expires_at'][:10]}.")
+    if made["token"] is None:
+        raise CliError(Exit.FAILED, "It was made, but its secret was lost on the way: delete it and make another one.")
+    emit(made["token"])
 
 
 @create.command("cluster")

@@ -61,9 +61,10 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--context", metavar="NAME", envvar="OVIM_CONTEXT", help="Which server. Default: the current context.")
 @click.option("--no-retry", is_flag=True, envvar="OVIM_NO_RETRY", help="Do not wait and send again when told to.")
+@click.option("--token", metavar="TOKEN", envvar="OVIM_TOKEN", help="As whom. Others see arguments: better OVIM_TOKEN.")
 @click.version_option(__version__, prog_name="ovim")
 @click.pass_context
-def cli(ctx: click.Context, context: str | None, no_retry: bool) -> None:
+def cli(ctx: click.Context, context: str | None, no_retry: bool, token: str | None) -> None:
     """Virtual machines in your organization's data centers.
 
     Data goes to stdout, words to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found,

@@ -120,7 +120,7 @@ ORGANIZATION = Noun(
     ID,
     text("name"),
     made=("name", "display_name", "description"),
-    edited=("display_name", "description", "enabled"),
+    edited=("display_name", "description", "enabled", "second_factor_required"),
     shown=STATUS - {"observed_generation", "updated_at"},
 )
 CATALOG = Noun(
@@ -233,6 +233,50 @@ BINDING = Noun(
     shown=BASE - {"generation"} | {"username", "organization_name", "vdc_name"},
     has_detail=False,
 )
+TOKEN = Noun(
+    "access token",
+    "tokens",
+    ("token", "access-token", "access-tokens"),
+    {
+        "NAME": text("name"),
+        "USER": text("username"),
+        "RIGHTS": lambda row: "all" if row["rights"] is None else str(len(row["rights"])),
+        "VDCS": lambda row: "all" if row["places"] is None else str(len(row["places"])),
+        "EXPIRES": text("expires_at"),
+        "USED": age("last_used_at"),
+        "AGE": age("created_at"),
+    },
+    {"FROM": text("last_address")} | ID,
+    text("name"),
+    made=("name", "days", "rights", "vdcs", "service_account"),
+    refs={"service_account": "service-accounts"},
+    shown=frozenset(
+        {
+            "id", "created_at", "user", "username", "is_service", "places", "expires_at", "last_used_at",
+            "last_address",
+        }
+    ),
+)  # fmt: skip
+SERVICE_ACCOUNT = Noun(
+    "service account",
+    "service-accounts",
+    ("service-account", "serviceaccount", "serviceaccounts", "sa"),
+    {
+        "NAME": text("username"),
+        "FOR": text("full_name"),
+        "ENABLED": flag("enabled"),
+        "AGE": age("created_at"),
+    },
+    {"ORGANIZATION": text("organization")} | ID,
+    text("username"),
+    key="username",
+    scopes=frozenset({"org"}),
+    home=frozenset({"org"}),
+    made=("name", "organization", "full_name"),
+    edited=("full_name", "enabled"),
+    refs={"organization": "organizations"},
+    shown=BASE | {"username"},
+)
 ENTRY = Noun(
     "audit entry",
     "audit-entries",
@@ -260,6 +304,8 @@ NOUNS = {
     "orphans": ORPHAN,
     "users": USER,
     "role-bindings": BINDING,
+    "tokens": TOKEN,
+    "service-accounts": SERVICE_ACCOUNT,
     "audit-entries": ENTRY,
 }
 BY_WORD = {word: noun for plural, noun in NOUNS.items() for word in (plural, *noun.words)}

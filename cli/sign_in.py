@@ -10,16 +10,17 @@ import click
 
 from cli.client import Client, pair_of
 from cli.config import Context, Contexts, changing, clean_server, is_plain
-from cli.errors import CliError, Exit
+from cli.errors import CliError, Exit, Problem
 from cli.output import say
 from cli.tokens import Tokens
-from cli.wire import Wire
+from cli.wire import Answer, Wire
 
 
 @click.command()
 @click.option("--server", metavar="URL", envvar="OVIM_SERVER", help="https://HOST. Default: the current context's.")
 @click.option("--username", metavar="NAME", help="Default: the context's, else it is asked for.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin's first line.")
+@click.option("--code", metavar="CODE", help="Of your second factor. Without it it is asked for, if it is needed.")
 @click.option("--ca-file", metavar="FILE", help="Trust the authorities in this PEM file instead of the system's.")
 @click.option("--client-certificate", "client_cert", metavar="FILE", help="Your own certificate, if the server asks.")
 @click.option("--client-key", metavar="FILE", help="The key of it.")
@@ -28,7 +29,14 @@ from cli.wire import Wire
 @click.option("--no-keyring", is_flag=True, help="Keep the tokens in a file even where there is a keyring.")
 @click.option("--context", "name", metavar="NAME", help="What to call this server. Default: its host and port.")
 def login(
-    server: str | None, username: str | None, password_stdin: bool, no_keyring: bool, name: str | None, **trust: Any
+    *,
+    server: str | None,
+    username: str | None,
+    password_stdin: bool,
+    code: str | None,
+    no_keyring: bool,
+    name: str | None,
+    **trust: Any,
 ) -> None:
     """Sign in to a server and make it the current context."""
     context = _context(server, username, name, trust)
@@ -36,7 +44,7 @@ def login(
         say(f"Warning: {context.server} is not encrypted: your password can be read on the way.")
     username = context.username or _asked("User name")
     password = _password(password_stdin)
-    answer = Wire(context).send("POST", "auth/login", body={"username": username, "password": password})
+    answer = _signed_in(Wire(context), {"username": username, "password": password}, code)
     signed_in = str(answer.body["user"]["username"])
     tokens = Tokens(context.name)
     with tokens.lock():
@@ -46,6 +54,19 @@ def login(
         contexts.current = context.name
     where = "your keyring" if kept == "keyring" else "a file that only you can read"
     say(f"Signed in to {context.server} as {signed_in}. The tokens are in {where}.")
+
+
+def _signed_in(wire: Wire, body: dict[str, str], code: str | None) -> Answer:
+    """With a code of the second factor, if the server wants one: it is asked for only then."""
+    try:
+        return wire.send("POST", "auth/login", body=body | ({"code": code} if code else {}))
+    except Problem as problem:
+        if problem.name != "second_factor_required":
+            raise
+        if not sys.stdin.isatty():
+            raise CliError(problem.code, *problem.lines, "There is no terminal to ask on: give --code.") from None
+    code = _asked("Code of your authenticator app (or a recovery code)")
+    return wire.send("POST", "auth/login", body=body | {"code": code})
 
 
 def _context(server: str | None, username: str | None, name: str | None, trust: dict[str, Any]) -> Context:

@@ -1,25 +1,15 @@
-"""Credentials at rest: AES-256-GCM under OVIM_CREDENTIAL_KEY (NIST SP 800-38D), a fresh nonce each time."""
+"""Clusters' credentials at rest."""
 
-import os
+from core import sealed
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.conf import settings
-
-from core.errors import Unavailable
-
-NONCE_BYTES = 12
+PURPOSE = "ovim"
 
 
 def encrypt(text: str) -> bytes:
     """Nonce and ciphertext of a credential."""
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(settings.OVIM_CREDENTIAL_KEY).encrypt(nonce, text.encode(), b"ovim")
+    return sealed.seal(text, PURPOSE)
 
 
 def decrypt(data: bytes) -> str:
     """The credential, or Unavailable when the key is not the one it was encrypted with."""
-    try:
-        return AESGCM(settings.OVIM_CREDENTIAL_KEY).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], b"ovim").decode()
-    except InvalidTag:
-        raise Unavailable("A cluster's credential can't be decrypted: OVIM_CREDENTIAL_KEY is another one.") from None
+    return sealed.unseal(data, PURPOSE, what="A cluster's credential")

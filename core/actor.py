@@ -43,6 +43,16 @@ class Actor:
     organization_id: UUID | None = None
     # His password is known to somebody else: until he has set another one he has no grants.
     must_change_password: bool = False
+    # His organization wants a second factor of him: until he has one he has no grants.
+    must_enrol: bool = False
+    # The access token he came with, which is also the `session_id`; None: he has signed in himself.
+    token_id: UUID | None = None
+
+    @property
+    def account_id(self) -> UUID:
+        """Whose account it is, where only somebody with one can be."""
+        assert self.user_id is not None, "OVIM itself has no account"
+        return self.user_id
 
     @property
     def organizations(self) -> frozenset[UUID]:
@@ -55,6 +65,8 @@ class Actor:
 
     def holds(self, right: Right) -> bool:
         """Has the right somewhere. Rows are still scoped: see `core.access`."""
+        if right is Right.ACCOUNT:
+            return self.user_id is not None and self.token_id is None
         return right is Right.SELF or any(right in grant.rights for grant in self.grants)
 
 

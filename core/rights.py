@@ -6,6 +6,7 @@ from enum import StrEnum
 class Right(StrEnum):
     """`<noun>.<verb>`; the value is what audit entries, refusals and the API call it."""
 
+    ACCOUNT = "account"  # one's own password, sessions, tokens: only by who has signed in, never by an access token
     ADMIN_OPEN = "admin.open"  # the Django admin
     AUDIT_VIEW = "audit.view"
     BINDING_EDIT = "binding.edit"

@@ -1,9 +1,9 @@
 """Answers of the API and pages in br or gzip, for those who take it. Static files are WhiteNoise's.
 
-BREACH (what a secret and a reflected guess have in common shows in the length): tokens are answered only by
-`/api/v1/auth/`, which is never compressed; other API answers need a bearer token that no foreign page can make a
-browser send; in pages the CSRF token is masked anew each time, and gzip of pages is padded at random (Django's own).
-ETags stay as they are: they are generations, for If-Match alone.
+BREACH (what a secret and a reflected guess have in common shows in the length): tokens and
+secrets are answered only under `NEVER`, which is not compressed; other API answers need a bearer token that no foreign
+page can make a browser send; in pages the CSRF token is masked anew each time, and gzip of pages is padded
+at random (Django's own). ETags stay as they are: they are generations, for If-Match alone.
 """
 
 import gzip
@@ -18,7 +18,7 @@ SMALLEST = 1024  # bytes; below, the frame's overhead eats what is won
 GZIP_LEVEL, BROTLI_QUALITY = 4, 4
 PADDING = 100  # bytes at most, of pages
 KINDS = ("application/json", "application/problem+json", "text/html", "application/vnd.oai.openapi")
-NEVER = ("/api/v1/auth/",)
+NEVER = ("/api/v1/auth/", "/api/v1/me/", "/api/v1/tokens")
 
 
 class Compressed:

@@ -19,7 +19,7 @@ SHARED_BY_PROVIDER = frozenset({Right.CATALOG_VIEW, Right.IMAGE_USE})
 
 def reach(actor: Actor, scope: Scope, right: Right) -> Q | None:
     """The rows of a model on which the actor has the right. Q() means all of them, None means none."""
-    if right is Right.SELF:
+    if right in (Right.SELF, Right.ACCOUNT):
         return _own(actor, scope)
     grants = actor.grants_of(right)
     if any(grant.level is Level.SYSTEM for grant in grants):

@@ -20,4 +20,5 @@ USER: Actions = {
     "enable": Action(Right.USER_EDIT, ((Q(is_active=True), "The account is enabled already."),)),
     "delete": Action(Right.USER_EDIT, not_own=OWN_ACCOUNT),
 }
+SERVICE_ACCOUNT: Actions = {name: action for name, action in USER.items() if name != "reset_password"}
 ROLE_BINDING: Actions = {"delete": Action(Right.BINDING_EDIT)}

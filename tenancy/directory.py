@@ -18,7 +18,7 @@ from core.rights import Right
 from tenancy import export
 from tenancy.listings import AUDIT, ORGANIZATIONS, USERS, entries_seen
 from tenancy.models import Organization, RoleBinding, User
-from tenancy.services import exports
+from tenancy.services import codes, exports
 
 SHOWN = 50
 GONE = "a VDC that is gone"
@@ -62,6 +62,7 @@ def user_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "person": person,
         "bindings": _named(list(access.visible(actor, bindings, Right.BINDING_VIEW)[:SHOWN])),
         "timeline": list(about.order_by("-pk")[:20]),
+        "has_second_factor": codes.is_asked_of(person),
         "may_edit": access.allows(actor, Right.USER_EDIT, person),
     }
     return render(request, "tenancy/user.html", page)

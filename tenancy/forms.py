@@ -10,6 +10,7 @@ from core.ui.fields import PLAIN
 from core.ui.filling import Form, Section
 from core.ui.sure import NameForm
 from tenancy.models import username as username_rule
+from tenancy.roles import GIVEN_TO_TOKENS
 
 PROVIDER = "provider"  # the choice that stands for no organization
 SECRET = {"autocomplete": "new-password"}
@@ -20,6 +21,38 @@ class SignInForm(forms.Form):
     password = forms.CharField(
         max_length=1024, strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
     )
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        max_length=32,
+        widget=forms.TextInput({"autocomplete": "one-time-code", "spellcheck": "false"}),
+        help_text="Of your authenticator app; where it is lost, a recovery code.",
+    )
+
+
+class TokenForm(Form):
+    name = forms.CharField(
+        max_length=63, validators=[dns_label], widget=forms.TextInput(PLAIN), help_text="What it is for."
+    )
+    days = forms.IntegerField(label="Good for days", min_value=1, max_value=366, initial=90)
+    rights = forms.MultipleChoiceField(
+        required=False,
+        choices=[(str(right), str(right)) for right in sorted(GIVEN_TO_TOKENS)],
+        help_text="None chosen: all. It never can more than its user can.",
+    )
+    layout = (Section("Token", ("name", "days", "rights")),)
+
+
+class ServiceAccountForm(Form):
+    name = forms.CharField(
+        max_length=63,
+        validators=[dns_label],
+        widget=forms.TextInput(PLAIN),
+        help_text="Its user name becomes name@organization. It never changes.",
+    )
+    full_name = forms.CharField(label="What it is for", max_length=255, required=False)
+    layout = (Section("Account", ("name", "full_name")),)
 
 
 class PersonDeleteForm(NameForm):
@@ -39,10 +72,19 @@ class PersonDeleteForm(NameForm):
 class OrganizationEditForm(Form):
     display_name = forms.CharField(label="Title", max_length=255)
     description = forms.CharField(label="About", max_length=1000, required=False)
-    layout: Sequence[Section] = (Section("Texts", ("display_name", "description")),)
+    second_factor_required = forms.BooleanField(
+        label="Its people need a second factor",
+        required=False,
+        help_text="Whoever has none is led to enrol; until then his roles, and his access tokens, have no effect.",
+    )
+    layout: Sequence[Section] = (
+        Section("Texts", ("display_name", "description")),
+        Section("Sign-in", ("second_factor_required",)),
+    )
 
 
 class OrganizationForm(OrganizationEditForm):
+    second_factor_required = None  # type: ignore[assignment]  # how Django takes an inherited field away
     name = forms.CharField(
         label="Name",
         max_length=63,

@@ -1,5 +1,7 @@
 """The lists of organizations, users and what was done."""
 
+from typing import Any
+
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.shortcuts import resolve_url
@@ -73,6 +75,11 @@ def _users() -> QuerySet[User]:
     return User.objects.all()
 
 
+def _people(actor: Actor, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Service accounts have a page of their own, at their organization."""
+    return access.visible(actor, rows, Right.USER_VIEW).filter(is_service=False)
+
+
 USERS = Listing(
     name="user",
     title="People",
@@ -81,6 +88,7 @@ USERS = Listing(
     url="user-list",
     detail="user-detail",
     right=Right.USER_VIEW,
+    reach=_people,
     rows=_users,
     organization_path="organization_id",
     fields=("username", "full_name", "email", "is_active", "organization__name", "created_at"),

@@ -11,9 +11,10 @@ from core import support
 from core.actor import Actor
 from core.enforce import PUBLIC, declared
 from tenancy import selectors
+from tenancy.services import sessions
 
 COOKIE_KEY = "sid"
-STILL_OPEN = ("own-password", "sign-out")
+STILL_OPEN = ("own-password", "second-factor", "sign-out")
 
 
 class SignedIn:
@@ -27,23 +28,35 @@ class SignedIn:
         if not request.path.startswith("/api/"):
             session_id = request.session.get(COOKIE_KEY)
             if session_id is not None:
-                request.actor = selectors.actor_of_session(  # type: ignore[attr-defined]
-                    UUID(session_id),
-                    address=getattr(request, "address", ""),
-                    request_id=getattr(request, "request_id", ""),
-                )
+                request.actor = self._actor(request, UUID(session_id))  # type: ignore[attr-defined]
         return self.get_response(request)
+
+    def _actor(self, request: HttpRequest, session_id: UUID) -> Actor | None:
+        found = selectors.seen_in_session(
+            session_id,
+            address=getattr(request, "address", ""),
+            request_id=getattr(request, "request_id", ""),
+        )
+        if found is None:
+            return None
+        actor, noted = found
+        if not noted:
+            sessions.note_use(session_id)
+        return actor
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
-        """Who has to change his password is led there first. He has no right yet anyway: `tenancy.selectors`."""
+        """Who has to change his password, or to enrol a second factor, is led there first.
+
+        He has no right yet anyway: `tenancy.selectors`.
+        """
         actor: Actor | None = request.actor  # type: ignore[attr-defined]
         if actor is not None:
             support.chose(actor, request.GET.get("org"), request.GET.get("vdc"))
         match = request.resolver_match
-        if actor is None or not actor.must_change_password or declared(view) == PUBLIC:
+        if actor is None or declared(view) == PUBLIC or not (actor.must_change_password or actor.must_enrol):
             return None
         if match is not None and match.view_name in STILL_OPEN:
             return None
-        return HttpResponseRedirect(reverse("own-password"))
+        return HttpResponseRedirect(reverse("own-password" if actor.must_change_password else "second-factor"))

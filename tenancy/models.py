@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import OpClass
 from django.core.validators import RegexValidator
 from django.db import models
@@ -29,6 +30,8 @@ class Organization(models.Model):
     display_name = models.CharField(max_length=255)
     description = models.CharField(max_length=1000, blank=True)
     enabled = models.BooleanField(default=True)
+    # Its people need a second factor: until one has it, no role of his has any effect.
+    second_factor_required = models.BooleanField(default=False, db_default=False)
     generation = models.BigIntegerField(default=1)
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -59,6 +62,8 @@ class User(AbstractBaseUser):
     email = models.EmailField(blank=True)
     full_name = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
+    # A service account: no person, never signs in, acts through its access tokens alone.
+    is_service = models.BooleanField(default=False, db_default=False, editable=False)
     # Somebody else knows the password: until the person has set another one, no role has any effect.
     must_change_password = models.BooleanField(default=False, db_default=False)
     generation = models.BigIntegerField(default=1)
@@ -89,6 +94,7 @@ class Session(models.Model):
     refresh_id = models.UUIDField(default=uuid7, help_text="jti of the refresh token that is good now")
     address = models.CharField(max_length=64, blank=True)
     user_agent = models.CharField(max_length=255, blank=True)
+    seen_at = models.DateTimeField(db_default=Now(), editable=False, help_text="last use, to a few minutes")
 
     class Meta:
         verbose_name = "session"
@@ -96,6 +102,78 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class SecondFactor(models.Model):
+    """Somebody's authenticator app (TOTP, RFC 6238). Without `confirmed_at` it was begun only, and asks for nothing."""
+
+    scope = Scope(organization="user__organization_id", owner="user_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="second_factor")
+    secret = models.BinaryField(help_text="sealed")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    # The time step of the last code that was taken: neither it nor an earlier one is taken again.
+    last_step = models.BigIntegerField(default=0)
+    recovery = ArrayField(models.CharField(max_length=64), default=list, help_text="SHA-256 of each code that is left")
+
+    class Meta:
+        verbose_name = "second factor"
+
+    def __str__(self) -> str:
+        return f"{self.user_id}"
+
+
+class AccessToken(models.Model):
+    """A long-lived secret for programs: it acts as its user, within the rights and VDCs it was made for."""
+
+    scope = Scope(organization="user__organization_id", owner="user_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="access_tokens")
+    name = models.CharField(max_length=63, validators=[dns_label])
+    digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the secret, in hex")
+    rights = ArrayField(models.CharField(max_length=40), null=True, blank=True, help_text="null: all that the user has")
+    # [[organization, VDC], …] by id (VDCs stand above; which organization is theirs never changes). Null: everywhere.
+    places = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_address = models.CharField(max_length=64, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "access token"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "name"],
+                name="access_token_name_of_user",
+                violation_error_message="There is an access token of this name already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SigningKey(models.Model):
+    """A key that access tokens are signed with, or were. The newest one signs; all that have not ended verify."""
+
+    scope = Scope()
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kid = models.CharField(max_length=43, unique=True, editable=False, help_text="its RFC 7638 thumbprint")
+    # Empty: the key is the one in OVIM_JWT_KEY, which is not kept here.
+    private = models.BinaryField(default=b"")
+    public = models.TextField(help_text="PEM")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="from then on nothing it signed is good")
+
+    class Meta:
+        verbose_name = "signing key"
+
+    def __str__(self) -> str:
+        return self.kid
 
 
 class FailedSignIns(models.Model):

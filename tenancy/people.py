@@ -17,7 +17,7 @@ from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
 from tenancy.forms import PROVIDER, OwnPasswordForm, PasswordResetForm, PersonDeleteForm, PersonEditForm, PersonForm
 from tenancy.models import Organization, User
-from tenancy.services import passwords, users
+from tenancy.services import passwords, second_factor, users
 
 MOST_OPTIONS = 200
 
@@ -169,6 +169,21 @@ def person_password(request: HttpRequest, pk: UUID) -> HttpResponse:
 
     intro = "All sessions of the account end. The new password has to be changed at the next sign-in."
     page = _page(person, f"Reset the password of {person}", "Reset password", intro=intro, live=False)
+    return fill(request, page, form, act, row=person)
+
+
+@needs(Right.USER_EDIT)
+@require_http_methods(FORM)
+def person_second_factor(request: HttpRequest, pk: UUID) -> HttpResponse:
+    person = _person(request, pk)
+    form = SureForm(posted(request))
+
+    def act() -> Done:
+        second_factor.reset(actor=actor_of(request), user=person)
+        return Done(reverse("user-detail", args=[pk]), f"{person} signs in by password alone, and can enrol anew.")
+
+    intro = "For who has lost his device. All sessions end. Be sure that it is he who asks."
+    page = _page(person, f"Reset the second factor of {person}?", "Reset", intro=intro, danger=True, live=False)
     return fill(request, page, form, act, row=person)
 
 

@@ -33,4 +33,8 @@ GRANTS: Mapping[RoleName, frozenset[Right]] = {
     # Of what has an owner, only what is his: OWN_ONLY. No VM_ORDER: a volume that is let go of leaves the quota.
     RoleName.USER: frozenset({*LOOK_AROUND, *VM_ALL}),
 }
+# What an access token can be given: everything but one's own account.
+GIVEN_TO_TOKENS = frozenset(Right) - {Right.SELF, Right.ACCOUNT, Right.ADMIN_OPEN}
+# What there is to do within one VDC: an access token for some VDCs has nothing else.
+WITHIN_A_VDC = GRANTS[RoleName.VDC_ADMIN] | {Right.VDC_EDIT, Right.VM_ADOPT}
 OWN_ONLY = frozenset({RoleName.USER})

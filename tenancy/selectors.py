@@ -1,30 +1,46 @@
 """Reads: who is asking."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from core import sql
 from core.actor import Actor, Grant, Level
-from tenancy.models import RoleName
-from tenancy.roles import GRANTS, OWN_ONLY
+from tenancy.devices import device_of
+from tenancy.models import Organization, RoleName, SecondFactor, Session
+from tenancy.roles import GIVEN_TO_TOKENS, GRANTS, OWN_ONLY, WITHIN_A_VDC
 
+# His organization wants a second factor of him, and he has none yet.
+_MUST_ENROL = """(coalesce(home.second_factor_required, false) AND NOT u.is_service AND NOT EXISTS (
+  SELECT FROM tenancy_secondfactor f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL))"""
 # Everything an Actor is made of, in one round trip, on every request: so that signing out, losing a role and being
 # disabled take effect with the next request. By hand, because this is the one query that every request pays.
-_ACTOR = """
-SELECT u.id, u.username, u.organization_id, u.must_change_password, (
+_ACTOR = f"""
+SELECT u.id, u.username, u.organization_id, u.must_change_password, {_MUST_ENROL}, (
   SELECT json_agg(json_build_array(b.role, b.organization_id, b.vdc_id))
   FROM tenancy_rolebinding b LEFT JOIN tenancy_organization o ON o.id = b.organization_id
   WHERE b.user_id = u.id AND (b.organization_id IS NULL OR o.enabled) AND NOT u.must_change_password
+    AND NOT {_MUST_ENROL}
 )
 FROM tenancy_user u LEFT JOIN tenancy_organization home ON home.id = u.organization_id
-"""
+"""  # noqa: S608  # put together from constants
 _ALIVE = "u.is_active AND (u.organization_id IS NULL OR home.enabled)"
 _OF_SESSION = f"""{_ACTOR} JOIN tenancy_session s ON s.user_id = u.id
 WHERE s.id = %s AND s.revoked_at IS NULL AND s.expires_at > now() AND {_ALIVE}"""
+# Whether its last use was noted a moment ago, too, at the end.
+_SEEN = "s.seen_at > now() - interval '5 minutes'"
+_OF_SESSION_SEEN = _OF_SESSION.replace("FROM tenancy_user u", f", {_SEEN} FROM tenancy_user u", 1)
 # The same of many sessions, each row led by its session.
 _OF_SESSIONS = _OF_SESSION.replace("SELECT", "SELECT s.id,", 1).replace("s.id = %s", "s.id = ANY(%s)")
+# The same by an access token; what it was made for, and whether its last use was noted a moment ago, at the end.
+_NOTED = "t.last_used_at > now() - interval '1 minute'"
+_OF_TOKEN = f"""{_ACTOR.replace("FROM tenancy_user u", f", t.id, t.rights, t.places::json, {_NOTED} FROM tenancy_user u", 1)}
+JOIN tenancy_accesstoken t ON t.user_id = u.id WHERE t.{{}} AND t.expires_at > now() AND {_ALIVE}"""
 _OF_USER = f"{_ACTOR} WHERE u.id = %s AND {_ALIVE}"
 
 
@@ -33,9 +49,66 @@ def actor_of_session(session_id: UUID, *, address: str = "", request_id: str = "
     return _actor(_OF_SESSION, session_id, session_id, address, request_id)
 
 
+def seen_in_session(session_id: UUID, *, address: str, request_id: str) -> tuple[Actor, bool] | None:
+    """As `actor_of_session`, and whether the session's last use was noted a moment ago."""
+    found = sql.run(_OF_SESSION_SEEN, [session_id])
+    return (_made(found[0][:-1], session_id, address, request_id), bool(found[0][-1])) if found else None
+
+
 def actors_of_sessions(session_ids: Collection[UUID]) -> dict[UUID, Actor]:
     """Who holds each of these sessions, in one question; those that have ended are left out."""
     return {pk: _made(row, pk, "", "") for pk, *row in sql.run(_OF_SESSIONS, [list(session_ids)])}
+
+
+def actor_of_token(digest: str, *, address: str = "", request_id: str = "") -> tuple[Actor, bool] | None:
+    """Whose access token this is, and whether its last use was noted a moment ago. None: no such token, or it ended."""
+    found = sql.run(_OF_TOKEN.format("digest = %s"), [digest])
+    return (_by_token(found[0], address, request_id), bool(found[0][-1])) if found else None
+
+
+def actors_behind(ids: Collection[UUID]) -> dict[UUID, Actor]:
+    """As `actors_of_sessions`, where some of the ids are those of access tokens."""
+    found = actors_of_sessions(ids)
+    left = [pk for pk in ids if pk not in found]
+    rows = sql.run(_OF_TOKEN.format("id = ANY(%s)"), [left]) if left else ()
+    return found | {row[6]: _by_token(row, "", "") for row in rows}
+
+
+def _by_token(row: Sequence[Any], address: str, request_id: str) -> Actor:
+    """What the user may do now, of that only what the token was made for."""
+    *user, token_id, rights, places, _noted = row
+    actor = _made(user, token_id, address, request_id)
+    return replace(actor, token_id=token_id, grants=narrowed(actor.grants, rights, places))
+
+
+def narrowed(
+    grants: Sequence[Grant], rights: Collection[str] | None, places: Collection[Sequence[str]] | None
+) -> tuple[Grant, ...]:
+    """What is left of grants within some rights and VDCs, each [organization, VDC] by id. None: all of them."""
+    given = GIVEN_TO_TOKENS if rights is None else frozenset(right for right in GIVEN_TO_TOKENS if right in rights)
+    if places is not None:
+        given &= WITHIN_A_VDC
+    found: list[Grant] = []
+    for grant in grants:
+        left = replace(grant, rights=grant.rights & given)
+        if not left.rights:
+            continue
+        if places is None:
+            found.append(left)
+            continue
+        pairs = [(UUID(organization), UUID(vdc)) for organization, vdc in places]
+        found += [
+            replace(left, level=Level.VDC, organization_id=organization, vdc_id=vdc)
+            for organization, vdc in pairs
+            if _reaches(grant, organization, vdc)
+        ]
+    return tuple(found)
+
+
+def _reaches(grant: Grant, organization: UUID, vdc: UUID) -> bool:
+    if grant.level is Level.VDC:
+        return grant.vdc_id == vdc
+    return grant.level is Level.SYSTEM or grant.organization_id == organization
 
 
 def actor_of_user(user_id: UUID, *, address: str = "", request_id: str = "") -> Actor | None:
@@ -49,7 +122,7 @@ def _actor(query: str, pk: UUID, session_id: UUID | None, address: str, request_
 
 
 def _made(row: Sequence[Any], session_id: UUID | None, address: str, request_id: str) -> Actor:
-    user_id, name, organization_id, must_change_password, bindings = row
+    user_id, name, organization_id, must_change_password, must_enrol, bindings = row
     return Actor(
         user_id=user_id,
         name=name,
@@ -59,6 +132,7 @@ def _made(row: Sequence[Any], session_id: UUID | None, address: str, request_id:
         request_id=request_id,
         organization_id=organization_id,
         must_change_password=must_change_password,
+        must_enrol=must_enrol,
     )
 
 
@@ -77,6 +151,46 @@ def _grant(role: str, organization_id: str | None, vdc_id: str | None) -> Grant:
     )
 
 
+@dataclass(frozen=True)
+class OwnSession:
+    id: UUID
+    current: bool
+    device: str
+    user_agent: str
+    address: str
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+MOST_SESSIONS = 200
+
+
+def own_sessions(actor: Actor) -> list[OwnSession]:
+    """One's own that have not ended, the latest first."""
+    alive = Session.objects.filter(user_id=actor.account_id, revoked_at=None, expires_at__gt=timezone.now())
+    return [
+        OwnSession(
+            row.pk, row.pk == actor.session_id, device_of(row.user_agent), row.user_agent, row.address,
+            row.created_at, row.seen_at, row.expires_at,
+        )
+        for row in alive.order_by("-pk")[:MOST_SESSIONS]
+    ]  # fmt: skip
+
+
+def own_second_factor(actor: Actor) -> Mapping[str, Any]:
+    """How one's second factor stands."""
+    row = SecondFactor.objects.filter(user_id=actor.account_id, confirmed_at__isnull=False).first()
+    strict = Organization.objects.filter(second_factor_required=True)
+    demanded = actor.organization_id is not None and strict.filter(pk=actor.organization_id).exists()
+    return {
+        "enabled": row is not None,
+        "demanded": demanded,
+        "since": row.confirmed_at if row else None,
+        "recovery_codes_left": len(row.recovery) if row else 0,
+    }
+
+
 def summary(actor: Actor) -> Mapping[str, Any]:
     """What a client shows of the person who is signed in."""
     return {
@@ -84,6 +198,8 @@ def summary(actor: Actor) -> Mapping[str, Any]:
         "username": actor.name,
         "organization": actor.organization_id,
         "must_change_password": actor.must_change_password,
+        "must_enrol_second_factor": actor.must_enrol,
+        "token": actor.token_id,
         "rights": sorted(str(right) for right in frozenset[str]().union(*(grant.rights for grant in actor.grants))),
         "grants": [
             {

@@ -3,11 +3,13 @@
 from django.urls import path
 
 from core.listing.menu import menu_of
-from tenancy import directory, people, views
+from tenancy import directory, keys, own, people, programs, views
 from tenancy.listings import ORGANIZATIONS, USERS
 
 urlpatterns = [
+    path(".well-known/jwks.json", keys.jwks, name="jwks"),
     path("sign-in/", views.sign_in, name="sign-in"),
+    path("sign-in/code/", views.sign_in_code, name="sign-in-code"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("orgs/", directory.organization_list, name="organization-list"),
     path("people/", directory.user_list, name="user-list"),
@@ -18,7 +20,19 @@ urlpatterns = [
     path("people/<uuid:pk>/disable/", people.person_disable, name="user-disable-page"),
     path("people/<uuid:pk>/enable/", people.person_enable, name="user-enable-page"),
     path("people/<uuid:pk>/delete/", people.person_delete, name="user-delete-page"),
+    path("people/<uuid:pk>/second-factor/", people.person_second_factor, name="user-second-factor"),
     path("people/<uuid:pk>/password/", people.person_password, name="user-password"),
+    path("account/second-factor/", own.second_factor_page, name="second-factor"),
+    path("account/sessions/", own.session_list, name="session-list"),
+    path("account/sessions/end-others/", own.session_end_others, name="session-end-others"),
+    path("account/sessions/<uuid:pk>/end/", own.session_end, name="session-end"),
+    path("account/tokens/", programs.token_list, name="token-list"),
+    path("account/tokens/new/", programs.token_create, name="token-new"),
+    path("account/tokens/<uuid:pk>/delete/", programs.token_delete, name="token-delete"),
+    path("orgs/<uuid:pk>/service-accounts/", programs.account_list, name="service-account-list-page"),
+    path("orgs/<uuid:pk>/service-accounts/new/", programs.account_create, name="service-account-new"),
+    path("service-accounts/<uuid:pk>/tokens/new/", programs.account_token, name="service-account-token"),
+    path("service-accounts/<uuid:pk>/delete/", programs.account_delete, name="service-account-delete"),
     path("account/password/", people.own_password, name="own-password"),
     path("people/<uuid:pk>/", directory.user_detail, name="user-detail"),
     path("activity/", directory.audit_list, name="audit-list"),

@@ -1,5 +1,10 @@
 """Pages of tenancy: signing in and out."""
 
+import time
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.shortcuts import render
@@ -13,9 +18,13 @@ from core.enforce import needs, public
 from core.errors import Throttled, Unauthenticated
 from core.rights import Right
 from core.ui.ways import target
-from tenancy.forms import SignInForm
+from tenancy.forms import CodeForm, SignInForm
 from tenancy.middleware import COOKIE_KEY
+from tenancy.models import Session
 from tenancy.services import sessions
+
+PENDING = "second"  # in the signed cookie, between the two steps
+PATIENCE = 300.0  # seconds from the password to the code
 
 
 @public
@@ -27,28 +36,58 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request.POST or None)
     status = 200
     if request.method == "POST" and form.is_valid():
-        visitor = Actor(
-            user_id=None,
-            name="",
-            address=getattr(request, "address", ""),
-            request_id=getattr(request, "request_id", ""),
-        )
         try:
-            session = sessions.sign_in(
-                visitor=visitor,
-                lifetime=sessions.BROWSER_LIFETIME,
-                user_agent=request.headers.get("User-Agent", ""),
-                **form.cleaned_data,
+            session = sessions.sign_in(**_from(request), **form.cleaned_data)
+        except sessions.SecondFactorNeeded as needed:
+            request.session[PENDING] = [str(needed.user.pk), sessions.proof_of(needed.user), time.time() + PATIENCE]
+            return HttpResponseRedirect(f"{reverse('sign-in-code')}?{urlencode({'next': target(request)})}")
+        except (Unauthenticated, Throttled) as refusal:
+            form.add_error(None, refusal.message)
+            status = 429 if isinstance(refusal, Throttled) else 422
+        else:
+            return _signed_in(request, session)
+    return render(request, "tenancy/sign_in.html", {"form": form, "next": target(request)}, status=status)
+
+
+@public
+@never_cache
+@sensitive_post_parameters("code")
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in_code(request: HttpRequest) -> HttpResponse:
+    """The second step: a code. Who takes too long, or comes without the first, begins anew."""
+    user_id, proof, until = request.session.get(PENDING) or ("", "", 0)
+    if until < time.time():
+        return HttpResponseRedirect(reverse("sign-in"))
+    form = CodeForm(request.POST or None)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            session = sessions.sign_in_by_code(
+                **_from(request), user_id=UUID(user_id), proof=proof, code=form.cleaned_data["code"]
             )
         except (Unauthenticated, Throttled) as refusal:
             form.add_error(None, refusal.message)
             status = 429 if isinstance(refusal, Throttled) else 422
         else:
-            request.session.flush()
-            request.session[COOKIE_KEY] = str(session.pk)
-            rotate_token(request)
-            return HttpResponseRedirect(target(request))
-    return render(request, "tenancy/sign_in.html", {"form": form, "next": target(request)}, status=status)
+            return _signed_in(request, session)
+    return render(request, "tenancy/sign_in.html", {"form": form, "next": target(request), "step": 2}, status=status)
+
+
+def _from(request: HttpRequest) -> dict[str, Any]:
+    """From where somebody signs in, and with what."""
+    address, request_id = getattr(request, "address", ""), getattr(request, "request_id", "")
+    return {
+        "visitor": Actor(user_id=None, name="", address=address, request_id=request_id),
+        "lifetime": sessions.BROWSER_LIFETIME,
+        "user_agent": request.headers.get("User-Agent", ""),
+    }
+
+
+def _signed_in(request: HttpRequest, session: Session) -> HttpResponse:
+    request.session.flush()
+    request.session[COOKIE_KEY] = str(session.pk)
+    rotate_token(request)
+    return HttpResponseRedirect(target(request))
 
 
 @needs(Right.SELF)

@@ -44,8 +44,15 @@ FORMS = {
     "people/<uuid:pk>/enable/": ORGANIZATION,
     "people/<uuid:pk>/delete/": ORGANIZATION,
     "people/<uuid:pk>/password/": ORGANIZATION,
+    "people/<uuid:pk>/second-factor/": ORGANIZATION,
     "people/<uuid:pk>/roles/": ORGANIZATION,
     "account/password/": SIGNED_IN,
+    "account/second-factor/": SIGNED_IN,
+    "account/tokens/new/": SIGNED_IN,
+    "account/tokens/<uuid:pk>/delete/": SIGNED_IN,
+    "orgs/<uuid:pk>/service-accounts/new/": ORGANIZATION,
+    "service-accounts/<uuid:pk>/tokens/new/": ORGANIZATION,
+    "service-accounts/<uuid:pk>/delete/": ORGANIZATION,
     "orgs/new/": PROVIDER,
     "orgs/<uuid:pk>/edit/": ORGANIZATION,
     "orgs/<uuid:pk>/quota/": ORGANIZATION,
@@ -66,10 +73,18 @@ TABLE = {
     ("get", "healthz"): ALL,
     ("get", "readyz"): ALL,
     ("get", "metrics"): ALL,
+    ("get", ".well-known/jwks.json"): ALL,
     ("get", "api/schema/"): ALL,
     ("get", "api/docs/"): ALL,
     ("get", "sign-in/"): ALL,
     ("post", "sign-in/"): ALL,
+    ("get", "sign-in/code/"): NO_COOKIE,  # without the first step, back to it
+    ("post", "sign-in/code/"): NO_COOKIE,
+    ("get", "account/sessions/"): NO_COOKIE,
+    ("post", "account/sessions/end-others/"): NO_COOKIE,
+    ("post", "account/sessions/<uuid:pk>/end/"): NO_COOKIE,
+    ("get", "account/tokens/"): NO_COOKIE,
+    ("get", "orgs/<uuid:pk>/service-accounts/"): NO_COOKIE,
     ("post", "preferences/"): ALL,
     # The cookie's door: bearer tokens are nothing to pages. Who signed in may open which: `PAGES` below.
     ("get", ""): NO_COOKIE,
@@ -122,6 +137,15 @@ TABLE = {
     ("post", "api/v1/auth/logout"): SIGNED_IN,
     ("get", "api/v1/me"): SIGNED_IN,
     ("post", "api/v1/me/password"): SIGNED_IN,
+    ("get", "api/v1/me/sessions"): SIGNED_IN,
+    ("delete", "api/v1/me/sessions/<uuid:pk>"): SIGNED_IN,
+    ("post", "api/v1/me/sessions/end-others"): SIGNED_IN,
+    ("get", "api/v1/me/second-factor"): SIGNED_IN,
+    ("post", "api/v1/me/second-factor"): SIGNED_IN,
+    ("post", "api/v1/me/second-factor/confirm"): SIGNED_IN,
+    ("post", "api/v1/me/second-factor/recovery-codes"): SIGNED_IN,
+    ("post", "api/v1/me/second-factor/remove"): SIGNED_IN,
+    ("post", "api/v1/users/<uuid:pk>/reset-second-factor"): ORGANIZATION,
     ("get", "api/v1/organizations"): WITH_A_ROLE,
     ("post", "api/v1/organizations"): PROVIDER,
     ("get", "api/v1/organizations/<uuid:pk>"): WITH_A_ROLE,
@@ -141,6 +165,12 @@ TABLE = {
     ("get", "api/v1/role-bindings"): VDC_ADMIN,
     ("post", "api/v1/role-bindings"): ORGANIZATION,
     ("delete", "api/v1/role-bindings/<uuid:pk>"): ORGANIZATION,
+    **{(method, "api/v1/tokens"): SIGNED_IN for method in ("get", "post")},
+    **{(method, "api/v1/tokens/<uuid:pk>"): SIGNED_IN for method in ("get", "delete")},
+    **{(method, "api/v1/service-accounts"): ORGANIZATION for method in ("get", "post")},
+    **{(method, "api/v1/service-accounts/<uuid:pk>"): ORGANIZATION for method in ("get", "patch", "delete")},
+    ("post", "api/v1/service-accounts/<uuid:pk>/disable"): ORGANIZATION,
+    ("post", "api/v1/service-accounts/<uuid:pk>/enable"): ORGANIZATION,
     ("get", "api/v1/audit-entries"): ORGANIZATION,
     ("get", "api/v1/audit-entries/export"): ORGANIZATION,
     ("get", "api/v1/organizations/<uuid:pk>/audit-retention"): ORGANIZATION,
@@ -187,6 +217,9 @@ TABLE = {
 PAGE_METHODS = {
     **dict.fromkeys(FORMS, ("get", "post")),
     "sign-in/": ("get", "post"),
+    "sign-in/code/": ("get", "post"),
+    "account/sessions/end-others/": ("post",),
+    "account/sessions/<uuid:pk>/end/": ("post",),
     "sign-out/": ("post",),
     "preferences/": ("post",),
     "views/": ("post",),
@@ -201,6 +234,11 @@ PAGE_METHODS = {
     "vms/<uuid:pk>/delete/": ("get", "post"),
 }
 PAGES_OF_FEW = {
+    ("get", "account/sessions/"): SIGNED_IN,
+    ("post", "account/sessions/end-others/"): SIGNED_IN,
+    ("post", "account/sessions/<uuid:pk>/end/"): SIGNED_IN,
+    ("get", "account/tokens/"): SIGNED_IN,
+    ("get", "orgs/<uuid:pk>/service-accounts/"): ORGANIZATION,
     ("post", "vms/<uuid:pk>/orders/"): VDC_ADMIN,
     ("get", "vdcs/<uuid:pk>/unmanaged/"): VDC_ADMIN,
     ("get", "vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/"): ORGANIZATION,
@@ -214,7 +252,7 @@ PAGES = {
         row[1].split("/")[0], SIGNED_IN if row[1] in OWN else WITH_A_ROLE
     )
     for row, cells in TABLE.items()
-    if cells == NO_COOKIE and row[1] != "sign-out/"
+    if cells == NO_COOKIE and row[1] not in ("sign-out/", "sign-in/code/")
 } | PAGES_OF_FEW
 
 

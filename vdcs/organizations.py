@@ -65,14 +65,15 @@ def organization_create(request: HttpRequest) -> HttpResponse:
 @require_http_methods(FORM)
 def organization_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     organization = _organization(request, pk, Right.ORGANIZATION_EDIT)
-    now = {name: getattr(organization, name) for name in ("display_name", "description", "generation")}
+    fields = ("display_name", "description", "second_factor_required", "generation")
+    now = {name: getattr(organization, name) for name in fields}
     form = OrganizationEditForm(posted(request), initial=now)
 
     def act() -> Done:
         organizations.edit_organization(
             actor=actor_of(request),
             organization=organization,
-            changes=form.given("display_name", "description"),
+            changes=form.given("display_name", "description", "second_factor_required"),
             generations=form.generations(),
         )
         return Done(reverse("organization-detail", args=[pk]), f"{organization} is changed.")

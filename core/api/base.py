@@ -26,7 +26,7 @@ from core.api.json import Raw
 from core.api.parameters import Parameters
 from core.api.rehearse import rehearse
 from core.enforce import PUBLIC
-from core.errors import Forbidden, Invalid, Stale, Unauthenticated
+from core.errors import Forbidden, Invalid, NotFound, Stale, Unauthenticated
 from core.rights import Right
 from core.rows import Generations
 
@@ -198,11 +198,18 @@ class ApiViewSet(ViewSetMixin, ApiView):
             cls.columns = Columns(cls.queryset, cast(Any, cls.out))
 
     def rows(self, right: Right | None = None) -> QuerySet[Any]:
-        return access.visible(self.actor, self.queryset.all(), right or self.read_right)
+        return self.narrowed(self.queryset.all(), right or self.read_right)
+
+    def narrowed(self, rows: QuerySet[Any], right: Right) -> QuerySet[Any]:
+        """Of these rows those of this collection that the actor has the right on."""
+        return access.visible(self.actor, rows, right)
 
     def row(self, pk: UUID | str, rows: QuerySet[Any] | None = None) -> Any:
         """The row if the actor may see it; else NotFound. Whether he may change it is the service's question."""
-        return access.get(self.actor, self.queryset.all() if rows is None else rows, pk, self.read_right)
+        found = self.narrowed(self.queryset.all() if rows is None else rows, self.read_right).filter(pk=pk).first()
+        if found is None:
+            raise NotFound(f"No such {self.queryset.model._meta.verbose_name}.")
+        return found
 
     def query_parameters(self) -> Parameters:
         key = type(self), self.verb
@@ -231,7 +238,7 @@ class ApiViewSet(ViewSetMixin, ApiView):
     def list(self, request: Request) -> Response:
         plain = self.queryset.model._default_manager.order_by()
         rows, limit = pages.narrow(
-            access.visible(self.actor, plain, self.read_right),
+            self.narrowed(plain, self.read_right),
             request.query_params,
             self.filters,
             self.search,

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Expression, F, Func, Q, QuerySet, TextField, Value
 from django.db.models.expressions import Combinable, RawSQL
@@ -96,7 +97,10 @@ class Columns:
         """The first `limit` of these rows by id as a JSON array, and the id to go on after (None: that was all)."""
         order = "DESC" if newest_first else "ASC"
         chosen = ids.order_by("-pk" if newest_first else "pk").values("pk")[: limit + 1]
-        inner, inner_params = chosen.query.sql_with_params()
+        try:
+            inner, inner_params = chosen.query.sql_with_params()
+        except EmptyResultSet:  # the right is held, but nowhere where such rows are
+            return b"[]", None
         line = self._statement(actor, fields, newest_first=newest_first)
         rows = line.rows(_OF_PAGE.format(order=order))
         page = _PAGE.format(ids=inner, rows=rows, names=line.names, order=order)

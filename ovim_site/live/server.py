@@ -30,7 +30,7 @@ from ovim_site.errors import problem
 from ovim_site.live.hub import Hub
 from ovim_site.live.inbox import Inbox, event
 from ovim_site.live.viewer import Places, Viewer, in_thread, session_of
-from tenancy.selectors import actor_of_session, actors_of_sessions
+from tenancy.selectors import actors_behind
 
 HEARTBEAT_SECONDS = 15.0
 CHECK_SECONDS = 3.0  # how long a stream outlives its session, at most
@@ -63,8 +63,8 @@ async def stream(request: Request) -> Response:
 
 
 async def _viewer(request: Request) -> Viewer:
-    session_id = session_of(request)
-    actor = await in_thread(actor_of_session, session_id)
+    session_id = await in_thread(session_of, request)  # the keys may have to be read from the database
+    actor = (await in_thread(actors_behind, {session_id})).get(session_id)
     if actor is None:
         raise Unauthenticated("The session has ended: sign in again.")
     return Viewer(session_id, actor)
@@ -123,7 +123,7 @@ async def _check_sessions() -> None:
         if not listening:
             continue
         try:
-            actors = await in_thread(actors_of_sessions, {viewer.session_id for viewer in listening})
+            actors = await in_thread(actors_behind, {viewer.session_id for viewer in listening})
         except Exception as error:  # nobody can say: the browsers come back and are asked who they are
             log.warning("sessions could not be checked, all streams end: %s", error)
             actors = {}

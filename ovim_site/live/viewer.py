@@ -25,6 +25,8 @@ from ovim_site.live.inbox import Change
 from tenancy.access import covers
 from tenancy.api import tokens
 from tenancy.middleware import COOKIE_KEY
+from tenancy.selectors import actor_of_token
+from tenancy.services import access_tokens
 
 # Which right a person needs to hear of a row of a kind. A kind that is not here is told to nobody.
 RIGHTS: Mapping[str, Right] = {
@@ -60,13 +62,23 @@ def session_of(request: Request) -> UUID:
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("The Authorization header must be: Bearer <access token>.")
-        return tokens.read(text.strip(), tokens.AccessToken).session_id
+        if text.strip().startswith(access_tokens.PREFIX):
+            return _by_access_token(text.strip())
+        return tokens.read(text.strip(), tokens.Kind.ACCESS).session_id
     cookie = request.cookies.get(settings.SESSION_COOKIE_NAME)
     stored = import_module(settings.SESSION_ENGINE).SessionStore(cookie).load() if cookie else {}
     try:
         return UUID(str(stored[COOKIE_KEY]))
     except (KeyError, ValueError):
         raise Unauthenticated("Nobody is signed in.") from None
+
+
+def _by_access_token(text: str) -> UUID:
+    """Its id, which stands where a session's does."""
+    found = actor_of_token(access_tokens.digest_of(text)) if len(text) <= access_tokens.LONGEST else None
+    if found is None or found[0].token_id is None:
+        raise Unauthenticated(access_tokens.NO_GOOD)
+    return found[0].token_id
 
 
 @dataclass(eq=False)

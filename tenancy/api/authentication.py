@@ -10,7 +10,8 @@ from core.actor import Actor
 from core.errors import Unauthenticated
 from tenancy import selectors
 from tenancy.api import tokens
-from tenancy.services.sessions import ENDED
+from tenancy.services import access_tokens
+from tenancy.services.sessions import ENDED, note_use
 
 
 class SignedInUser:
@@ -33,16 +34,31 @@ class BearerSession(BaseAuthentication):
         scheme, _, text = header.partition(" ")
         if scheme.lower() != "bearer" or not text.strip():
             raise Unauthenticated("The Authorization header must be: Bearer <access token>.")
-        claims = tokens.read(text.strip(), tokens.AccessToken)
+        if text.strip().startswith(access_tokens.PREFIX):
+            actor = self._by_token(request, text.strip())
+            return SignedInUser(actor), actor
+        claims = tokens.read(text.strip(), tokens.Kind.ACCESS)
         plain: Any = request._request
-        actor = selectors.actor_of_session(
-            claims.session_id,
-            address=getattr(plain, "address", ""),
-            request_id=getattr(plain, "request_id", ""),
-        )
-        if actor is None:
+        address, request_id = getattr(plain, "address", ""), getattr(plain, "request_id", "")
+        found = selectors.seen_in_session(claims.session_id, address=address, request_id=request_id)
+        if found is None:
             raise Unauthenticated(ENDED)
+        actor, noted = found
+        if not noted:
+            note_use(claims.session_id)
         return SignedInUser(actor), actor
+
+    def _by_token(self, request: Request, text: str) -> Actor:
+        plain: Any = request._request
+        address = getattr(plain, "address", "")
+        digest = access_tokens.digest_of(text) if len(text) <= access_tokens.LONGEST else ""
+        found = selectors.actor_of_token(digest, address=address, request_id=getattr(plain, "request_id", ""))
+        if found is None:
+            raise Unauthenticated(access_tokens.NO_GOOD)
+        actor, noted = found
+        if not noted:
+            access_tokens.note_use(digest, address)
+        return actor
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

@@ -10,7 +10,7 @@ from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.models import Outcome
 from core.names import dns_label
 from core.rights import Right
-from tenancy.actions import ORGANIZATION, ROLE_BINDING, USER
+from tenancy.actions import ORGANIZATION, ROLE_BINDING, SERVICE_ACCOUNT, USER
 from tenancy.models import Organization, RoleName
 from tenancy.models import username as username_rule
 
@@ -27,6 +27,10 @@ _placements = Placement.objects.filter(owner_kind="organization", owner_id=Outer
 class LoginIn(Shape):
     username = Text(max_length=150)
     password = Text(max_length=1024, style={"input_type": "password"})
+
+    code = Text(
+        max_length=32, allow_blank=True, default="", help_text="of the second factor, or a recovery code; if asked for"
+    )
 
 
 class RefreshIn(Shape):
@@ -48,6 +52,8 @@ class MeOut(Shape):
     username = Text()
     organization = Id(allow_null=True)
     must_change_password = Flag(help_text="nothing else is possible before POST /api/v1/me/password")
+    must_enrol_second_factor = Flag(help_text="nothing else is possible before: see /api/v1/me/second-factor")
+    token = Id(allow_null=True, help_text="the access token that the request came with; null: a session's")
     rights = serializers.ListField(child=Text(), help_text="held at one place at least")
     grants = GrantOut(many=True)
 
@@ -74,6 +80,9 @@ class OrganizationEdit(Shape):
     display_name = Text(max_length=255, required=False)
     description = Text(max_length=1000, allow_blank=True, required=False)
     enabled = Flag(required=False, help_text="false: its people can do nothing; what runs goes on running")
+    second_factor_required = Flag(
+        required=False, help_text="of its people; without one no role of theirs has any effect"
+    )
 
 
 class OrganizationOut(Shape):
@@ -87,6 +96,7 @@ class OrganizationOut(Shape):
     display_name = Text()
     description = Text()
     enabled = Flag()
+    second_factor_required = Flag()
     phase = serializers.ChoiceField(choices=Phase.choices, help_text="of its worst placement")
     conditions = serializers.ListField(child=serializers.DictField(), allow_null=True)
     generation = Whole()
@@ -158,6 +168,107 @@ class PasswordReset(Shape):
 class PasswordChange(Shape):
     current_password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
     new_password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
+
+
+class SessionOut(Shape):
+    """A sign-in of one's own that has not ended."""
+
+    id = Id()
+    current = Flag(help_text="the one that this request came with")
+    device = Text(help_text="as it said of itself: which browser, or the ovim command")
+    user_agent = Text()
+    address = Text(help_text="from which it signed in")
+    created_at = Moment()
+    seen_at = Moment(help_text="last use, to a few minutes")
+    expires_at = Moment()
+
+
+class SessionsOut(Shape):
+    items = SessionOut(many=True)
+
+
+class EndedOut(Shape):
+    ended = Whole(help_text="so many sessions")
+
+
+class CodeIn(Shape):
+    code = Text(max_length=32, help_text="of the authenticator app; where it is lost, a recovery code")
+
+
+class SecondFactorOut(Shape):
+    enabled = Flag()
+    demanded = Flag(help_text="by one's organization")
+    since = Moment(allow_null=True)
+    recovery_codes_left = Whole()
+
+
+class SecondFactorBegun(Shape):
+    secret = Text(help_text="for the authenticator app, in base32")
+    uri = Text(help_text="the same as an otpauth: address, for a QR code")
+
+
+class RecoveryCodes(Shape):
+    recovery_codes = serializers.ListField(child=Text(), help_text="each is good once; told only now")
+
+
+class TokenIn(Shape):
+    name = Text(max_length=63, validators=[dns_label], help_text="what it is for; unique among its user's")
+    days = Whole(default=90, min_value=1, max_value=366, help_text="after so many days it is no longer good")
+    rights = serializers.ListField(
+        child=Text(max_length=40),
+        allow_null=True,
+        default=None,
+        max_length=100,
+        help_text="at most these; null: all that its user has. At each use it is what the user has then",
+    )
+    vdcs = serializers.ListField(
+        child=Id(), allow_null=True, default=None, max_length=100, help_text="only in these; null: everywhere"
+    )
+    service_account = Id(allow_null=True, default=None, help_text="whose it is to be; null: one's own")
+
+
+class TokenOut(Shape):
+    id = Id()
+    name = Text()
+    user = Id(source="user_id")
+    username = Text(source="user.username")
+    is_service = Flag(source="user.is_service")
+    rights = serializers.ListField(child=Text(), allow_null=True)
+    places = serializers.ListField(
+        child=serializers.ListField(child=Id()), allow_null=True, help_text="[organization, VDC] each; null: everywhere"
+    )
+    created_at = Moment()
+    expires_at = Moment()
+    last_used_at = Moment(allow_null=True, help_text="to the minute; null: never yet")
+    last_address = Text()
+
+
+class TokenMade(TokenOut):
+    """A token that has just been made."""
+
+    token = Text(allow_null=True, help_text="the secret, told this once; null: this answer is told again")
+
+
+class ServiceAccountIn(Shape):
+    name = Text(max_length=63, validators=[dns_label], help_text="its user name becomes <name>@<organization>")
+    organization = Id(allow_null=True, default=None, help_text="whose admins look after it; null: the provider's")
+    full_name = Text(max_length=255, allow_blank=True, default="", help_text="what it is for")
+
+
+class ServiceAccountEdit(Shape):
+    full_name = Text(max_length=255, allow_blank=True, required=False)
+    enabled = Flag(required=False)
+
+
+class ServiceAccountOut(Shape):
+    id = Id()
+    username = Text()
+    organization = Id(source="organization_id", allow_null=True)
+    full_name = Text()
+    enabled = Flag(source="is_active")
+    generation = Whole()
+    created_at = Moment()
+    allowed_actions = AllowedActions(SERVICE_ACCOUNT, Right.USER_VIEW)
 
 
 class RoleBindingIn(Shape):

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from core.api.routes import resource
-from tenancy.api import views
+from tenancy.api import own, programs, views
 
 urlpatterns = [
     path("auth/login", views.LoginView.as_view(), name="auth-login"),
@@ -11,6 +11,13 @@ urlpatterns = [
     path("auth/logout", views.LogoutView.as_view(), name="auth-logout"),
     path("auth/info", views.AuthInfoView.as_view(), name="auth-info"),
     path("me", views.MeView.as_view(), name="me"),
+    path("me/sessions", own.MySessionsView.as_view(), name="my-sessions"),
+    path("me/sessions/end-others", own.EndOthersView.as_view(), name="my-sessions-end-others"),
+    path("me/sessions/<uuid:pk>", own.MySessionView.as_view(), name="my-session"),
+    path("me/second-factor", own.MySecondFactorView.as_view(), name="my-second-factor"),
+    path("me/second-factor/confirm", own.ConfirmSecondFactorView.as_view(), name="my-second-factor-confirm"),
+    path("me/second-factor/recovery-codes", own.RecoveryCodesView.as_view(), name="my-recovery-codes"),
+    path("me/second-factor/remove", own.RemoveSecondFactorView.as_view(), name="my-second-factor-remove"),
     path("me/password", views.MyPasswordView.as_view(), name="my-password"),
     *resource("organizations", views.OrganizationViewSet, "organization"),
     path(
@@ -34,8 +41,25 @@ urlpatterns = [
         views.UserViewSet.as_view({"post": "reset_password"}),
         name="user-reset-password",
     ),
+    path(
+        "users/<uuid:pk>/reset-second-factor",
+        views.UserViewSet.as_view({"post": "reset_second_factor"}),
+        name="user-reset-second-factor",
+    ),
     path("users/<uuid:pk>/disable", views.UserViewSet.as_view({"post": "disable"}), name="user-disable"),
     path("users/<uuid:pk>/enable", views.UserViewSet.as_view({"post": "enable"}), name="user-enable"),
+    *resource("tokens", programs.TokenViewSet, "access-token"),
+    *resource("service-accounts", programs.ServiceAccountViewSet, "service-account"),
+    path(
+        "service-accounts/<uuid:pk>/disable",
+        programs.ServiceAccountViewSet.as_view({"post": "disable"}),
+        name="service-account-disable",
+    ),
+    path(
+        "service-accounts/<uuid:pk>/enable",
+        programs.ServiceAccountViewSet.as_view({"post": "enable"}),
+        name="service-account-enable",
+    ),
     *resource("role-bindings", views.RoleBindingViewSet, "role-binding"),
     path("audit-entries/export", views.AuditExportView.as_view(), name="audit-entry-export"),
     *resource("audit-entries", views.AuditEntryViewSet, "audit-entry"),

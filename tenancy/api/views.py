@@ -6,6 +6,7 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -24,9 +25,10 @@ from core.models import AuditEntry
 from core.rights import Right
 from tenancy import export, selectors
 from tenancy.api import serializers, tokens
+from tenancy.api.accounts import Accounts
 from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from tenancy.models import Organization, RoleBinding, RoleName, Session, User
-from tenancy.services import bindings, exports, organizations, passwords, sessions, users
+from tenancy.services import bindings, exports, organizations, passwords, second_factor, sessions, users
 
 
 def _tokens(session: Session) -> dict[str, Any]:
@@ -63,7 +65,7 @@ class RefreshView(ApiView):
     outs = {"post": serializers.TokensOut}
 
     def post(self, request: Request) -> Response:
-        claims = tokens.read(self.body()["refresh"], tokens.RefreshToken)
+        claims = tokens.read(self.body()["refresh"], tokens.Kind.REFRESH)
         session = sessions.refresh(visitor=self.visitor, session_id=claims.session_id, refresh_id=claims.token_id)
         return Response(_tokens(session))
 
@@ -71,7 +73,7 @@ class RefreshView(ApiView):
 class LogoutView(ApiView):
     """End this session: its tokens are no good from now on."""
 
-    rights = {"post": Right.SELF}
+    rights = {"post": Right.ACCOUNT}
     statuses = {"post": 204}
 
     def post(self, request: Request) -> Response:
@@ -105,7 +107,7 @@ class MeView(ApiView):
 class MyPasswordView(ApiView):
     """Choose another password of one's own. All other sessions of oneself end."""
 
-    rights = {"post": Right.SELF}
+    rights = {"post": Right.ACCOUNT}
     shapes = {"post": serializers.PasswordChange}
     statuses = {"post": 204}
     versioned = False
@@ -165,7 +167,7 @@ class OrganizationViewSet(HasTimeline, HasDrift, ApiViewSet):
         return self.answer(organization, status=202)
 
 
-class UserViewSet(ApiViewSet):
+class UserViewSet(Accounts):
     queryset = User.objects.all()
     read_right = Right.USER_VIEW
     rights = {
@@ -174,11 +176,11 @@ class UserViewSet(ApiViewSet):
         "create": Right.USER_EDIT,
         "partial_update": Right.USER_EDIT,
         "reset_password": Right.USER_EDIT,
+        "reset_second_factor": Right.USER_EDIT,
         "disable": Right.USER_EDIT,
         "enable": Right.USER_EDIT,
         "destroy": Right.USER_EDIT,
     }
-    parameters = {"destroy": {"heir": Parameter({"type": "string", "format": "uuid"}, "who gets what the person owns")}}
     shapes = {
         "create": serializers.UserIn,
         "partial_update": serializers.UserEdit,
@@ -188,6 +190,10 @@ class UserViewSet(ApiViewSet):
     outs = {"create": serializers.UserMade, "reset_password": serializers.UserMade}
     filters = {"username": "username", "organization": "organization_id", "enabled": "is_active"}
     search = ("username", "full_name", "email")
+
+    def narrowed(self, rows: QuerySet[Any], right: Right) -> QuerySet[Any]:
+        """People: service accounts have an address of their own."""
+        return super().narrowed(rows, right).filter(is_service=False)
 
     def create(self, request: Request) -> Response:
         body = self.body()
@@ -216,21 +222,17 @@ class UserViewSet(ApiViewSet):
         )
         return self._told_once(user, made_up, 200)
 
-    def disable(self, request: Request, pk: UUID) -> Response:
-        """No access from now on: sessions end, roles are kept."""
-        return self.answer(users.disable_user(actor=self.actor, user=self.row(pk), generations=self.generations()))
-
-    def enable(self, request: Request, pk: UUID) -> Response:
-        """Access again, with the roles that were kept."""
-        return self.answer(users.enable_user(actor=self.actor, user=self.row(pk), generations=self.generations()))
-
     def destroy(self, request: Request, pk: UUID) -> Response:
         """Gone for good: sessions and roles too. What the person owns goes to `heir`; without one it is refused."""
-        given = request._request.GET.get("heir")
-        pk_of_heir = None if given is None else parameters.uuid("heir", str(given))
-        heir = self.related("heir", User.objects.all(), pk_of_heir, Right.USER_VIEW)
-        users.delete_user(actor=self.actor, user=self.row(pk), heir=heir, generations=self.generations())
+        user = self.row(pk)
+        users.delete_user(actor=self.actor, user=user, heir=self.heir(), generations=self.generations())
         return Response(status=204)
+
+    def reset_second_factor(self, request: Request, pk: UUID) -> Response:
+        """Take a lost device's factor away. The person's sessions end."""
+        user = self.row(pk)
+        second_factor.reset(actor=self.actor, user=user)
+        return self.answer(user)
 
     def _told_once(self, user: User, made_up: str | None, status: int) -> Response:
         """With the password that was made up. What is kept of the answer, for who sends it again, is without it."""

@@ -61,7 +61,7 @@ def require_others_like(bindings: Sequence[RoleBinding]) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADMINS_LOCK])
     for binding in admin:
         others = RoleBinding.objects.filter(
-            role=binding.role, organization=binding.organization, user__is_active=True
+            role=binding.role, organization=binding.organization, user__is_active=True, user__is_service=False
         ).exclude(user_id=binding.user_id)
         if not others.exists():
             where = f"of {binding.organization}" if binding.organization else "of OVIM"

@@ -16,7 +16,7 @@ from core.rows import Generations
 from tenancy.models import Organization
 
 KIND = "organization"
-EDITABLE = ("display_name", "description", "enabled")
+EDITABLE = ("display_name", "description", "enabled", "second_factor_required")
 
 
 @transaction.atomic

@@ -7,30 +7,52 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from core import access, audit
 from core.actor import Actor
-from core.errors import Conflict, Unauthenticated
+from core.errors import Conflict, NotFound, Unauthenticated
 from core.ids import uuid7
 from core.rights import Right
 from tenancy.models import Session, User
 from tenancy.selectors import actor_of_user
-from tenancy.services import throttle
+from tenancy.services import codes, throttle
 
 BROWSER_LIFETIME = timedelta(hours=12)
 API_LIFETIME = timedelta(days=7)
 WRONG = "The user name or the password is wrong, or the account is disabled."
+NEEDED = "The password is right: now give a code of your authenticator app, or a recovery code."
+WRONG_CODE = codes.WRONG
 ENDED = "The session has ended: sign in again."
 
 
-def sign_in(*, visitor: Actor, username: str, password: str, lifetime: timedelta, user_agent: str = "") -> Session:
+class SecondFactorNeeded(Unauthenticated):
+    """The password was right, and that is not enough."""
+
+    code = "second_factor_required"
+
+    def __init__(self, user: User) -> None:
+        super().__init__(NEEDED)
+        self.user = user
+
+
+class WrongCode(Unauthenticated):
+    """The password was right, the code was not."""
+
+    code = "second_factor_wrong"
+
+
+def sign_in(
+    *, visitor: Actor, username: str, password: str, lifetime: timedelta, code: str = "", user_agent: str = ""
+) -> Session:
     """Check the password and begin a session. `visitor` has no rights: it says from where, and under which request.
 
+    `code`: of the second factor, or a recovery code; SecondFactorNeeded where one is asked for and none was given.
     Not one transaction: the attempt is counted before the password is looked at, and stays counted if it was wrong.
     """
     throttle.attempt(username, visitor.address)
     user = User.objects.filter(username=username.lower()).first()
-    if user is None:
+    if user is None or user.is_service:
         make_password(password)  # as much work as for a user there is: the time must not tell
         right = False
     else:
@@ -41,10 +63,42 @@ def sign_in(*, visitor: Actor, username: str, password: str, lifetime: timedelta
         tried = replace(visitor, name=username[:254], organization_id=home)
         audit.refused(tried, "session.begin", WRONG)
         raise Unauthenticated(WRONG)
+    if codes.is_asked_of(user):
+        _check_code(replace(visitor, name=username[:254]), user, code)
     with transaction.atomic():
         throttle.was_right(username, visitor.address)
         actor = replace(actor, address=visitor.address, request_id=visitor.request_id)
         return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
+
+
+def sign_in_by_code(
+    *, visitor: Actor, user_id: UUID, proof: str, code: str, lifetime: timedelta, user_agent: str = ""
+) -> Session:
+    """The second step of a page: `proof` says that the password was right a moment ago (`proof_of`), and still is."""
+    user = User.objects.filter(pk=user_id).first()
+    actor = actor_of_user(user_id, address=visitor.address, request_id=visitor.request_id)
+    if user is None or actor is None or not constant_time_compare(proof, proof_of(user)):
+        raise Unauthenticated(WRONG)
+    throttle.attempt(user.username, visitor.address)
+    _check_code(replace(visitor, name=user.username), user, code)
+    with transaction.atomic():
+        throttle.was_right(user.username, visitor.address)
+        return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
+
+
+def proof_of(user: User) -> str:
+    """Keyed, and another one as soon as the password is."""
+    return user.get_session_auth_hash()
+
+
+def _check_code(visitor: Actor, user: User, code: str) -> None:
+    if not code:
+        # No guess, so it is not counted; but a right password must not forgive wrong codes either.
+        throttle.take_back(user.username, visitor.address)
+        raise SecondFactorNeeded(user)
+    if not codes.passes(user, code):
+        audit.refused(visitor, "session.begin", WRONG_CODE)
+        raise WrongCode(WRONG_CODE)
 
 
 @transaction.atomic
@@ -80,6 +134,33 @@ def end(*, actor: Actor, session: Session) -> None:
     found.revoked_at = timezone.now()
     found.save(update_fields=["revoked_at"])
     audit.record(actor, "session.end", found, organization_id=found.user.organization_id)
+
+
+@transaction.atomic
+def end_own(*, actor: Actor, session_id: UUID) -> None:
+    """End one of one's own sessions: a device that is lost, or lent."""
+    found = Session.objects.select_for_update().filter(pk=session_id, user_id=actor.account_id).first()
+    if found is None or found.revoked_at is not None:
+        raise NotFound("No such session.")
+    _end(actor, found, "session.end")
+
+
+@transaction.atomic
+def end_others(*, actor: Actor) -> int:
+    """End all of one's own sessions but this one. How many there were."""
+    others = Session.objects.filter(user_id=actor.account_id, revoked_at=None, expires_at__gt=timezone.now())
+    ended = 0
+    others = others if actor.session_id is None else others.exclude(pk=actor.session_id)
+    for session in others.select_for_update().order_by("pk"):
+        _end(actor, session, "session.end")
+        ended += 1
+    return ended
+
+
+def note_use(session_id: UUID) -> None:
+    """That the session is in use: written once in a few minutes, however many ask at once."""
+    stale = timezone.now() - timedelta(minutes=5)
+    Session.objects.filter(pk=session_id, seen_at__lte=stale).update(seen_at=timezone.now())
 
 
 def refresh(*, visitor: Actor, session_id: UUID, refresh_id: UUID) -> Session:

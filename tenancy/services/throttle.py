@@ -21,7 +21,7 @@ ON CONFLICT (key) DO UPDATE SET
 RETURNING key, failures, ceil(extract(epoch FROM since + %(window)s * interval '1 second' - now()))::int
 """
 _TAKE_BACK = """
-UPDATE tenancy_failedsignins SET failures = CASE WHEN key = %(pair)s THEN 0 ELSE greatest(failures - 1, 0) END
+UPDATE tenancy_failedsignins SET failures = CASE WHEN key = %(forgiven)s THEN 0 ELSE greatest(failures - 1, 0) END
 WHERE key = ANY(%(keys)s)
 """
 
@@ -50,7 +50,16 @@ def attempt(username: str, address: str) -> None:
 
 def was_right(username: str, address: str) -> None:
     """The attempt was no failure: take it back, and forget this address's earlier ones at this account."""
-    limits = _limits(username, address)
-    pair = next(key for key in limits if key.startswith("pair:"))
+    keys = _limits(username, address)
+    forgiven = next(key for key in keys if key.startswith("pair:"))
+    _take_back(sorted(keys), forgiven)
+
+
+def take_back(username: str, address: str) -> None:
+    """The attempt was none after all. Earlier failures stay counted."""
+    _take_back(sorted(_limits(username, address)), None)
+
+
+def _take_back(keys: list[str], forgiven: str | None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_BACK, {"keys": sorted(limits), "pair": pair})
+        cursor.execute(_TAKE_BACK, {"keys": keys, "forgiven": forgiven})

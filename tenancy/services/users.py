@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.module_loading import import_string
 
 from core import access, audit, rows
-from core.actor import Actor, Level
+from core.actor import Actor
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.models import SavedView
 from core.rights import Right
@@ -20,6 +20,16 @@ from tenancy.services import bindings, passwords, throttle
 from tenancy.services.sessions import end_all
 
 EDITABLE = ("email", "full_name")
+
+
+def require_people_of(actor: Actor, organization: Organization | None) -> None:
+    """That the actor may make accounts in this organization; None: the provider's."""
+    if organization is None:
+        access.require_system(actor, Right.USER_EDIT)
+        return
+    access.require(actor, Right.ORGANIZATION_VIEW, organization)
+    if not covers(actor, frozenset({Right.USER_EDIT}), organization.pk, None):
+        raise Forbidden(Right.USER_EDIT, f"organization {organization}")
 
 
 @transaction.atomic
@@ -37,12 +47,7 @@ def create_user(
 
     `must_change_password`: whoever makes the account knows the password, so it is good for choosing another one only.
     """
-    if organization is None:
-        access.require_system(actor, Right.USER_EDIT)
-    else:
-        access.require(actor, Right.ORGANIZATION_VIEW, organization)
-        if not covers(actor, frozenset({Right.USER_EDIT}), organization.pk, None):
-            raise Forbidden(Right.USER_EDIT, f"organization {organization}")
+    require_people_of(actor, organization)
     user = User(
         username=username.lower(),
         organization=organization,
@@ -65,7 +70,7 @@ def create_user(
 @transaction.atomic
 def edit_user(*, actor: Actor, user: User, changes: Mapping[str, Any], generations: Generations = None) -> User:
     """Change what EDITABLE names; `enabled` and `password` are verbs of their own, done in the same transaction."""
-    _require_over(actor, user)
+    require_over(actor, user)
     user = _edit(actor, user, {key: changes[key] for key in EDITABLE if key in changes}, generations, "user.edit")
     if changes.get("enabled") is True:
         user = enable_user(actor=actor, user=user)
@@ -79,7 +84,7 @@ def edit_user(*, actor: Actor, user: User, changes: Mapping[str, Any], generatio
 @transaction.atomic
 def disable_user(*, actor: Actor, user: User, generations: Generations = None) -> User:
     """No access from now on: sessions end, roles are kept. The last system or organization admin stays, and oneself."""
-    _require_over(actor, user)
+    require_over(actor, user)
     if actor.user_id == user.pk:
         raise Conflict("This is your own account: another admin can disable it.")
     bindings.require_others_like(list(RoleBinding.objects.filter(user=user)))
@@ -94,7 +99,7 @@ def delete_user(*, actor: Actor, user: User, heir: User | None = None, generatio
 
     Not one's own account, nor the last system or organization admin's. The audit log keeps the name.
     """
-    _require_over(actor, user)
+    require_over(actor, user)
     if actor.user_id == user.pk:
         raise Conflict("This is your own account: another admin can delete it.")
     # Harder than `rows.lock`: whoever begins something in the person's name now waits, and then finds nobody.
@@ -133,7 +138,7 @@ def _check_heir(user: User, heir: User) -> None:
 
 @transaction.atomic
 def enable_user(*, actor: Actor, user: User, generations: Generations = None) -> User:
-    _require_over(actor, user)
+    require_over(actor, user)
     return _edit(actor, user, {"is_active": True}, generations, "user.enable")
 
 
@@ -151,7 +156,11 @@ def set_password(
     `must_change_password`: it is good for choosing another one only.
     """
     if actor.user_id != user.pk:
-        _require_over(actor, user)
+        require_over(actor, user)
+    elif actor.token_id is not None:  # else whoever holds the token could sign in
+        raise Forbidden(Right.ACCOUNT, "your own account: an access token can't change it")
+    if user.is_service:
+        raise Conflict("A service account has no password: it acts through its access tokens.")
     return _put_password(
         actor, rows.lock(user, generations), password, must_change=must_change_password, field="password"
     )
@@ -203,11 +212,9 @@ def _edit(actor: Actor, user: User, changes: dict[str, Any], generations: Genera
     return user
 
 
-def _require_over(actor: Actor, user: User) -> None:
+def require_over(actor: Actor, user: User) -> None:
     """USER_EDIT on the account, and every right that it holds anywhere: who could set its password could be it."""
     access.require(actor, Right.USER_EDIT, user)
-    if any(grant.level is Level.SYSTEM for grant in actor.grants_of(Right.USER_EDIT)):
-        return
     for binding in RoleBinding.objects.filter(user=user):
         if not covers(actor, GRANTS[RoleName(binding.role)], binding.organization_id, binding.vdc_id):
             raise Forbidden(Right.USER_EDIT, f"{user}, who has rights that you do not have")

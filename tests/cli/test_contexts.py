@@ -67,7 +67,7 @@ def test_a_pipeline_gives_server_and_token(ovim, server, vdc):
     assert ovim.ok("get", "vdcs", "-o", "name") == "acme/dev\n"
     assert not ovim.files.exists(), "nothing is written"
     ovim.env = {"OVIM_SERVER": server, "OVIM_TOKEN": token[:-3] + "AAA"}
-    assert "The token came from OVIM_TOKEN." in ovim.refused(4, "get", "vdcs")
+    assert "The token came from OVIM_TOKEN, or --token." in ovim.refused(4, "get", "vdcs")
     ovim.env = {"OVIM_SERVER": server}
     assert f"You are not signed in to {server}" in ovim.refused(4, "get", "vdcs")
 

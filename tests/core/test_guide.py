@@ -34,7 +34,8 @@ def web(live_db):
     process.wait(timeout=10)
 
 
-def test_the_guides_examples_do_what_they_say(web):
+def test_the_guides_examples_do_what_they_say(web, settings):
+    settings.OVIM_PUBLIC_URL = web  # whose tokens that server takes
     assert shutil.which("curl"), "curl is what the guide's examples are written for"
     vdc = a_vdc()
     vm = a_vm(vdc, "db")

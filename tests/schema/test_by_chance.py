@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,7 +114,8 @@ def _config(world: World, folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["root", "alice"])
 @pytest.mark.timeout(3600)
-def test_no_answer_breaks_the_document(world: World, name: str, tmp_path: Path) -> None:
+def test_no_answer_breaks_the_document(world: World, name: str, tmp_path: Path, settings: Any) -> None:
+    settings.OVIM_PUBLIC_URL = world.url  # whose tokens that server takes
     token = tokens.issue(session_of(make_person(name)))["access"]
     words = [str(Path(sys.executable).parent / "schemathesis"), f"--config-file={_config(world, tmp_path)}"]
     words += ["run", str(ROOT / "schema.yaml"), f"--url={world.url}", f"--header=Authorization: Bearer {token}"]

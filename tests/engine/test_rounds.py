@@ -79,7 +79,7 @@ def test_a_cluster_in_trouble_is_asked_once_and_all_rows_are_told(
     cluster: Cluster, book: Notebook, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes = make_notes(book, 3)
-    monkeypatch.setattr(rounds, "_pool", lambda: ThreadPoolExecutor(1))
+    monkeypatch.setattr(rounds, "CALLS_AT_ONCE", 1)
     sandbox.fault("status", code=503, method="PATCH", path=f"/namespaces/{book.name}", count=1)
     reconcile.run_all(queue.claim(cluster.pk, limit=3))
     reasons = [{item["reason"] for item in Note.objects.get(pk=note.pk).conditions} for note in notes]

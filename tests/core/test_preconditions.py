@@ -2,8 +2,10 @@
 
 import pytest
 
+from core.actor import system_actor
 from core.api.preconditions import allowed
 from core.errors import BadParameter
+from tenancy.services.service_accounts import create_service_account
 from tests.cast import PASSWORD, make_cluster, make_person
 from tests.domain import a_vdc, a_vm
 from tests.test_permissions import TABLE
@@ -26,6 +28,10 @@ WRITES = {
     ("post", "api/v1/vms/<uuid:pk>/start"): None,
     ("post", "api/v1/vms/<uuid:pk>/stop"): None,
     ("post", "api/v1/vms/<uuid:pk>/orders"): {"order": "repair"},
+    ("patch", "api/v1/service-accounts/<uuid:pk>"): {"full_name": "builds"},
+    ("post", "api/v1/service-accounts/<uuid:pk>/disable"): None,
+    ("post", "api/v1/service-accounts/<uuid:pk>/enable"): None,
+    ("delete", "api/v1/service-accounts/<uuid:pk>"): None,
     ("patch", "api/v1/clusters/<uuid:pk>"): {"display_name": "New"},
     ("post", "api/v1/clusters/<uuid:pk>/drain"): None,
     ("delete", "api/v1/clusters/<uuid:pk>"): None,
@@ -33,6 +39,9 @@ WRITES = {
 # Nothing that somebody decided on is changed, or no generation says so.
 UNVERSIONED = {
     ("delete", "api/v1/orphans/<uuid:pk>"),  # by the uid of the object itself
+    ("delete", "api/v1/me/sessions/<uuid:pk>"),
+    ("delete", "api/v1/tokens/<uuid:pk>"),
+    ("post", "api/v1/users/<uuid:pk>/reset-second-factor"),
     ("post", "api/v1/clusters/<uuid:pk>/audit"),
     ("post", "api/v1/clusters/<uuid:pk>/check"),
     ("post", "api/v1/clusters/<uuid:pk>/forget"),  # by its name, typed
@@ -57,6 +66,8 @@ def a_row(route: str) -> str:
         pk = a_vdc().organization_id
     elif noun == "clusters":
         pk = make_cluster("east", default=False).pk
+    elif noun == "service-accounts":
+        pk = create_service_account(actor=system_actor("test"), name="ci").pk
     elif noun == "users":
         pk = make_person("bob").pk
     else:

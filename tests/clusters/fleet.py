@@ -163,6 +163,6 @@ def _emptied(sandbox: Sandbox) -> None:
                     sandbox.request("DELETE", f"{path}/{item['metadata']['name']}")
     end = time.monotonic() + 20
     selector = "/api/v1/namespaces?labelSelector=app.kubernetes.io/managed-by%3Dovim"
-    while sandbox.request("GET", selector)["items"]:
-        assert time.monotonic() < end, "the namespaces did not go"
+    while left := sandbox.request("GET", selector)["items"]:
+        assert time.monotonic() < end, f"did not go: {[item['metadata'] for item in left]}"
         time.sleep(0.05)

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def deployed(live_db: None, tmp_path: Path) -> Iterator[None]:
+def deployed(fleet: Fleet, tmp_path: Path) -> Iterator[None]:
+    """It ends before the clusters are emptied: while OVIM runs, it makes again what is deleted by hand."""
     fast = {"OVIM_SANDBOX_PACE": "fast"}
     with (
         processes.worker(tmp_path / "worker.log", **fast),

@@ -40,3 +40,12 @@ def test_a_claim_goes_with_the_last_pod_that_used_it(sandbox: Sandbox, end: str)
         merge = "application/merge-patch+json"
         assert sandbox.call("PATCH", f"{PODS}/user/status", patch, media=merge).status == 200
     eventually(lambda: sandbox.call("GET", f"{CLAIMS}/data").status == 404)
+
+
+def test_a_claim_does_not_wait_for_a_pod_that_is_on_no_node(sandbox: Sandbox) -> None:
+    assert sandbox.call("POST", CLAIMS, CLAIM).status == 201
+    spec = {key: value for key, value in POD["spec"].items() if key != "nodeName"}
+    assert sandbox.call("POST", PODS, POD | {"spec": spec}).status == 201
+    sandbox.call("DELETE", f"{CLAIMS}/data")
+    eventually(lambda: sandbox.call("GET", f"{CLAIMS}/data").status == 404)
+    assert sandbox.call("GET", f"{PODS}/user").status == 200

@@ -76,12 +76,12 @@ class Collector:
             self._release(resource, key, PROTECTION[resource])
 
     def _in_use(self, resource: str, stored: Stored) -> bool:
-        """A claim that a running pod mounts, a volume that a claim holds."""
+        """A claim that a pod on a node mounts (no other ever will: it isn't placed), a volume that a claim holds."""
         meta = stored.meta
         if resource == "persistentvolumes":
             return (stored.obj.get("status") or {}).get("phase") == "Bound"
         pods = self.cluster.store.shelf("pods").items(meta.get("namespace"))
-        return any(meta["name"] in _claims(pod) for pod in pods if not _has_ended(pod))
+        return any(meta["name"] in _claims(pod) for pod in pods if _is_placed(pod) and not _has_ended(pod))
 
     def _dependents(self, uid: str) -> list[tuple[str, str, Stored, Object]]:
         out = []
@@ -207,6 +207,10 @@ class Collector:
         except ApiError as problem:
             if problem.code not in {404, 409}:
                 raise
+
+
+def _is_placed(pod: Stored) -> bool:
+    return bool(pod.obj["spec"].get("nodeName"))
 
 
 def _has_ended(pod: Stored) -> bool:

@@ -1,5 +1,6 @@
 """Objects that are not OVIM's: copies of its labels and marks, names that it will want. They are to be left alone."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,12 @@ COPIED = {
     "ovim.io/vdc": "00000000-0000-7000-8000-000000000001",
     "ovim.io/vm": "00000000-0000-7000-8000-000000000002",
 }
+
+SETTLE_SECONDS = 30
+LOOK_SECONDS = 0.1
+STILL_LOOKS = 5
+# Whose controllers write to them by themselves, and what is there once they have.
+ATTENDED = {"ResourceQuota": "used", "VirtualMachine": "printableStatus", "Namespace": "phase"}
 
 
 class Strangers:
@@ -51,7 +58,14 @@ class Strangers:
 
     def remember(self) -> None:
         """As they are once the cluster's own controllers are done with them."""
-        self.planted = {ref: self._look(ref) for ref in self.planted}
+        end, still = time.monotonic() + SETTLE_SECONDS, 0
+        while still < STILL_LOOKS:
+            assert time.monotonic() < end, "strangers' objects did not come to rest"
+            time.sleep(LOOK_SECONDS)
+            now = {ref: self._look(ref) for ref in self.planted}
+            at_rest = now == self.planted and all(_is_attended(ref, look) for ref, look in now.items())
+            still = still + 1 if at_rest else 0
+            self.planted = now
 
     def changed(self, *, without: Sequence[str] = ()) -> list[str]:
         """Differences, byte for byte. `without`: namespaces that somebody else has deleted."""
@@ -88,3 +102,10 @@ class Strangers:
     def _look(self, ref: Ref) -> bytes:
         live = self.kubectl.get(ref)
         return orjson.dumps(live, option=orjson.OPT_SORT_KEYS) if live else b""
+
+
+def _is_attended(ref: Ref, look: bytes) -> bool:
+    """It is there, and its controller, where it has one, has come to it."""
+    if not look:
+        return False
+    return ref.kind not in ATTENDED or ATTENDED[ref.kind] in (orjson.loads(look).get("status") or {})

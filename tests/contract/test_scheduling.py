@@ -1,6 +1,8 @@
 """Promise: a machine runs on a node that has room for it, or says why none has."""
 
-from tests.contract.machines import Space, condition, machine
+from tests.contract.machines import Space, condition, data_volume, machine
+
+IMMEDIATE = {"name": "data", "annotations": {"cdi.kubevirt.io/storage.bind.immediate.requested": "true"}}
 
 
 def test_the_machine_tells_its_node(here: Space) -> None:
@@ -30,6 +32,25 @@ def test_a_node_selector_that_no_node_has(here: Space) -> None:
     here.make("virtualmachines", vm)
     told = condition(here.printed("web", "ErrorUnschedulable"), "PodScheduled")
     assert "node(s) didn't match Pod's node affinity/selector" in told["message"]
+
+
+def test_a_claim_on_its_way_out_keeps_a_machine_off_every_node(here: Space) -> None:
+    here.make("datavolumes", data_volume("data", {"blank": {}}) | {"metadata": IMMEDIATE})
+    here.until("datavolumes", "data", lambda disk: disk.get("status", {}).get("phase") == "Succeeded")
+    claim = here.get("persistentvolumeclaims", "data")
+    kept = [*claim["metadata"]["finalizers"], "contract.example.org/kept"]
+    assert here.patch("persistentvolumeclaims", "data", {"metadata": {"finalizers": kept}}).status == 200
+    here.delete("persistentvolumeclaims", "data")
+    try:
+        vm = machine("web")
+        spec = vm["spec"]["template"]["spec"]
+        spec["volumes"] = [{"name": "root", "persistentVolumeClaim": {"claimName": "data"}}]
+        here.make("virtualmachines", vm)
+        told = condition(here.printed("web", "ErrorUnschedulable"), "PodScheduled")
+        assert 'persistentvolumeclaim "data" is being deleted' in told["message"]
+        assert "nodeName" not in here.launchers("web")[0]["spec"]
+    finally:
+        here.patch("persistentvolumeclaims", "data", {"metadata": {"finalizers": None}})
 
 
 def test_required_affinity_picks_the_node(here: Space) -> None:

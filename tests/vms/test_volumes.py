@@ -98,6 +98,8 @@ def test_a_machine_that_was_running_is_halted_when_its_disk_is_lost(site: Site):
     """It was told to run: left at that, KubeVirt would go on trying, and whoever gave it a volume would start it."""
     vm = known(site)
     raw(site, "DELETE", f"{DISKS}/{NAME}")
+    # The machine holds its volume. A new one that is placed before the volume is on its way out would hold it again.
+    site.until(lambda: site.live("PersistentVolumeClaim", NAME)["metadata"].get("deletionTimestamp"))
     raw(site, "DELETE", f"{CLAIMS.replace('persistentvolumeclaims', 'pods')}/{launcher(site)}")
     site.until(lambda: condition(vm, "DiskLost"))
     site.until(lambda: site.live("VirtualMachine", "web")["spec"]["runStrategy"] == "Halted")

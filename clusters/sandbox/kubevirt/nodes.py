@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 LAUNCHER = "virt-launcher"
-PODS, NODES = "pods", "nodes"
+PODS, NODES, CLAIMS = "pods", "nodes", "persistentvolumeclaims"
 
 
 class Nodes:
@@ -42,7 +42,7 @@ class Nodes:
         self.addresses = itertools.count(2)
         self.worker = Worker(cluster, "nodes", self.reconcile)
         self.worker.subscribe(PODS)
-        cluster.subscribe([NODES], lambda *_: self._retry())
+        cluster.subscribe([NODES, CLAIMS], lambda *_: self._retry())
         self.loss = NodeLoss(cluster, pace, guests, self.worker.wake)
         for pod in cluster.list(PODS):
             self._count(pod)
@@ -99,8 +99,10 @@ class Nodes:
         for node in nodes:
             self.used.setdefault(node["metadata"]["name"], dict.fromkeys(UNITS, Decimal(0)))
         fitting, reasons = refusals(pod, nodes, self.used)
-        if not fitting:
-            self._unschedulable(pod, len(nodes), reasons)
+        refused = self._claims_refuse(pod)
+        if refused or not fitting:
+            words = refused or ", ".join(f"{count} {why}" for why, count in sorted(reasons.items()))
+            self._unschedulable(pod, f"0/{len(nodes)} nodes are available: {words}.")
             self.waiting.add(key)
             return None
         self.waiting.discard(key)
@@ -115,9 +117,20 @@ class Nodes:
         event(self.cluster, pod, "Scheduled", text, component="default-scheduler")
         return None
 
-    def _unschedulable(self, pod: Object, total: int, reasons: dict[str, int]) -> None:
-        words = ", ".join(f"{count} {why}" for why, count in sorted(reasons.items()))
-        text = f"0/{total} nodes are available: {words}."
+    def _claims_refuse(self, pod: Object) -> str:
+        """A claim that is gone or going keeps a pod off every node; empty: none does."""
+        for volume in pod["spec"].get("volumes") or []:
+            name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+            if not name:
+                continue
+            claim = self.cluster.get(CLAIMS, pod["metadata"]["namespace"], name)
+            if claim is None:
+                return f'persistentvolumeclaim "{name}" not found'
+            if claim["metadata"].get("deletionTimestamp"):
+                return f'persistentvolumeclaim "{name}" is being deleted'
+        return ""
+
+    def _unschedulable(self, pod: Object, text: str) -> None:
         before = [dict(item) for item in pod["status"].get("conditions", [])]
         set_condition(pod["status"], "PodScheduled", "False", "Unschedulable", text)
         if pod["status"]["conditions"] != before:

@@ -13,15 +13,12 @@ CLAIM = {
     "metadata": {"name": "data"},
     "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
 }
-POD = {
-    "metadata": {"name": "user"},
-    "spec": {
-        "nodeName": "here",
-        "terminationGracePeriodSeconds": 0,
-        "containers": [{"name": "c", "image": "i"}],
-        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
-    },
+SPEC = {
+    "terminationGracePeriodSeconds": 0,
+    "containers": [{"name": "c", "image": "i"}],
+    "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
 }
+POD = {"metadata": {"name": "user"}, "spec": SPEC | {"nodeName": "here"}}
 
 
 @pytest.mark.parametrize("end", ["deleted", "succeeded"])
@@ -40,3 +37,11 @@ def test_a_claim_goes_with_the_last_pod_that_used_it(sandbox: Sandbox, end: str)
         merge = "application/merge-patch+json"
         assert sandbox.call("PATCH", f"{PODS}/user/status", patch, media=merge).status == 200
     eventually(lambda: sandbox.call("GET", f"{CLAIMS}/data").status == 404)
+
+
+def test_a_claim_does_not_wait_for_a_pod_that_is_on_no_node(sandbox: Sandbox) -> None:
+    assert sandbox.call("POST", CLAIMS, CLAIM).status == 201
+    assert sandbox.call("POST", PODS, {"metadata": {"name": "user"}, "spec": SPEC}).status == 201
+    sandbox.call("DELETE", f"{CLAIMS}/data")
+    eventually(lambda: sandbox.call("GET", f"{CLAIMS}/data").status == 404)
+    assert sandbox.call("GET", f"{PODS}/user").status == 200

@@ -209,6 +209,7 @@ class ApiViewSet(ViewSetMixin, ApiView):
         found = self.narrowed(self.queryset.all() if rows is None else rows, self.read_right).filter(pk=pk).first()
         if found is None:
             raise NotFound(f"No such {self.queryset.model._meta.verbose_name}.")
+        access.opened(self.actor, found)
         return found
 
     def query_parameters(self) -> Parameters:

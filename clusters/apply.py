@@ -293,17 +293,25 @@ def _disk_change(wanted: Wanted, held: Held, inventory: Mapping[Ref, Held], seen
         return Change(Action.UPDATE, wanted.ref, wanted, held, "the cache does not have it")
     if held.uid is None and wanted.remake is not None:
         return Change(Action.CREATE, wanted.ref, wanted, held, "made anew by order")
-    if _is_intact(volume, seen, there=there):
+    if _is_intact(wanted.ref, volume, seen, there=there):
         return Change(Action.UNCHANGED, wanted.ref, wanted, held, "" if there else "its volume is there")
     action = Action.REMAKE if wanted.remake is not None and wanted.remake == held.uid else Action.LOST
     return Change(action, wanted.ref, wanted, held, "it may have held data", volume=volume)
 
 
-def _is_intact(volume: Held | None, seen: Mapping[Ref, Seen], *, there: bool) -> bool:
-    """As far as the cache tells: the volume that was recorded is there; while none was, the DataVolume is."""
+def is_filled(disk: Mapping[str, Any]) -> bool:
+    """A DataVolume whose volume has its data: from then on the volume is the disk, and CDI makes no other."""
+    return bool((disk.get("status") or {}).get("phase") == "Succeeded")
+
+
+def _is_intact(disk: Ref, volume: Held | None, seen: Mapping[Ref, Seen], *, there: bool) -> bool:
+    """As far as the cache tells: the volume that was recorded is there; while none was, the DataVolume is.
+
+    One that is filled and has no volume, recorded or not, is worth a live look: somebody may have been quicker than we.
+    """
+    claim = seen.get(volume_of(disk))
     if volume is None:
-        return there
-    claim = seen.get(volume.ref)
+        return there and (claim is not None or not is_filled(seen[disk].body))
     return (
         claim is not None and claim.uid == volume.uid and (there or "deletionTimestamp" not in claim.body["metadata"])
     )

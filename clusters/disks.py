@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from clusters import inventory, observed
-from clusters.apply import Held, Wanted
+from clusters.apply import Held, Wanted, is_filled
 from clusters.client import Object
 from clusters.hand import Hand
 from clusters.refs import Ref, disk_of, volume_of
@@ -17,7 +17,7 @@ def lost(hand: Hand, wanted: Wanted, held: Held, volume: Held | None) -> Steps[N
     ours = live is not None and hand.owns(held, live)
     if claim is not None and _is_volume(claim, held, volume):
         observed.store(hand.lease.cluster_id, [claim])
-    elif not ours or volume is not None:
+    elif not ours or volume is not None or (claim is None and live is not None and is_filled(live)):
         _say_lost(hand, wanted.ref, claim)
         return
     if live is not None and ours:

@@ -1,8 +1,11 @@
 """A disk is its volume, known by uid: another claim of its name is not it, whoever made it (ENGINE §2, §3)."""
 
+import time
+
 from clusters import connections, queue
 from clusters.models import InventoryItem
 from core.actor import system_actor
+from tests.engine import driver
 from tests.vms.conftest import Site
 from tests.vms.test_life import active, condition, phase, running
 from vdcs.models import QuotaClaim
@@ -114,6 +117,23 @@ def test_a_machine_that_is_deleted_together_with_its_disk_is_made_again_halted(s
     site.until(lambda: condition(vm, "DiskLost"))
     site.until(lambda: (site.get("VirtualMachine", "web") or {"spec": {}})["spec"].get("runStrategy") == "Halted")
     assert site.get("DataVolume", NAME) is None
+
+
+def test_a_volume_that_vanished_before_we_knew_of_it_is_a_lost_disk(site: Site):
+    """None was recorded. That its DataVolume is filled says that there was one, and that CDI makes no other."""
+    vm = site.vm()
+    queue.request(vm)
+    while site.get("VirtualMachine", "web") is None:
+        driver.work(site.cluster)  # without a look at what the cluster makes of it
+    while (site.live("DataVolume", NAME).get("status") or {}).get("phase") != "Succeeded":
+        time.sleep(0.05)
+    assert not InventoryItem.objects.filter(kind="PersistentVolumeClaim").exists()
+    raw(site, "DELETE", f"{CLAIMS}/{NAME}")
+    raw(site, "DELETE", "/apis/kubevirt.io/v1/namespaces/acme-corp-dev/virtualmachines/web")
+    while site.get("PersistentVolumeClaim", NAME) is not None:
+        time.sleep(0.05)
+    site.until(lambda: condition(vm, "DiskLost"))
+    site.until(lambda: (site.get("VirtualMachine", "web") or {"spec": {}})["spec"].get("runStrategy") == "Halted")
 
 
 def launcher(site: Site) -> str:

@@ -8,8 +8,17 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from core.backoffice.base import Admin, Verb, points
-from tenancy.models import FailedSignIns, Organization, RoleBinding, Session, User
-from tenancy.services import bindings, sessions, users
+from tenancy.models import (
+    AccessToken,
+    FailedSignIns,
+    Organization,
+    RoleBinding,
+    SecondFactor,
+    Session,
+    SigningKey,
+    User,
+)
+from tenancy.services import access_tokens, bindings, sessions, users
 
 admin.site.unregister(Group)  # roles are bound, not grouped: `tenancy.roles`
 
@@ -27,6 +36,11 @@ def _enable(*, actor: Any, row: User) -> str:
 def _end(*, actor: Any, row: Session) -> str:
     sessions.end(actor=actor, session=row)
     return "The session is ended."
+
+
+def _delete_token(*, actor: Any, row: AccessToken) -> str:
+    access_tokens.delete_token(actor=actor, token=row)
+    return "The token is deleted."
 
 
 def _unbind(*, actor: Any, row: RoleBinding) -> str:
@@ -94,3 +108,32 @@ class FailedSignInsAdmin(Admin):
     find_by_id = ()
     find_by_name = ("key",)
     search_help_text = "How the key begins: account:<user name> or address:<address>."
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(Admin):
+    list_display = ("name", "user", "created_at", "expires_at", "last_used_at", "last_address")
+    list_select_related = ("user",)
+    secret = ("digest",)
+    find_by_id = ("id", "user_id")
+    search_help_text = "Its id, or that of the person or service account."
+    verbs = (Verb("delete", "Delete", "Programs that use it are refused at once.", _delete_token, dangerous=True),)
+
+
+@admin.register(SecondFactor)
+class SecondFactorAdmin(Admin):
+    list_display = ("id", "user", "created_at", "confirmed_at")
+    list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("user",)
+    secret = ("secret", "last_step", "recovery")
+    find_by_id = ("id", "user_id")
+    search_help_text = "Its id, or that of the person."
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(Admin):
+    list_display = ("kid", "created_at", "ends_at")
+    list_filter = (("ends_at", admin.EmptyFieldListFilter),)
+    secret = ("private",)
+    find_by_name = ("kid",)
+    search_help_text = "How its kid begins, or an id."

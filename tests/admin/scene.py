@@ -13,7 +13,7 @@ from core import audit, sealing
 from core.actor import system_actor
 from core.models import AnsweredRequest, AuditRetention, AuditStream, SavedView, SupportAccess
 from tenancy.middleware import COOKIE_KEY
-from tenancy.models import FailedSignIns, Session
+from tenancy.models import AccessToken, FailedSignIns, SecondFactor, Session, SigningKey
 from tests.cast import make_organization, make_person, make_vdc, session_of
 from vdcs.models import QuotaClaim, QuotaScope, Vdc
 from vms.models import Disk, VirtualMachine
@@ -85,6 +85,10 @@ def one_of_everything() -> VirtualMachine:
     )
     audit.record(system_actor("test"), "vm.boot", vm)
     sealing.seal_all()
+    bob = make_person("bob")
+    AccessToken.objects.create(user=bob, name="ci", digest="d" * 64, expires_at=vm.created_at)
+    SecondFactor.objects.create(user=bob, secret=SECRET.encode())
+    SigningKey.objects.create(kid="k" * 43, private=SECRET.encode(), public="PEM")
     AuditRetention.objects.create(chain=vm.organization_id, days=90)
     AuditStream.objects.create(target="f" * 64)
     SupportAccess.objects.create(session_id=uuid.uuid4(), organization_id=vm.organization_id)

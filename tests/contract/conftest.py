@@ -97,7 +97,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield Cluster(Path(real))
         return
     kubeconfig = tmp_path_factory.mktemp("sandbox") / "kubeconfig"
+    hurry = os.environ.pop(
+        "OVIM_SANDBOX_PACE", None
+    )  # other tests of this process want it fast; cases watch it at work
     with Sandbox("--kubeconfig", str(kubeconfig)):
+        if hurry is not None:
+            os.environ["OVIM_SANDBOX_PACE"] = hurry
         yield Cluster(kubeconfig)
 
 

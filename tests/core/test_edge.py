@@ -118,7 +118,7 @@ def test_a_database_that_is_away_is_503(api, monkeypatch):
         raise OperationalError("connection refused")
 
     root = api("root")
-    monkeypatch.setattr(selectors, "actor_of_session", away)
+    monkeypatch.setattr(selectors, "seen_in_session", away)
     answer = root.get("me")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
@@ -131,7 +131,7 @@ def test_a_database_that_is_away_is_a_page_for_people(monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(selectors, "actor_of_session", away)
+    monkeypatch.setattr(selectors, "seen_in_session", away)
     answer = client.get("/sign-in/")
     assert answer.status_code == 503
     assert b"database" in answer.content

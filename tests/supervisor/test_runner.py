@@ -72,11 +72,17 @@ def alive(var: Path) -> list[int]:
     return found
 
 
+def words_of(pid: int) -> str:
+    """Of a process's command line; none of one that has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
 def the_one(program: str, var: Path) -> int:
     """The process of that command, not one that it forked."""
-    found = [
-        pid for pid in alive(var) if program.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-    ]
+    found = [pid for pid in alive(var) if program in words_of(pid)]
     return next(pid for pid in found if os.getpgid(pid) == pid)
 
 

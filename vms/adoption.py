@@ -22,7 +22,6 @@ from vdcs import quotas
 from vdcs.models import Vdc
 from vms import adopted, desired, rules, selectors, unmanaged
 from vms.adopted import Machine, Volume
-from vms.facts import VmFacts
 from vms.models import Disk, DiskSource, PowerState, VirtualMachine
 from vms.quotas import of_disks, of_vm
 
@@ -56,7 +55,7 @@ def adopt(*, actor: Actor, vdc: Vdc, name: str, uid: UUID | None = None) -> tupl
         raise Conflict(f"{name} can't be adopted. {' '.join(reasons)}")
     rules.check_size(cpu=found.machine.cpu, memory_mib=found.machine.memory_mib)
     vm, token = _row(actor, vdc, found), uuid4()
-    adopting.try_out(vdc.cluster_id, Wanted(desired.virtual_machine(_facts(vm))), found.live, token)
+    adopting.try_out(vdc.cluster_id, Wanted(desired.virtual_machine(selectors.facts(vm))), found.live, token)
     with transaction.atomic():
         _take(actor, vm, found, token)
     return vm, found
@@ -141,20 +140,6 @@ def _row(actor: Actor, vdc: Vdc, found: Found) -> VirtualMachine:
         power_state=PowerState.ON if machine.powered_on else PowerState.OFF,
         power_applied_generation=1,  # what it has is what is wanted: a change from now on is somebody's
         adopted_spec=adopted.without_nulls(found.live["spec"]),
-    )
-
-
-def _facts(vm: VirtualMachine) -> VmFacts:
-    return VmFacts(
-        id=vm.pk,
-        name=vm.name,
-        namespace=vm.vdc.namespace,
-        organization_id=vm.organization_id,
-        vdc_id=vm.vdc_id,
-        cpu=vm.cpu,
-        memory_mib=vm.memory_mib,
-        powered_on=vm.power_state == PowerState.ON,
-        adopted=selectors.adopted_text(vm),
     )
 
 

@@ -7,7 +7,7 @@ object (facts/kubernetes.md §11). Every write calls `fence` first, so that a wo
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 import urllib3
@@ -53,6 +53,10 @@ class Client:
         self.timeout = timeout
         self.fence: Callable[[], None] = _no_fence
         self._rest = RESTClientObject(configuration)
+        self._pool = self._rest.pool_manager.connection_from_url(self.server)
+        # What stands before each path: of a plain HTTP server behind a proxy, all of its address.
+        forwarded = self._pool.proxy is not None and self._pool.scheme == "http"
+        self._base = self.server if forwarded else (urlsplit(self.server).path or "")
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "ovim"}
 
     @contextlib.contextmanager
@@ -184,12 +188,13 @@ class Client:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: tuple[float, float]
     ) -> urllib3.BaseHTTPResponse:
         try:
-            return self._rest.pool_manager.request(
+            return self._pool.urlopen(
                 method,
-                self.server + path,
+                self._base + path,
                 body=body,
-                headers=dict(headers),
+                headers=headers,
                 timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
+                retries=False,
                 preload_content=False,
                 redirect=False,
             )

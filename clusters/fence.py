@@ -12,9 +12,11 @@ from django.db import connection
 from clusters import sql
 
 LEASE_SECONDS = 60
-# A write that is sent later than this after its renewal is renewed for anew: a worker that was stopped in between must
-# find out before it writes. Far shorter than the lease, far longer than a round takes to be sent.
-RENEWED_SECONDS = 5.0
+# A write that is sent later than this after the last statement that proved its lease is renewed for anew: a worker that
+# was stopped in between must find out before it writes. Far shorter than the lease, longer than most batches take.
+PROVEN_SECONDS = 2.0
+# How long a renewal is good enough for what is sent: a proof that only looks doesn't prolong the lease.
+RENEWED_SECONDS = 15.0
 
 # A renewal that a crash of the database undoes only ends the lease sooner: its commit need not wait for the disk.
 RENEW = """
@@ -44,8 +46,14 @@ def renew(tokens: Collection[UUID]) -> set[UUID]:
 
 
 def stroke(
-    table: str, owners: Sequence[UUID], leases: Sequence[UUID], statement: str, params: Mapping[str, Any]
+    table: str,
+    owners: Sequence[UUID],
+    leases: Sequence[UUID],
+    statement: str,
+    params: Mapping[str, Any],
+    *,
+    prepare: bool = True,
 ) -> list[sql.Row]:
     """Lock rows of one table, prove their leases and write, as one statement, which may use `own` and `held`."""
     held = HELD.format(table=connection.ops.quote_name(table))
-    return sql.run(held + statement, {"owners": list(owners), "leases": list(leases), **params})
+    return sql.run(held + statement, {"owners": list(owners), "leases": list(leases), **params}, prepare=prepare)

@@ -3,9 +3,11 @@
 All times are the database's `clock_timestamp()`, so that clocks of workers don't matter.
 """
 
+import math
+import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -40,6 +42,7 @@ class Lease:
     seen: int
     attempts: int
     token: UUID
+    renewed_at: float = field(default=-math.inf, compare=False)  # this process's monotonic clock, at its claim
 
     def renew(self) -> None:
         """Before a write to the cluster: prolong the lease, or raise Fenced if it is no longer ours."""
@@ -158,8 +161,9 @@ def claim(cluster_id: UUID, *, limit: int = BATCH) -> list[Lease]:
             if cursor.rowcount == 0:
                 return []
             limit = 1
+        before = time.monotonic()
         cursor.execute(CLAIM, {"cluster": cluster_id, "limit": limit, "lease": fence.LEASE_SECONDS})
-        return [Lease(*row) for row in cursor.fetchall()]
+        return [Lease(*each) for each in ((*row, before) for row in cursor.fetchall())]
 
 
 def give_back(leases: Sequence[Lease]) -> None:

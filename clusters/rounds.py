@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -34,6 +35,7 @@ class Work:
     """One row's reconcile on its way. `fault`: one of our own, recorded on the row; `fenced`: the lease was lost.
 
     `told`: what happened to the row and is not written down yet; it goes with its outcome, or else at the batch's end.
+    `renewed_at`, `proven_at`: when a statement began that prolonged the lease, and that last found it to be ours.
     """
 
     lease: Lease
@@ -45,6 +47,19 @@ class Work:
     began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     told: list[Told] = field(default_factory=list)
+    renewed_at: float = field(init=False)
+    proven_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.renewed_at = self.proven_at = self.lease.renewed_at
+
+    @property
+    def writes(self) -> bool:
+        return isinstance(self.next, Call) and self.next.write
+
+    def proven(self, at: float) -> bool:
+        """Whether a write may be sent now without asking whose the lease is."""
+        return at - self.proven_at <= fence.PROVEN_SECONDS and at - self.renewed_at <= fence.RENEWED_SECONDS
 
     def advance(self, answer: Any = None) -> None:
         """Go on to the next step. An answer that is an exception is raised where the row waits for it."""
@@ -64,19 +79,29 @@ class Work:
 
 def run(works: Sequence[Work], client: Client) -> None:
     """To the end of them all. A fault that a row's own reconcile did not handle is left in its `fault`."""
-    renewed_at = time.monotonic()
+    slow_at = time.monotonic() + SLOW_SECONDS
     answered: Answered = [(work, None) for work in works]
     while True:
         for work, answer in answered:
             work.advance(answer)
-            if time.monotonic() - renewed_at > SLOW_SECONDS:  # a row that takes its time must not cost the others
-                fence.renew([each.lease.token for each in works if each.next is not None])
-                renewed_at = time.monotonic()
+            if time.monotonic() > slow_at:  # a row that takes its time must not cost the others
+                _renew([each for each in works if each.next is not None])
+                slow_at = time.monotonic() + SLOW_SECONDS
         going = [work for work in works if work.next is not None]
         if not going:
             break
         answered = _round(going, client)
     _tell(works)
+
+
+def _renew(works: Sequence[Work]) -> set[UUID]:
+    """Prolong their leases; the tokens of those that are still ours."""
+    at = time.monotonic()
+    ours = fence.renew([work.lease.token for work in works])
+    for work in works:
+        if work.lease.token in ours:
+            work.renewed_at = work.proven_at = at
+    return ours
 
 
 def _tell(works: Sequence[Work]) -> None:
@@ -109,14 +134,19 @@ def _take_along(works: Sequence[Work]) -> None:
 
 def _together(works: list[Work], carry_out: Callable[[Sequence[Any]], Sequence[Any]]) -> Answered:
     """One statement for all. If the database refuses it, each alone: the row at fault is told, the others go on."""
+    at = time.monotonic()
     try:
-        return list(zip(works, carry_out([work.next for work in works]), strict=True))
+        answers = carry_out([work.next for work in works])
     except DatabaseError as error:
         if not connection.is_usable():
             raise  # the database is away: nothing that these rows could do about it
         if len(works) == 1:
             return [(works[0], error)]
         return [pair for work in works for pair in _together([work], carry_out)]
+    for work, answer in zip(works, answers, strict=True):
+        if isinstance(work.next, Claim | Record) and not isinstance(answer, Exception):
+            work.proven_at = at
+    return list(zip(works, answers, strict=True))
 
 
 def _look(asked: Sequence[Look]) -> list[Any]:
@@ -152,31 +182,29 @@ DATABASE: dict[str, Callable[[Sequence[Any]], Sequence[Any]]] = {
 
 
 class _TooLate(Exception):
-    """So long after its renewal that the lease has to be renewed before this write."""
+    """So long after its proof that the lease has to be renewed before this write."""
 
 
 @dataclass
 class _Outlook:
-    """What a round's requests know of each other: how fresh their leases are, and whether the cluster is in trouble."""
+    """What a round's requests know of each other: whether the cluster is in trouble."""
 
-    renewed_at: float
     trouble: KubeError | None = None
-
-    def fence(self) -> None:
-        if time.monotonic() - self.renewed_at > fence.RENEWED_SECONDS:
-            raise _TooLate
 
 
 def _calls(works: list[Work], client: Client) -> Answered:
-    """Send them all; what came too late for its renewal is left where it is, for the next round."""
-    before = time.monotonic()
-    writing = [work for work in works if isinstance(work.next, Call) and work.next.write]
-    ours = fence.renew([work.lease.token for work in writing]) if writing else set()
-    lost = [work for work in writing if work.lease.token not in ours]
+    """Send them all; what came too late for its proof is left where it is, for the next round.
+
+    A lease that a statement proved a moment ago need not be renewed first: the limit on the time between the proof and
+    the write is the same.
+    """
+    now = time.monotonic()
+    stale = [work for work in works if work.writes and not work.proven(now)]
+    ours = _renew(stale) if stale else set()
+    lost = [work for work in stale if work.lease.token not in ours]
     going = [work for work in works if work not in lost]
-    outlook = _Outlook(before)
-    with client.fenced(outlook.fence) as fenced:
-        answers = _side_by_side(going, lambda work: _send(work, fenced, outlook))
+    outlook = _Outlook()
+    answers = _side_by_side(going, lambda work: _send(work, client, outlook))
     answered = [(work, answer) for work, answer in zip(going, answers, strict=True) if type(answer) is not _TooLate]
     return [*((work, Fenced()) for work in lost), *answered]
 
@@ -210,8 +238,13 @@ def _send(work: Work, client: Client, outlook: _Outlook) -> Any:
 
 
 def _answer(work: Work, client: Client, outlook: _Outlook) -> Any:
+    def fence_off() -> None:
+        if not work.proven(time.monotonic()):
+            raise _TooLate
+
     try:
-        return work.next.send(client)  # type: ignore[union-attr]  # a Call, by how rounds are sorted
+        with client.fenced(fence_off) as fenced:
+            return work.next.send(fenced)  # type: ignore[union-attr]  # a Call, by how rounds are sorted
     except KubeError as error:
         if error.unhealthy:
             outlook.trouble = error

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import current_app, shared_task
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 from prometheus_client import Counter, Histogram
 
 from clusters import fleet, happenings, heal, orphans, queue, reconcile, wakeup
@@ -19,6 +19,8 @@ AWAY_SECONDS = 45.0  # the leases end soon after by themselves
 RECONCILED = Counter("ovim_reconciles", "Rows reconciled", ["kind"])
 RECONCILE_SECONDS = Histogram("ovim_reconcile_seconds", "Time from a row's lease to its outcome", ["kind"])
 _announced: set[UUID] = set()
+# As Django calls a server that is away, a connection that broke, and a session that was ended while we were stopped.
+AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 @shared_task(name="clusters.tasks.drain")
@@ -38,7 +40,7 @@ def run_batch(leases: list[queue.Lease]) -> int:
     """Run a claimed batch side by side. A fault of our own is logged, and recorded on its row; the others don't suffer."""
     try:
         works = reconcile.run_all(leases)
-    except (OperationalError, InterfaceError):
+    except AWAY:
         _give_back(leases)
         raise
     for work in works:
@@ -57,7 +59,7 @@ def _give_back(leases: list[queue.Lease]) -> None:
         try:
             connection.close()
             queue.give_back(leases)
-        except (OperationalError, InterfaceError):
+        except AWAY:
             time.sleep(0.5)
         else:
             return

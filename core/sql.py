@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from django.db import connection
@@ -14,9 +15,10 @@ def run(statement: str, params: Sequence[Any] | Mapping[str, Any] = (), *, prepa
     """The rows that a statement answers, if any.
 
     On Django's connection and in its transaction, past Django's cursor, which can't prepare. Where somebody counts or
-    wraps queries (tests, debugging), through it.
+    wraps queries (tests, debugging), through it. A list is sent as PostgreSQL writes an array: the statement casts it.
     """
     connection.ensure_connection()
+    params = _plain(params)
     if connection.queries_logged or connection.execute_wrappers:
         with connection.cursor() as watched:
             watched.execute(statement, params)
@@ -26,6 +28,26 @@ def run(statement: str, params: Sequence[Any] | Mapping[str, Any] = (), *, prepa
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         cursor.execute(statement, params, prepare=prepare)
         return cursor.fetchall() if cursor.description else []
+
+
+def _plain(params: Sequence[Any] | Mapping[str, Any]) -> Sequence[Any] | Mapping[str, Any]:
+    if isinstance(params, Mapping):
+        return {name: array(value) if type(value) is list else value for name, value in params.items()}
+    return [array(value) if type(value) is list else value for value in params]
+
+
+def array(values: Sequence[str | UUID | int | float | None]) -> str:
+    """An array's literal. Ten times as fast as psycopg's own, which looks for the type of each element."""
+    return f"{{{','.join(map(_element, values))}}}"
+
+
+def _element(value: str | UUID | int | float | None) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"') if "\\" in value or '"' in value else value
+        return f'"{escaped}"'
+    return str(value)
 
 
 def inlined(statement: str, params: Sequence[Any]) -> str:

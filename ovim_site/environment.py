@@ -94,6 +94,11 @@ def _stop(sentence: str) -> NoReturn:
     raise SystemExit(78)  # EX_CONFIG of sysexits.h
 
 
+# A process that is stopped inside a transaction (SIGSTOP, a machine that sleeps) holds locks that others wait for: the
+# server ends its session. No transaction of ours waits for anything but the database.
+IDLE_IN_TRANSACTION = "-c idle_in_transaction_session_timeout=30s"
+
+
 def database(url: str) -> dict[str, object]:
     """A Django database entry. Query parameters of the address become libpq options."""
     parts = urlsplit(url)
@@ -107,7 +112,7 @@ def database(url: str) -> dict[str, object]:
         "PORT": parts.port or "",
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, "application_name": "ovim", **options},
+        "OPTIONS": {"connect_timeout": 5, "application_name": "ovim", "options": IDLE_IN_TRANSACTION, **options},
     }
 
 

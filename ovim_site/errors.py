@@ -58,6 +58,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Unavailable: 503,
 }
 TYPE = "urn:ovim:problem:"
+ASLEEP = "25P03"  # we were stopped inside a transaction, and the server ended it
 BUSY = ("55P03", "57014", "40P01")  # lock_timeout, statement_timeout, deadlock
 # The connection may have ended in the middle of a commit, or between the commit and the answer.
 UNKNOWN = (
@@ -130,9 +131,10 @@ def _of_database(error: Exception) -> DomainError | None:
         return rows.explained(error)
     if isinstance(error, DataError):  # a NUL byte or a number past its column, where no shape was in between
         return Invalid("A value does not fit into the database: " + str(error).splitlines()[0])
-    if not isinstance(error, OperationalError | InterfaceError):
+    state = getattr(error.__cause__, "sqlstate", None)
+    if not isinstance(error, OperationalError | InterfaceError) and state != ASLEEP:
         return None
-    if getattr(error.__cause__, "sqlstate", None) in BUSY:
+    if state in BUSY:
         return Busy("Others are changing this at the moment: nothing was done, try again.")
     log.error("the database can't be reached: %s", error)
     return Unavailable(f"The database can't be reached. {UNKNOWN}")

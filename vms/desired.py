@@ -1,6 +1,7 @@
 """Facts of a VM → its objects. Leaving an object out deletes it, data excepted. Pure."""
 
 import base64
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +18,8 @@ USER_DATA_HEADER = "#cloud-config\n"
 ON, OFF = "Always", "Halted"
 
 
-def vm_objects(vm: VmFacts) -> list[Wanted]:
+@lru_cache(maxsize=64)  # a look asks a few times, and each object's digest is kept with it
+def vm_objects(vm: VmFacts) -> Sequence[Wanted]:
     """Disks before their VM, and never again once it could have written to them (ENGINE §3)."""
     machine = vm_ref(vm)
     if vm.adopted:
@@ -26,14 +28,14 @@ def vm_objects(vm: VmFacts) -> list[Wanted]:
         Wanted(data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine, remake=disk.remake)
         for disk in sorted(vm.disks, key=lambda disk: disk.position)
     ]
-    return [
+    return (
         Wanted(cloud_init_secret(vm)),
         *disks,
         Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks)),
-    ]
+    )
 
 
-def _adopted_objects(vm: VmFacts) -> list[Wanted]:
+def _adopted_objects(vm: VmFacts) -> Sequence[Wanted]:
     """What there was: its disks are watched over and never made, its spec is written as it was found (ADR 17)."""
     machine = vm_ref(vm)
     disks = [
@@ -42,7 +44,7 @@ def _adopted_objects(vm: VmFacts) -> list[Wanted]:
         )
         for disk in sorted(vm.disks, key=lambda disk: disk.position)
     ]
-    return [*disks, Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks))]
+    return (*disks, Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks)))
 
 
 def bare_claim(vm: VmFacts, disk: DiskFacts) -> Manifest:
@@ -93,7 +95,6 @@ def cloud_init_secret(vm: VmFacts) -> Manifest:
     )
 
 
-@lru_cache(maxsize=64)  # a look asks for the same machine's a few times
 def user_data(vm: VmFacts) -> str:
     """What was given, untouched, unless there are keys to add to it."""
     if vm.user_data and not vm.ssh_keys:

@@ -64,7 +64,7 @@ def _lock(vm: VirtualMachine) -> None:
 
 
 def _bare(vm: VirtualMachine) -> frozenset[UUID]:
-    return frozenset(disk.claim_uid for disk in vm.disks.all() if disk.claim_uid is not None)
+    return frozenset(disk.claim_uid for disk in selectors.disks_of(vm) if disk.claim_uid is not None)
 
 
 RECIPE = Recipe(

@@ -229,14 +229,16 @@ def is_remaking(situation: Situation) -> bool:
     uids = {item.ref.name: item.uid for item in situation.held if item.ref.kind == "DataVolume"}
     return any(
         disk.order == Order.RECREATE_DISK and uids.get(disk.name, disk.pk) in (None, disk.order_uid)
-        for disk in situation.row.disks.all()
+        for disk in selectors.disks_of(situation.row)
     )
 
 
 def left(vm: VirtualMachine) -> frozenset[UUID]:
     """Volumes that stay where they are."""
     return frozenset(
-        disk.order_uid for disk in vm.disks.all() if disk.order == Order.FORGET_VOLUME and disk.order_uid is not None
+        disk.order_uid
+        for disk in selectors.disks_of(vm)
+        if disk.order == Order.FORGET_VOLUME and disk.order_uid is not None
     )
 
 
@@ -260,12 +262,12 @@ def overrule(vm: VirtualMachine, wanted: Wanted, error: KubeError, live: Mapping
 def acknowledged(vm: VirtualMachine, refs: set[Ref]) -> dict[str, Any]:
     """The cluster has what was ordered: the order is done, and what was held may go on with the next look."""
     fields = power.acknowledged(vm, refs)
-    given = [disk for disk in vm.disks.all() if disk.order == Order.RECREATE_DISK]
+    given = [disk for disk in selectors.disks_of(vm) if disk.order == Order.RECREATE_DISK]
     made = [disk for disk in given if Ref("cdi.kubevirt.io", "DataVolume", vm.vdc.namespace, disk.name) in refs]
     for disk in made:  # whoever saw it done may say so: the order is about this uid only
         Disk.objects.filter(pk=disk.pk, order_uid=disk.order_uid).update(order="", order_uid=None)
     if made:
         queue.request(vm)
-    if vm.order == Order.REPAIR and desired.vm_ref(selectors.facts(vm)) in refs:
+    if vm.order == Order.REPAIR and selectors.machine_of(vm) in refs:
         fields |= {"order": "", "order_uid": None}
     return fields

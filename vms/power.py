@@ -25,7 +25,7 @@ FIELD = ".spec.runStrategy"
 def before(situation: Situation, lease: Lease) -> Steps[VirtualMachine | None]:
     """Ahead of the plan: accept a power change made in the cluster, and give back what a stopped VM held."""
     vm: VirtualMachine = situation.row
-    ref = desired.vm_ref(selectors.facts(vm))
+    ref = selectors.machine_of(vm)
     cached = situation.view.get(ref)
     accepted = None
     if is_settled(vm) and cached is not None:
@@ -128,7 +128,7 @@ def overrule(vm: VirtualMachine, wanted: Wanted, error: KubeError, live: Mapping
 
     A conflict about power alone is forced (`{}`); among others, power is written alone, first, and the rest is drift.
     """
-    if desired.vm_ref(selectors.facts(vm)) != wanted.ref:
+    if selectors.machine_of(vm) != wanted.ref:
         return None
     strategy = wanted.manifest["spec"]["runStrategy"]
     on_hold = vm.power_state == PowerState.ON and strategy == desired.OFF
@@ -143,6 +143,6 @@ def overrule(vm: VirtualMachine, wanted: Wanted, error: KubeError, live: Mapping
 
 def acknowledged(vm: VirtualMachine, refs: set[Ref]) -> dict[str, Any]:
     """The cluster has the power intent as it was read."""
-    if is_settled(vm) or desired.vm_ref(selectors.facts(vm)) not in refs:
+    if is_settled(vm) or selectors.machine_of(vm) not in refs:
         return {}
     return {"power_applied_generation": vm.power_generation}

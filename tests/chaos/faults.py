@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from django.db import DatabaseError, connection
 
+from clusters import fence
 from ovim_site.supervisor.process import kill_group
 from tests.bench.ground import Ground
 from tests.chaos.kubectl import Kubectl
@@ -98,7 +99,8 @@ class Faults:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGCONT)
 
-        self.parts.later(1.0 + event.seconds, wake)
+        # Later than what it last proved is good for: within that, its lease would really still be its own.
+        self.parts.later(fence.PROVEN_SECONDS + 0.5 + event.seconds, wake)
 
     def valkey(self, event: Event) -> None:
         server = self.parts.ground.site.valkey
@@ -156,12 +158,15 @@ TABLE: Mapping[str, Callable[[Faults, Event], object]] = {
 
 
 def expire_leases() -> None:
-    """A minute passes for whoever holds a lease. While the database is away, nobody can say so."""
+    """A minute passes for whoever holds a lease. While the database is away, nobody can say so.
+
+    An item that a stopped process has locked is left alone: it can't be told to anybody either.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute(
                 "WITH w AS (SELECT id FROM clusters_workitem WHERE lease_token IS NOT NULL "
-                "ORDER BY kind, object_id FOR UPDATE) "
+                "ORDER BY kind, object_id FOR UPDATE SKIP LOCKED) "
                 "UPDATE clusters_workitem i SET leased_until = clock_timestamp() - interval '1 second' "
                 "FROM w WHERE i.id = w.id"
             )

@@ -49,9 +49,9 @@ def dying_at(step: int) -> Iterator[Reaper]:
             yield
         reaper.step()
 
-    def dying_stroke(*args: Any) -> Any:
+    def dying_stroke(*args: Any, **options: Any) -> Any:
         reaper.step()
-        found = stroke(*args)
+        found = stroke(*args, **options)
         reaper.step()
         return found
 

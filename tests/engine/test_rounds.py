@@ -1,9 +1,11 @@
 """A batch goes through its reconciles together, and each row still answers for itself alone."""
 
 import logging
+import math
 import os
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -112,8 +114,8 @@ def test_a_write_long_after_its_renewal_is_renewed_for_anew(
 ) -> None:
     """The worker was stopped between renewing and sending: it must ask again, and stop if another has the row."""
     (note,) = make_notes(book, 1)
-    lease = driver.claim(cluster, note)
-    monkeypatch.setattr(fence, "RENEWED_SECONDS", 0.05)
+    lease = replace(driver.claim(cluster, note), renewed_at=-math.inf)
+    monkeypatch.setattr(fence, "PROVEN_SECONDS", 0.05)
     renew, stopped = fence.renew, list[bool]()
 
     def stopping(tokens: Any) -> Any:
@@ -127,7 +129,49 @@ def test_a_write_long_after_its_renewal_is_renewed_for_anew(
     monkeypatch.setattr(fence, "renew", stopping)
     (work,) = reconcile.run_all([lease])
     assert work.fenced
+    assert stopped
     assert driver.live_names(cluster, driver.CONFIG_MAP, book.name) == set()
+
+
+def test_a_write_long_after_the_proof_of_its_lease_is_renewed_for_anew(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claiming the inventory proves the lease, for a moment: the worker was stopped for longer than that."""
+    (note,) = make_notes(book, 1)
+    monkeypatch.setattr(fence, "PROVEN_SECONDS", 0.05)
+    claim = rounds.DATABASE["Claim"]
+
+    def stopping(asked: Any) -> Any:
+        answers = claim(asked)
+        time.sleep(0.1)
+        driver.expire_leases()
+        return answers
+
+    monkeypatch.setitem(rounds.DATABASE, "Claim", stopping)
+    (work,) = reconcile.run_all([driver.claim(cluster, note)])
+    assert work.fenced
+    assert driver.live_names(cluster, driver.CONFIG_MAP, book.name) == set()
+
+
+def test_what_is_proven_a_moment_ago_is_not_asked_again(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new lease and the claim of its inventory prove enough; a lease that is old is prolonged however often it is proven."""
+    first, second = make_notes(book, 2)
+    renewed: list[Any] = []
+    renew = fence.renew
+
+    def counted(tokens: Any) -> Any:
+        renewed.append(set(tokens))
+        return renew(tokens)
+
+    monkeypatch.setattr(fence, "renew", counted)
+    reconcile.run_all([driver.claim(cluster, first)])
+    assert renewed == []
+    old = driver.claim(cluster, second)
+    reconcile.run_all([replace(old, renewed_at=old.renewed_at - fence.RENEWED_SECONDS)])
+    assert renewed == [{old.token}]
+    assert phases([first, second]) == ["Active", "Active"]
 
 
 def test_a_batch_whose_database_went_away_is_anybodys_as_soon_as_it_is_back(

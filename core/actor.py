@@ -13,19 +13,21 @@ class Level(StrEnum):
     SYSTEM = "system"
     ORGANIZATION = "organization"
     VDC = "vdc"
+    VM = "vm"
 
 
 @dataclass(frozen=True)
 class Grant:
     """Some rights at one place. A VDC's grant names its organization too: what that shares reaches into its VDCs.
 
-    `own_only`: of what has an owner, only the rows that are the actor's own.
+    A VM's names both. `own_only`: of what has an owner, only the rows that are the actor's own.
     """
 
     rights: frozenset[Right]
     level: Level
     organization_id: UUID | None = None
     vdc_id: UUID | None = None
+    vm_id: UUID | None = None
     own_only: bool = False
 
 
@@ -47,6 +49,8 @@ class Actor:
     must_enrol: bool = False
     # The access token he came with, which is also the `session_id`; None: he has signed in himself.
     token_id: UUID | None = None
+    # Who really looks, where somebody sees what this person sees (`tenancy.services.previews`): nothing is written.
+    previewed_by: str = ""
 
     @property
     def account_id(self) -> UUID:
@@ -66,7 +70,7 @@ class Actor:
     def holds(self, right: Right) -> bool:
         """Has the right somewhere. Rows are still scoped: see `core.access`."""
         if right is Right.ACCOUNT:
-            return self.user_id is not None and self.token_id is None
+            return self.user_id is not None and self.token_id is None and not self.previewed_by
         return right is Right.SELF or any(right in grant.rights for grant in self.grants)
 
 

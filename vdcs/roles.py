@@ -27,7 +27,11 @@ SYSTEM = "system"
 
 def bindings_of(actor: Actor, where: Q) -> list[RoleBinding]:
     """Those that the actor may see, each with the name of its VDC as `vdc_name`."""
-    rows = RoleBinding.objects.filter(where).select_related("user", "organization").order_by("user__username", "pk")
+    rows = (
+        RoleBinding.objects.filter(where)
+        .select_related("user", "group", "custom", "organization")
+        .order_by("user__username", "pk")
+    )
     found = list(access.visible(actor, rows, Right.BINDING_VIEW)[:MOST_SHOWN])
     names = dict(Vdc.objects.filter(pk__in={row.vdc_id for row in found}).values_list("pk", "name"))
     for row in found:
@@ -108,7 +112,7 @@ def _give(
 def _told(actor: Actor, shown: Q) -> list[RoleBinding]:
     found = bindings_of(actor, shown)
     for row in found:
-        may = bindings.may_give(actor, RoleName(row.role), row.organization_id, row.vdc_id)
+        may = bindings.may_change(actor, row)
         row.may_remove = may  # type: ignore[attr-defined]  # for the template
     return found
 

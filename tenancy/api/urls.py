@@ -3,7 +3,7 @@
 from django.urls import path
 
 from core.api.routes import resource
-from tenancy.api import own, programs, views
+from tenancy.api import own, programs, roles, views
 
 urlpatterns = [
     path("auth/login", views.LoginView.as_view(), name="auth-login"),
@@ -60,7 +60,10 @@ urlpatterns = [
         programs.ServiceAccountViewSet.as_view({"post": "enable"}),
         name="service-account-enable",
     ),
-    *resource("role-bindings", views.RoleBindingViewSet, "role-binding"),
+    *resource("roles", roles.RoleViewSet, "role"),
+    *resource("groups", roles.GroupViewSet, "group"),
+    *resource("memberships", roles.MembershipViewSet, "membership"),
+    *resource("role-bindings", roles.RoleBindingViewSet, "role-binding"),
     path("audit-entries/export", views.AuditExportView.as_view(), name="audit-entry-export"),
     *resource("audit-entries", views.AuditEntryViewSet, "audit-entry"),
 ]

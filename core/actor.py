@@ -51,12 +51,25 @@ class Actor:
     token_id: UUID | None = None
     # Who really looks, where somebody sees what this person sees (`tenancy.services.previews`): nothing is written.
     previewed_by: str = ""
+    previewer_id: UUID | None = None
 
     @property
     def account_id(self) -> UUID:
         """Whose account it is, where only somebody with one can be."""
         assert self.user_id is not None, "OVIM itself has no account"
         return self.user_id
+
+    def in_person(self) -> "Actor":
+        """Who answers for it: in a preview the one who looks, without rights; else the actor."""
+        if not self.previewed_by:
+            return self
+        return Actor(
+            self.previewer_id,
+            self.previewed_by,
+            session_id=self.session_id,
+            address=self.address,
+            request_id=self.request_id,
+        )
 
     @property
     def organizations(self) -> frozenset[UUID]:

@@ -47,7 +47,7 @@ def covers(
     """Whether the actor himself has all these rights at that place: what he does not lack he may give or take."""
     held: set[Right] = set()
     for grant in actor.grants:
-        if _stands_over(grant, organization_id, vdc_id, vm_id):
+        if stands_over(grant, organization_id, vdc_id, vm_id):
             held |= grant.rights
     return rights <= held
 
@@ -57,7 +57,7 @@ def outranks(actor: Actor, grants: Iterable[Grant]) -> bool:
     return all(covers(actor, g.rights, g.organization_id, g.vdc_id, g.vm_id) for g in grants)
 
 
-def _stands_over(grant: Grant, organization_id: UUID | None, vdc_id: UUID | None, vm_id: UUID | None) -> bool:
+def stands_over(grant: Grant, organization_id: UUID | None, vdc_id: UUID | None, vm_id: UUID | None) -> bool:
     """The grant is for all that is at this place."""
     if grant.level is Level.SYSTEM or grant.own_only:
         return grant.level is Level.SYSTEM

@@ -101,7 +101,12 @@ class Session(models.Model):
 
     class Meta:
         verbose_name = "session"
-        indexes = [models.Index(fields=["user", "id"], name="session_by_user")]
+        indexes = [
+            models.Index(fields=["user", "id"], name="session_by_user"),
+            models.Index(
+                fields=["preview_until"], name="session_previewing", condition=models.Q(preview_until__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"

@@ -85,7 +85,7 @@ def _viewing(actor: Actor, preview_of: UUID | None) -> Actor:
     )
     if other is None or not may_see_as(actor, other):
         return actor
-    return replace(other, session_id=actor.session_id, previewed_by=actor.name)
+    return replace(other, session_id=actor.session_id, previewed_by=actor.name, previewer_id=actor.user_id)
 
 
 def may_see_as(actor: Actor, other: Actor) -> bool:

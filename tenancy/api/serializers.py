@@ -374,6 +374,50 @@ class MembershipOut(Shape):
     allowed_actions = AllowedActions(MEMBERSHIP, Right.BINDING_VIEW)
 
 
+class ViaOut(Shape):
+    """A role that gives it."""
+
+    binding = Id()
+    role = Text()
+    role_name = Text(help_text="as people call it")
+    group = Text(allow_null=True, help_text="by which group; null: given to the person himself")
+    level = Text(help_text="system, organization, vdc or vm")
+    organization = Id(allow_null=True)
+    vdc = Id(allow_null=True)
+    vm = Id(allow_null=True)
+    own_only = Flag()
+    expires_at = Moment(allow_null=True)
+
+
+class GrantorsOut(Shape):
+    people = serializers.ListField(child=Text(), help_text="user names, as far as you may see them")
+    roles = serializers.ListField(child=Text(), help_text="what those are who could")
+
+
+class ExplainOut(Shape):
+    allowed = Flag()
+    action = Text()
+    right = Text()
+    object = Text()
+    object_name = Text()
+    user = Id()
+    username = Text()
+    reason = Text(allow_null=True, help_text="why not")
+    via = ViaOut(many=True)
+    hidden = Whole(help_text="so many more roles give it that you may not see")
+    who_could_grant = GrantorsOut()
+
+
+class PreviewIn(Shape):
+    user = Id(help_text="whose view")
+
+
+class PreviewOut(Shape):
+    user = Id()
+    username = Text()
+    until = Moment()
+
+
 class AuditEntryOut(Shape):
     id = Id()
     at = Moment()

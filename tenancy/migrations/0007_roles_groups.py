@@ -302,4 +302,12 @@ class Migration(migrations.Migration):
                 violation_error_message="The organization has a role of this name already.",
             ),
         ),
+        migrations.AddIndex(
+            model_name="session",
+            index=models.Index(
+                condition=models.Q(("preview_until__isnull", False)),
+                fields=["preview_until"],
+                name="session_previewing",
+            ),
+        ),
     ]

@@ -16,7 +16,7 @@ from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
 from tenancy.access import covers
 from tenancy.forms import GroupEditForm, GroupForm, MemberForm
-from tenancy.models import Group, User
+from tenancy.models import Group, Membership, User
 from tenancy.role_pages import organization_of
 from tenancy.services import groups
 
@@ -134,9 +134,10 @@ def group_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @needs(Right.BINDING_EDIT)
 @require_http_methods(FORM)
-def group_remove(request: HttpRequest, pk: UUID, user: UUID) -> HttpResponse:
-    group = _group(request, pk)
-    person = access.get(actor_of(request), User.objects.filter(memberships__group=group), user, Right.USER_VIEW)
+def group_remove(request: HttpRequest, pk: UUID) -> HttpResponse:
+    rows = Membership.objects.select_related("group__organization", "user")
+    member = access.get(actor_of(request), rows, pk, Right.BINDING_VIEW)
+    group, person = member.group, member.user
     form = SureForm(posted(request))
     intro = "The person loses at once what he had by the group alone."
     page = _page(group, f"Take {person} out of {group}?", "Take out", intro=intro, danger=True)

@@ -54,7 +54,7 @@ FORMS = {
     "groups/<uuid:pk>/": VDC_ADMIN,
     "groups/<uuid:pk>/edit/": ORGANIZATION,
     "groups/<uuid:pk>/delete/": ORGANIZATION,
-    "groups/<uuid:pk>/members/<uuid:user>/remove/": ORGANIZATION,
+    "memberships/<uuid:pk>/remove/": ORGANIZATION,
     "vms/<uuid:pk>/people/": VDC_ADMIN,
     "account/password/": SIGNED_IN,
     "account/second-factor/": SIGNED_IN,

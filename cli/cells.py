@@ -56,8 +56,9 @@ def addresses(row: Row) -> str:
 
 def where(row: Row) -> str:
     """What a role binding reaches, by names."""
-    path = "/".join(row.get(f"{level}_name") or row[level] for level in ("organization", "vdc") if row.get(level))
-    return f"{'vdc' if row.get('vdc') else 'organization'} {path}" if path else "system"
+    path = "/".join(row.get(f"{level}_name") or row[level] for level in ("organization", "vdc", "vm") if row.get(level))
+    level = next((name for name in ("vm", "vdc") if row.get(name)), "organization")
+    return f"{level} {path}" if path else "system"
 
 
 def used_of(resource: str) -> Cell:

@@ -4,16 +4,15 @@ from typing import Any
 
 import click
 
-from cli import names, plan
+from cli import create_access, names, plan
 from cli.change import VM, waited
 from cli.client import Client, Row, client_of
 from cli.clusters import access_of, accessible
 from cli.errors import CliError, Exit, Problem, told
-from cli.names import Scope
+from cli.making import make, one, org_of, show_made, show_plans, simple
 from cli.nouns import NOUNS, Noun
 from cli.options import dry_run, files, made_output, timeout, waits
-from cli.output import emit, emit_value, named, say, say_error
-from cli.output import names as show_names
+from cli.output import emit, say, say_error
 from cli.waiting import Wish
 
 LARGEST_FILE = 256 * 1024
@@ -66,16 +65,16 @@ def _each(client: Client, objects: list[Any], **how: Any) -> None:
                 plans.append(plan.ask(client, "POST", noun.path, how["dry_run"], body=body))
                 made.append((noun, plans[-1]["row"]))
             else:
-                made.append((noun, _make(client, noun, body)))
+                made.append((noun, make(client, noun, body)))
         except CliError as error:
             if error.code == Exit.UNREACHABLE:
                 raise
             failed = _placed(error, noun, document) if isinstance(error, Problem) else error
             say_error(failed)
     if how["dry_run"]:
-        _show_plans(made, plans, how["style"])
+        show_plans(made, plans, how["style"])
     else:
-        _show(made, how["style"])
+        show_made(made, how["style"])
     for noun, row in made if how["wants_wait"] and not how["dry_run"] else ():
         if noun is VM:
             waited(client, noun, row, _made_wish(row), how["timeout"])
@@ -93,44 +92,8 @@ def _made_wish(vm: Row) -> Wish:
     return Wish("phase", "Stopped" if vm["power_state"] == "off" else "Running")
 
 
-def _make(client: Client, noun: Noun, body: Row) -> Row:
-    row = client.post(noun.path, body)
-    say(f"{plan.target(noun, row)} created.")
-    if row.get("generated_password"):
-        say(f"The password that was made up for it, told only now: {row['generated_password']}")
-    return row
-
-
-def _show_plans(made: list[tuple[Noun, Row]], plans: list[Row], style: str | None) -> None:
-    """Dry runs: the plans as data (one, or `items`), the names, or sentences."""
-    if style == "name":
-        _show(made, style)
-    elif style and plans:
-        emit_value(plans, style, one=len(plans) == 1)
-    else:
-        for (noun, row), answer in zip(made, plans, strict=True):
-            plan.show(answer, f"{plan.target(noun, row)} would be created:")
-
-
-def _show(made: list[tuple[Noun, Row]], style: str | None) -> None:
-    if style == "name":
-        for noun, row in made:
-            show_names(noun, [row], with_kind=len(made) > 1)
-    elif style and made:
-        emit_value([named(noun, row) for noun, row in made], style, one=len(made) == 1)
-
-
-def _one(context_name: str | None, noun: Noun, body: Row, mode: str | None, style: str | None) -> tuple[Client, Row]:
-    client = client_of(context_name)
-    for field, plural in noun.refs.items():
-        if body.get(field):
-            body[field] = names.id_of(client, NOUNS[plural], body[field])
-    given = {key: value for key, value in body.items() if value not in (None, {}, [])}
-    if mode:
-        answer = plan.ask(client, "POST", noun.path, mode, body=given)
-        _show_plans([(noun, answer["row"])], [answer], style)
-        return client, answer["row"]
-    return client, _make(client, noun, given)
+for command in create_access.COMMANDS:
+    create.add_command(command)
 
 
 @create.command("vm")
@@ -177,14 +140,14 @@ def create_vm(
     if not vdc:
         raise CliError(Exit.USAGE, "Say where: --vdc [ORG/]VDC, or set the context's: ovim config set-context --vdc …")
     more = {"vdc": vdc, "catalog_item": item, "image_url": image_url}
-    client, vm = _one(context_name, VM, body | more, dry_run, style)
+    client, vm = one(context_name, VM, body | more, dry_run, style)
     if dry_run:
         return
     try:
         if wants_wait:
             vm = waited(client, VM, vm, _made_wish(vm), timeout) or vm
     finally:
-        _show([(VM, vm)], style)
+        show_made([(VM, vm)], style)
 
 
 def _body(given: dict[str, Any]) -> dict[str, Any]:
@@ -211,14 +174,6 @@ def _content(file: Any) -> str:
     return text
 
 
-def _simple(context_name: str | None, noun: Noun, options: dict[str, Any], **body: Any) -> None:
-    """A kind that is made and is there: nothing to wait for."""
-    mode, style = options["dry_run"], options["style"]
-    _, row = _one(context_name, noun, body, mode, style)
-    if not mode:
-        _show([(noun, row)], style)
-
-
 @create.command("organization")
 @click.argument("name")
 @display_name
@@ -230,7 +185,7 @@ def create_organization(context_name: str | None, /, **options: Any) -> None:
     """Make an organization."""
     body = {key: options[key] for key in ("name", "display_name", "description")}
     body["display_name"] = body["display_name"] or body["name"]
-    _simple(context_name, NOUNS["organizations"], options, **body)
+    simple(context_name, NOUNS["organizations"], options, **body)
 
 
 @create.command("vdc")
@@ -246,12 +201,12 @@ def create_organization(context_name: str | None, /, **options: Any) -> None:
 def create_vdc(context_name: str | None, /, *, org: str | None, limits: tuple[str, ...], **options: Any) -> None:
     """Make a VDC."""
     body = {key: options[key] for key in ("name", "display_name", "description", "cluster")}
-    _simple(
+    simple(
         context_name,
         NOUNS["vdcs"],
         options,
         **body,
-        organization=_org(context_name, org, needed=True),
+        organization=org_of(context_name, org, needed=True),
         limits=dict(_limit(pair) for pair in limits),
     )
 
@@ -261,15 +216,6 @@ def _limit(pair: str) -> tuple[str, int | str]:
     if not equals or not value:
         raise CliError(Exit.USAGE, f"--limit {pair}: write RESOURCE=N, like memory_mib=16Gi.")
     return resource, int(value) if value.isdigit() else value
-
-
-def _org(context_name: str | None, given: str | None, *, needed: bool) -> str | None:
-    from cli.config import Contexts  # noqa: PLC0415  # only the context is wanted
-
-    org = given or Contexts.load().pick(context_name).org or None
-    if needed and org is None:
-        raise CliError(Exit.USAGE, "Say whose: --org ORG, or set the context's: ovim config set-context --org ORG")
-    return org
 
 
 @create.command("user")
@@ -286,25 +232,8 @@ def create_user(context_name: str | None, /, *, org: str | None, password_stdin:
     from cli.sign_in import new_password  # noqa: PLC0415  # only where it is asked for
 
     body = {key: options[key] for key in ("username", "full_name", "email")}
-    whose = _org(context_name, org, needed=False)
-    _simple(context_name, NOUNS["users"], options, **body, organization=whose, password=new_password(password_stdin))
-
-
-@create.command("role-binding")
-@click.argument("user")
-@click.argument("role")
-@click.option("--org", "organization", metavar="ORG", help="In this organization.")
-@click.option("--vdc", metavar="[ORG/]VDC", help="In this VDC.")
-@dry_run
-@made_output
-@click.pass_obj
-def create_binding(context_name: str | None, /, **options: Any) -> None:
-    """Give USER the ROLE: system_admin, org_admin, vdc_admin or user."""
-    body = {key: options[key] for key in ("user", "role", "organization", "vdc")}
-    if body["vdc"] and not body["organization"]:
-        client = client_of(context_name)
-        body["organization"] = names.find(client, NOUNS["vdcs"], body["vdc"], Scope())["organization"]
-    _simple(context_name, NOUNS["role-bindings"], options, **body)
+    whose = org_of(context_name, org, needed=False)
+    simple(context_name, NOUNS["users"], options, **body, organization=whose, password=new_password(password_stdin))
 
 
 @create.command("service-account")
@@ -317,8 +246,8 @@ def create_binding(context_name: str | None, /, **options: Any) -> None:
 def create_service_account(context_name: str | None, /, *, org: str | None, **options: Any) -> None:
     """Make an account for a program: its user name is NAME@ORG. It needs a role and a token next."""
     body = {key: options[key] for key in ("name", "full_name")}
-    _simple(
-        context_name, NOUNS["service-accounts"], options, **body, organization=_org(context_name, org, needed=False)
+    simple(
+        context_name, NOUNS["service-accounts"], options, **body, organization=org_of(context_name, org, needed=False)
     )
 
 
@@ -364,4 +293,4 @@ def create_token(
 def create_cluster(context_name: str | None, /, *, name: str, **options: Any) -> None:
     """Register a cluster: by a kubeconfig, or by address and token. It is looked over first."""
     body = {"name": name, "display_name": options["display_name"], "is_default": options["is_default"] or None}
-    _simple(context_name, NOUNS["clusters"], options, **body, **access_of(options))
+    simple(context_name, NOUNS["clusters"], options, **body, **access_of(options))

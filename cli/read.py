@@ -34,8 +34,8 @@ FILTERS |= {"catalog": "catalogs", "actor": "users"}
 def get(context_name: str | None, /, *, wanted: tuple[str, ...], style: str, no_headers: bool, **options: Any) -> None:
     """List things, or show those with the given names.
 
-    Kinds: vms, vdcs, organizations, catalogs, items, clusters, orphans, users, role-bindings, audit-entries; and
-    unmanaged: the machines in a VDC that OVIM did not make.
+    Kinds: vms, vdcs, organizations, catalogs, items, clusters, orphans, users, roles, groups,
+    memberships, role-bindings, audit-entries; and unmanaged: the machines in a VDC that OVIM did not make.
     """
     place = where(options)
     if not wanted:

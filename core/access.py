@@ -30,7 +30,13 @@ class Scope:
 
     organization: str | None = None
     vdc: str | None = None
+    vm: str | None = None
     owner: str | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """All that there are: what a decision may ask of a row."""
+        return [path for path in (self.organization, self.vdc, self.vm, self.owner) if path is not None]
 
 
 Decider = Callable[[Actor, Scope, Right], Q | None]

@@ -13,19 +13,21 @@ class Level(StrEnum):
     SYSTEM = "system"
     ORGANIZATION = "organization"
     VDC = "vdc"
+    VM = "vm"
 
 
 @dataclass(frozen=True)
 class Grant:
     """Some rights at one place. A VDC's grant names its organization too: what that shares reaches into its VDCs.
 
-    `own_only`: of what has an owner, only the rows that are the actor's own.
+    A VM's names both. `own_only`: of what has an owner, only the rows that are the actor's own.
     """
 
     rights: frozenset[Right]
     level: Level
     organization_id: UUID | None = None
     vdc_id: UUID | None = None
+    vm_id: UUID | None = None
     own_only: bool = False
 
 
@@ -47,12 +49,27 @@ class Actor:
     must_enrol: bool = False
     # The access token he came with, which is also the `session_id`; None: he has signed in himself.
     token_id: UUID | None = None
+    # Who really looks, where somebody sees what this person sees (`tenancy.services.previews`): nothing is written.
+    previewed_by: str = ""
+    previewer_id: UUID | None = None
 
     @property
     def account_id(self) -> UUID:
         """Whose account it is, where only somebody with one can be."""
         assert self.user_id is not None, "OVIM itself has no account"
         return self.user_id
+
+    def in_person(self) -> "Actor":
+        """Who answers for it: in a preview the one who looks, without rights; else the actor."""
+        if not self.previewed_by:
+            return self
+        return Actor(
+            self.previewer_id,
+            self.previewed_by,
+            session_id=self.session_id,
+            address=self.address,
+            request_id=self.request_id,
+        )
 
     @property
     def organizations(self) -> frozenset[UUID]:
@@ -66,7 +83,7 @@ class Actor:
     def holds(self, right: Right) -> bool:
         """Has the right somewhere. Rows are still scoped: see `core.access`."""
         if right is Right.ACCOUNT:
-            return self.user_id is not None and self.token_id is None
+            return self.user_id is not None and self.token_id is None and not self.previewed_by
         return right is Right.SELF or any(right in grant.rights for grant in self.grants)
 
 

@@ -12,6 +12,7 @@ from django.db.models import Model
 
 from core import access, trial
 from core.actor import Actor
+from core.errors import Previewing
 from core.models import AuditEntry, Outcome
 
 MASK = "•••"
@@ -61,6 +62,8 @@ def record(
     """Say that `actor` did `action` to `row`, or to nothing that is a row. Call it inside the act's transaction."""
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("audit.record belongs inside the transaction of the act it tells of")
+    if actor.previewed_by:  # the doors refuse it before; whatever they missed ends here, and is rolled back
+        raise Previewing(actor.name)
     organization_id = organization_id or getattr(row, "organization_id", None)
     trial.audited(organization_id)
     AuditEntry.objects.create(
@@ -97,6 +100,7 @@ def _what(row: Model | None) -> dict[str, Any]:
 
 def _who(actor: Actor) -> dict[str, Any]:
     began = _began.get()
+    actor = actor.in_person()
     return {
         "actor_id": actor.user_id,
         "actor_name": actor.name,

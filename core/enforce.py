@@ -11,10 +11,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.utils.module_loading import import_string
 
-from core.errors import DomainError, Forbidden, NotFound
+from core.errors import DomainError, Forbidden, NotFound, Previewing
 from core.rights import Right
 
 PUBLIC: Final = "public"
+SAFE: Final = ("GET", "HEAD", "OPTIONS")
 V = TypeVar("V", bound=Callable[..., Any])
 Refusal = Callable[[HttpRequest, DomainError], HttpResponse]
 
@@ -72,6 +73,8 @@ class DefaultDeny:
             if request.headers.get("HX-Request"):
                 return HttpResponse(headers={"HX-Redirect": target})
             return HttpResponseRedirect(target)
+        if actor.previewed_by and request.method not in SAFE and not getattr(view, "ends_preview", False):
+            return _refusal()(request, Previewing(actor.name))
         if not actor.holds(Right(str(right))):
             # What middleware raises, Django would answer with a 500: so the error edge is asked here.
             if getattr(view, "hidden", False):

@@ -73,6 +73,15 @@ class Forbidden(DomainError):
         self.row = row
 
 
+class Previewing(DomainError):
+    """Somebody only looks, as another person: nothing is changed meanwhile."""
+
+    code = "preview_read_only"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"You see what {name} sees, to look only: nothing is changed. End the preview first.")
+
+
 class Conflict(DomainError):
     """The request contradicts the state of things: a duplicate name, a parent that still has children."""
 

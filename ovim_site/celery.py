@@ -107,6 +107,7 @@ app.conf.update(
         "forget": {"task": "core.tasks.sweep", "schedule": 600.0, "options": {"expires": 600}},
         "seal": {"task": "core.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
         "expire": {"task": "core.tasks.expire", "schedule": 3600.0, "options": {"expires": 3600}},
+        "tidy": {"task": "tenancy.tasks.tidy", "schedule": 60.0, "options": {"expires": 60}},
         "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
     },
     timezone="UTC",
@@ -116,4 +117,4 @@ if settings.OVIM_AUDIT_STREAM:  # it waits for somebody else's server, as those 
         "task": "core.tasks.tell", "schedule": 3.0, "options": {"expires": 3, "queue": "images"},
     }  # fmt: skip
 app.steps["consumer"].add(ClusterQueues)
-app.autodiscover_tasks(["clusters", "catalogs", "core"])
+app.autodiscover_tasks(["clusters", "catalogs", "tenancy", "core"])

@@ -33,6 +33,7 @@ from core.errors import (
     InProgress,
     Invalid,
     NotFound,
+    Previewing,
     QuotaExceeded,
     Stale,
     Throttled,
@@ -49,6 +50,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Unauthenticated: 401,
     NotFound: 404,
     Forbidden: 403,
+    Previewing: 403,
     Conflict: 409,
     Stale: 412,
     TooLarge: 413,
@@ -64,7 +66,7 @@ BUSY = ("55P03", "57014", "40P01")  # lock_timeout, statement_timeout, deadlock
 UNKNOWN = (
     "Whether what you asked for was done is not known: look before you ask again, or send the same Idempotency-Key."
 )
-AUDITED = (Forbidden, QuotaExceeded, Unauthenticated)
+AUDITED = (Forbidden, Previewing, QuotaExceeded, Unauthenticated)
 
 
 def status_of(error: DomainError) -> int:

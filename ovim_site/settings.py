@@ -157,6 +157,19 @@ OVIM_SUPPORT = "tenancy.support.tell"  # how an organization learns that the pro
 OVIM_REFUSAL = "ovim_site.errors.response"  # how middleware below ovim_site answers a refusal
 OVIM_PLANNER = "ovim_site.plans.Planner"  # what a write that is tried out would do (`?dry_run=`)
 OVIM_OWNED = ["vms.owners.hand_over"]  # what a person may own: handed over when the account is deleted
+# What one may ask about (`tenancy.explain`): its model, the right to see it, what may be done to it.
+OVIM_ASKED = {
+    "organization": ("tenancy.Organization", "organization.view", "tenancy.actions.ORGANIZATION"),
+    "vdc": ("vdcs.Vdc", "vdc.view", "vdcs.actions.ACTIONS"),
+    "vm": ("vms.VirtualMachine", "vm.view", "vms.actions.ACTIONS"),
+    "disk": ("vms.Disk", "vm.view", ""),
+    "catalog": ("catalogs.Catalog", "catalog.view", ""),
+    "item": ("catalogs.CatalogItem", "catalog.view", ""),
+    "user": ("tenancy.User", "user.view", "tenancy.actions.USER"),
+    "role": ("tenancy.Role", "binding.view", "tenancy.actions.ROLE"),
+    "group": ("tenancy.Group", "binding.view", "tenancy.actions.GROUP"),
+    "cluster": ("clusters.Cluster", "cluster.view", ""),
+}
 OVIM_ACTOR = "tenancy.selectors.actor_of_session"
 # Everything that is reconciled, in one place: nothing below an app imports it (ENGINE §0).
 OVIM_KINDS = [

@@ -3,6 +3,7 @@
 Called through `core.access`; nothing else decides what anybody sees.
 """
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import Q
@@ -26,7 +27,9 @@ def reach(actor: Actor, scope: Scope, right: Right) -> Q | None:
         return Q()
     where = _at(scope.organization, _organizations(grants, scope, right))
     if scope.vdc is not None:
-        where |= _at(scope.vdc, {grant.vdc_id for grant in grants if grant.level is Level.VDC and _whole(grant, scope)})
+        where |= _at(scope.vdc, {grant.vdc_id for grant in grants if _in_vdc(grant, scope, right)})
+    if scope.vm is not None:
+        where |= _at(scope.vm, {grant.vm_id for grant in grants if grant.level is Level.VM})
     if scope.owner is not None and actor.user_id is not None:
         where |= _owned(actor.user_id, scope, [grant for grant in grants if grant.own_only])
     if grants and right in SHARED_BY_PROVIDER and scope.organization is not None:
@@ -34,18 +37,42 @@ def reach(actor: Actor, scope: Scope, right: Right) -> Q | None:
     return where or None
 
 
-def covers(actor: Actor, rights: frozenset[Right], organization_id: UUID | None, vdc_id: UUID | None) -> bool:
-    """Whether the actor himself has all these rights at that place: what nobody lacks he may give or take."""
+def covers(
+    actor: Actor,
+    rights: frozenset[Right],
+    organization_id: UUID | None,
+    vdc_id: UUID | None,
+    vm_id: UUID | None = None,
+) -> bool:
+    """Whether the actor himself has all these rights at that place: what he does not lack he may give or take."""
     held: set[Right] = set()
     for grant in actor.grants:
-        same_organization = organization_id is not None and grant.organization_id == organization_id
-        if (
-            grant.level is Level.SYSTEM
-            or (grant.level is Level.ORGANIZATION and same_organization and not grant.own_only)
-            or (grant.level is Level.VDC and vdc_id is not None and grant.vdc_id == vdc_id and not grant.own_only)
-        ):
+        if stands_over(grant, organization_id, vdc_id, vm_id):
             held |= grant.rights
     return rights <= held
+
+
+def outranks(actor: Actor, grants: Iterable[Grant]) -> bool:
+    """Whether the actor has all that is granted, wherever it is."""
+    return all(covers(actor, g.rights, g.organization_id, g.vdc_id, g.vm_id) for g in grants)
+
+
+def stands_over(grant: Grant, organization_id: UUID | None, vdc_id: UUID | None, vm_id: UUID | None) -> bool:
+    """The grant is for all that is at this place."""
+    if grant.level is Level.SYSTEM or grant.own_only:
+        return grant.level is Level.SYSTEM
+    if grant.level is Level.ORGANIZATION:
+        return organization_id is not None and grant.organization_id == organization_id
+    if grant.level is Level.VDC:
+        return vdc_id is not None and grant.vdc_id == vdc_id
+    return vm_id is not None and grant.vm_id == vm_id
+
+
+def _in_vdc(grant: Grant, scope: Scope, right: Right) -> bool:
+    """Whoever was given a VM sees the VDC that it is in, itself, and nothing else in it."""
+    if grant.level is Level.VM:
+        return scope.vdc == "id" and right is Right.VDC_VIEW
+    return grant.level is Level.VDC and _whole(grant, scope)
 
 
 def _organizations(grants: list[Grant], scope: Scope, right: Right) -> set[UUID | None]:

@@ -1,9 +1,10 @@
 """What can be done to tenancy's rows, and the states in which it can't: told beside each row. The services decide."""
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from core.actions import Action, Actions
 from core.rights import Right
+from tenancy.models import RoleBinding
 
 _GOING = (Q(deletion_requested_at__isnull=False), "It is being deleted.")
 _DISABLED = (Q(enabled=False), "It is disabled.")
@@ -22,3 +23,14 @@ USER: Actions = {
 }
 SERVICE_ACCOUNT: Actions = {name: action for name, action in USER.items() if name != "reset_password"}
 ROLE_BINDING: Actions = {"delete": Action(Right.BINDING_EDIT)}
+_BOUND = Exists(RoleBinding.objects.filter(custom=OuterRef("pk")))
+ROLE: Actions = {
+    "edit": Action(Right.BINDING_EDIT),
+    "delete": Action(Right.BINDING_EDIT, ((Q(_BOUND), "It is given to somebody: take it away there first."),)),
+}
+GROUP: Actions = {
+    "edit": Action(Right.BINDING_EDIT),
+    "add_member": Action(Right.BINDING_EDIT),
+    "delete": Action(Right.BINDING_EDIT),
+}
+MEMBERSHIP: Actions = {"delete": Action(Right.BINDING_EDIT)}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group as DjangoGroup
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
@@ -11,16 +11,19 @@ from core.backoffice.base import Admin, Verb, points
 from tenancy.models import (
     AccessToken,
     FailedSignIns,
+    Group,
+    Membership,
     Organization,
+    Role,
     RoleBinding,
     SecondFactor,
     Session,
     SigningKey,
     User,
 )
-from tenancy.services import access_tokens, bindings, sessions, users
+from tenancy.services import access_tokens, bindings, groups, roles, sessions, users
 
-admin.site.unregister(Group)  # roles are bound, not grouped: `tenancy.roles`
+admin.site.unregister(DjangoGroup)  # groups are ours, and have no permissions of their own
 
 
 def _disable(*, actor: Any, row: User) -> str:
@@ -46,6 +49,21 @@ def _delete_token(*, actor: Any, row: AccessToken) -> str:
 def _unbind(*, actor: Any, row: RoleBinding) -> str:
     bindings.unbind_role(actor=actor, binding=row)
     return "The role is taken away."
+
+
+def _delete_role(*, actor: Any, row: Role) -> str:
+    roles.delete_role(actor=actor, role=row)
+    return "The role is deleted."
+
+
+def _delete_group(*, actor: Any, row: Group) -> str:
+    groups.delete_group(actor=actor, group=row)
+    return "The group is deleted, and its roles with it."
+
+
+def _remove_member(*, actor: Any, row: Membership) -> str:
+    groups.remove_member(actor=actor, group=row.group, user=row.user)
+    return "The person is out of the group."
 
 
 @admin.register(Organization)
@@ -94,12 +112,53 @@ class SessionAdmin(Admin):
 
 @admin.register(RoleBinding)
 class RoleBindingAdmin(Admin):
-    list_display = ("id", "user", "role", "organization", points("vdc_id", "VDC"), "created_at")
-    list_filter = ("role",)
-    list_select_related = ("user", "organization")
-    find_by_id = ("id", "user_id", "organization_id")
-    search_help_text = "The id of the person, the organization or the binding."
+    list_display = (
+        "id", "user", "group", "role", "custom", "organization", points("vdc_id", "VDC"), points("vm_id", "VM"),
+        "expires_at", "created_at",
+    )  # fmt: skip
+    list_filter = ("role", ("custom", admin.EmptyFieldListFilter), ("expires_at", admin.EmptyFieldListFilter))
+    list_select_related = ("user", "group", "custom", "organization")
+    find_by_id = ("id", "user_id", "group_id", "custom_id", "organization_id")
+    search_help_text = "The id of the person, the group, the role, the organization or the binding."
     verbs = (Verb("unbind", "Take away", "The person loses this role at once.", _unbind, dangerous=True),)
+
+
+@admin.register(Role)
+class RoleAdmin(Admin):
+    list_display = ("name", "organization", "display_name", "rights", "own_only", "created_at")
+    list_filter = ("own_only",)
+    list_select_related = ("organization",)
+    find_by_id = ("id", "organization_id")
+    find_by_name = ("name",)
+    search_help_text = "How its name begins, its id, or that of the organization."
+    related = ("rolebinding", "auditentry")
+    verbs = (Verb("delete", "Delete", "Refused while it is given to anybody.", _delete_role, dangerous=True),)
+
+
+@admin.register(Group)
+class GroupAdmin(Admin):
+    list_display = ("name", "organization", "display_name", "external", "created_at")
+    list_filter = (("organization", admin.EmptyFieldListFilter),)
+    list_select_related = ("organization",)
+    find_by_id = ("id", "organization_id")
+    find_by_name = ("name",)
+    search_help_text = "How its name begins, its id, or that of the organization."
+    related = ("membership", "rolebinding", "auditentry")
+    verbs = (
+        Verb("delete", "Delete", "Its people lose at once what they had by it.", _delete_group, dangerous=True),
+    )  # fmt: skip
+
+
+@admin.register(Membership)
+class MembershipAdmin(Admin):
+    list_display = ("id", "group", "user", "created_at")
+    list_filter = ()
+    list_select_related = ("group", "user")
+    find_by_id = ("id", "group_id", "user_id")
+    search_help_text = "Its id, or that of the group or the person."
+    verbs = (
+        Verb("remove", "Take out", "The person loses at once what he had by the group.", _remove_member, dangerous=True),
+    )  # fmt: skip
 
 
 @admin.register(FailedSignIns)

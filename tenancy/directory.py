@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -15,13 +16,12 @@ from core.listing.answer import answer
 from core.listing.page import POSITION, Page
 from core.models import AuditEntry, AuditSeal
 from core.rights import Right
-from tenancy import export
+from tenancy import bound, export
 from tenancy.listings import AUDIT, ORGANIZATIONS, USERS, entries_seen
 from tenancy.models import Organization, RoleBinding, User
 from tenancy.services import codes, exports
 
 SHOWN = 50
-GONE = "a VDC that is gone"
 
 
 def _actor(request: HttpRequest) -> Actor:
@@ -41,26 +41,17 @@ def user_list(request: HttpRequest) -> HttpResponse:
     return answer(request, USERS)
 
 
-def _named(bindings: list[RoleBinding]) -> list[RoleBinding]:
-    """Each with the name of its VDC, by the reverse of vdcs' foreign key: VDCs stand above."""
-    ids = {binding.vdc_id for binding in bindings if binding.vdc_id}
-    names = dict(Organization.objects.filter(vdcs__in=ids).values_list("vdcs__pk", "vdcs__name")) if ids else {}
-    for binding in bindings:
-        binding.vdc_name = names.get(binding.vdc_id, GONE)  # type: ignore[arg-type, attr-defined]
-    return bindings
-
-
 @needs(Right.USER_VIEW)
 @require_GET
 def user_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     actor = _actor(request)
     person = access.get(actor, User.objects.select_related("organization"), pk, Right.USER_VIEW)
-    bindings = RoleBinding.objects.filter(user=person).select_related("organization").order_by("pk")
+    held = Q(user=person) | Q(group__memberships__user=person)
     about = entries_seen(actor, AuditEntry.objects.filter(actor_id=person.pk))
     page = {
         "section": "users",
         "person": person,
-        "bindings": _named(list(access.visible(actor, bindings, Right.BINDING_VIEW)[:SHOWN])),
+        "bindings": bound.told(actor, RoleBinding.objects.filter(held).order_by("pk"), SHOWN),
         "timeline": list(about.order_by("-pk")[:20]),
         "has_second_factor": codes.is_asked_of(person),
         "may_edit": access.allows(actor, Right.USER_EDIT, person),

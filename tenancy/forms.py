@@ -1,14 +1,16 @@
 """What people fill in. Rules are in the services."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django import forms
 
 from core.names import dns_label
+from core.rights import Right
 from core.ui.fields import PLAIN
 from core.ui.filling import Form, Section
 from core.ui.sure import NameForm
+from tenancy import right_words
 from tenancy.models import username as username_rule
 from tenancy.roles import GIVEN_TO_TOKENS
 
@@ -138,6 +140,75 @@ class PasswordResetForm(Form):
         help_text="Empty: one is made up and shown once.",
     )
     layout = (Section("Password", ("password",)),)
+
+
+class RoleEditForm(Form):
+    """A tick for each right that may be given, in words. `held`: those that the role has."""
+
+    display_name = forms.CharField(label="Title", max_length=255, required=False)
+    own_only = forms.BooleanField(
+        label="Of machines, only those that are the person’s own",
+        required=False,
+        help_text="What has an owner is seen and used by its owner alone.",
+    )
+    named: Sequence[str] = ("display_name", "own_only")
+
+    def __init__(self, *args: Any, offered: Collection[Right], held: Collection[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        sections = [Section("Role", self.named)]
+        for about, words in right_words.offered(offered):
+            for right, word in words:
+                tick = forms.BooleanField(label=word.capitalize(), required=False, initial=right in held)
+                self.fields[_tick_of(right)] = tick
+            sections.append(Section(about, [_tick_of(right) for right, _ in words], css="three"))
+        self.layout = sections
+        # What he who edits has not himself stays as it is; the service then says that it is not his to change.
+        self._others = [name for name in held if name not in offered]
+
+    def rights(self) -> list[str]:
+        """Those that are ticked, by name."""
+        ticked = [str(right) for right in Right if self.cleaned_data.get(_tick_of(right))]
+        return [*ticked, *self._others]
+
+
+def _tick_of(right: Right) -> str:
+    return "right-" + right.replace(".", "-")
+
+
+class RoleForm(RoleEditForm):
+    name = forms.CharField(
+        max_length=63,
+        validators=[dns_label],
+        widget=forms.TextInput(PLAIN),
+        help_text="Lower-case letters, digits and “-”. It never changes.",
+    )
+    named = ("name", "display_name", "own_only")
+
+
+class GroupEditForm(Form):
+    display_name = forms.CharField(label="Title", max_length=255, required=False)
+    external = forms.CharField(
+        label="Its name outside",
+        max_length=255,
+        required=False,
+        widget=forms.TextInput(PLAIN),
+        help_text="As an identity provider calls it, whose people come into it then.",
+    )
+    layout: Sequence[Section] = (Section("Group", ("name", "display_name", "external")),)
+
+
+class GroupForm(GroupEditForm):
+    name = forms.CharField(
+        max_length=63,
+        validators=[dns_label],
+        widget=forms.TextInput(PLAIN),
+        help_text="Lower-case letters, digits and “-”. It never changes.",
+    )
+
+
+class MemberForm(Form):
+    username = forms.CharField(label="User name", max_length=150, widget=forms.TextInput(PLAIN | {"list": "names"}))
+    layout = (Section("Add somebody", ("username",)),)
 
 
 class OwnPasswordForm(Form):

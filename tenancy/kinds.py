@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from clusters import namespaces, placements
 from clusters.apply import Owner, Wanted
 from clusters.conditions import Outcome
@@ -14,7 +16,7 @@ from clusters.refs import Ref
 from core.actor import Actor
 from tenancy import desired, observe
 from tenancy.facts import OrganizationFacts
-from tenancy.models import Organization, RoleName, User
+from tenancy.models import Organization, RoleBinding, RoleName, User
 
 OWNER = "organization"
 
@@ -74,7 +76,8 @@ def _gone(placement: Placement) -> None:
         return
     people = User.objects.filter(organization=organization)
     # Whoever administers OVIM itself stays, as one of the provider's people: else the last one could go unnoticed.
-    people.filter(bindings__role=RoleName.SYSTEM_ADMIN).update(organization=None)
+    system = RoleBinding.objects.filter(role=RoleName.SYSTEM_ADMIN)
+    people.filter(Q(bindings__in=system) | Q(memberships__group__bindings__in=system)).update(organization=None)
     people.delete()
     organization.delete()
 

@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from core import access
 from core.actor import Actor, Level
@@ -17,7 +17,7 @@ from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
 from tenancy.forms import PROVIDER, OwnPasswordForm, PasswordResetForm, PersonDeleteForm, PersonEditForm, PersonForm
 from tenancy.models import Organization, User
-from tenancy.services import passwords, second_factor, users
+from tenancy.services import passwords, previews, second_factor, users
 
 MOST_OPTIONS = 200
 
@@ -185,6 +185,36 @@ def person_second_factor(request: HttpRequest, pk: UUID) -> HttpResponse:
     intro = "For who has lost his device. All sessions end. Be sure that it is he who asks."
     page = _page(person, f"Reset the second factor of {person}?", "Reset", intro=intro, danger=True, live=False)
     return fill(request, page, form, act, row=person)
+
+
+@needs(Right.USER_EDIT)
+@require_http_methods(FORM)
+def person_preview(request: HttpRequest, pk: UUID) -> HttpResponse:
+    person = _person(request, pk)
+    form = SureForm(posted(request))
+
+    def act() -> Done:
+        previews.begin(actor=actor_of(request), user=person)
+        return Done("/", f"You see what {person} sees.")
+
+    intro = (
+        f"For half an hour this session shows the portal as {person} sees it, to look only: nothing can be changed. "
+        "The audit log says that you looked."
+    )
+    page = _page(person, f"See what {person} sees?", "See it", intro=intro, live=False)
+    return fill(request, page, form, act)
+
+
+@needs(Right.SELF)
+@require_POST
+def preview_end(request: HttpRequest) -> HttpResponse:
+    actor = actor_of(request)
+    previews.end(actor=actor)
+    where = reverse("user-detail", args=[actor.user_id]) if actor.previewed_by else "/"
+    return HttpResponseRedirect(where)
+
+
+preview_end.ends_preview = True  # type: ignore[attr-defined]  # read by core.enforce
 
 
 @needs(Right.SELF)

@@ -3,18 +3,21 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from core import sql
 from core.actor import Actor, Grant, Level
+from core.rights import Right
+from tenancy.access import covers, outranks
 from tenancy.devices import device_of
-from tenancy.models import Organization, RoleName, SecondFactor, Session
-from tenancy.roles import GIVEN_TO_TOKENS, GRANTS, OWN_ONLY, WITHIN_A_VDC
+from tenancy.models import Organization, RoleBinding, SecondFactor, Session
+from tenancy.roles import GIVEN_TO_TOKENS, WITHIN_A_VDC, granted
 
+_LOOKS_AFTER = frozenset({Right.USER_EDIT})
 # His organization wants a second factor of him, and he has none yet.
 _MUST_ENROL = """(coalesce(home.second_factor_required, false) AND NOT u.is_service AND NOT EXISTS (
   SELECT FROM tenancy_secondfactor f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL))"""
@@ -22,16 +25,23 @@ _MUST_ENROL = """(coalesce(home.second_factor_required, false) AND NOT u.is_serv
 # disabled take effect with the next request. By hand, because this is the one query that every request pays.
 _ACTOR = f"""
 SELECT u.id, u.username, u.organization_id, u.must_change_password, {_MUST_ENROL}, (
-  SELECT json_agg(json_build_array(b.role, b.organization_id, b.vdc_id))
-  FROM tenancy_rolebinding b LEFT JOIN tenancy_organization o ON o.id = b.organization_id
-  WHERE b.user_id = u.id AND (b.organization_id IS NULL OR o.enabled) AND NOT u.must_change_password
-    AND NOT {_MUST_ENROL}
+  SELECT json_agg(json_build_array(b.role, b.organization_id, b.vdc_id, b.vm_id, c.rights, c.own_only))
+  FROM (
+    SELECT own.* FROM tenancy_rolebinding own WHERE own.user_id = u.id
+    UNION ALL
+    SELECT given.* FROM tenancy_membership m JOIN tenancy_rolebinding given ON given.group_id = m.group_id
+    WHERE m.user_id = u.id
+  ) b LEFT JOIN tenancy_organization o ON o.id = b.organization_id LEFT JOIN tenancy_role c ON c.id = b.custom_id
+  WHERE (b.organization_id IS NULL OR o.enabled) AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())
+    AND NOT u.must_change_password AND NOT {_MUST_ENROL}
 )
 FROM tenancy_user u LEFT JOIN tenancy_organization home ON home.id = u.organization_id
 """  # noqa: S608  # put together from constants
 _ALIVE = "u.is_active AND (u.organization_id IS NULL OR home.enabled)"
-_OF_SESSION = f"""{_ACTOR} JOIN tenancy_session s ON s.user_id = u.id
-WHERE s.id = %s AND s.revoked_at IS NULL AND s.expires_at > now() AND {_ALIVE}"""
+# At the end: whose view the session has at the moment, if it is another one's.
+_PREVIEW = "CASE WHEN s.preview_until > clock_timestamp() THEN s.preview_of END"
+_OF_SESSION = f"""{_ACTOR.replace("FROM tenancy_user u", f", {_PREVIEW} FROM tenancy_user u", 1)}
+JOIN tenancy_session s ON s.user_id = u.id WHERE s.id = %s AND s.revoked_at IS NULL AND s.expires_at > now() AND {_ALIVE}"""
 # Whether its last use was noted a moment ago, too, at the end.
 _SEEN = "s.seen_at > now() - interval '5 minutes'"
 _OF_SESSION_SEEN = _OF_SESSION.replace("FROM tenancy_user u", f", {_SEEN} FROM tenancy_user u", 1)
@@ -46,18 +56,42 @@ _OF_USER = f"{_ACTOR} WHERE u.id = %s AND {_ALIVE}"
 
 def actor_of_session(session_id: UUID, *, address: str = "", request_id: str = "") -> Actor | None:
     """Who holds this session; None if it has ended, or the person or his organization is disabled."""
-    return _actor(_OF_SESSION, session_id, session_id, address, request_id)
+    found = sql.run(_OF_SESSION, [session_id])
+    return _viewing(_made(found[0][:-1], session_id, address, request_id), found[0][-1]) if found else None
 
 
 def seen_in_session(session_id: UUID, *, address: str, request_id: str) -> tuple[Actor, bool] | None:
     """As `actor_of_session`, and whether the session's last use was noted a moment ago."""
     found = sql.run(_OF_SESSION_SEEN, [session_id])
-    return (_made(found[0][:-1], session_id, address, request_id), bool(found[0][-1])) if found else None
+    if not found:
+        return None
+    *user, preview, noted = found[0]
+    return _viewing(_made(user, session_id, address, request_id), preview), bool(noted)
 
 
 def actors_of_sessions(session_ids: Collection[UUID]) -> dict[UUID, Actor]:
     """Who holds each of these sessions, in one question; those that have ended are left out."""
-    return {pk: _made(row, pk, "", "") for pk, *row in sql.run(_OF_SESSIONS, [list(session_ids)])}
+    rows = sql.run(_OF_SESSIONS, [list(session_ids)])
+    return {pk: _viewing(_made(user, pk, "", ""), preview) for pk, *user, preview in rows}
+
+
+def _viewing(actor: Actor, preview_of: UUID | None) -> Actor:
+    """Who acts in the session: its own person, or, to look only, the one whose view he has for the moment.
+
+    Asked again at each request, so that who has risen above him meanwhile, or is gone, is not seen with.
+    """
+    other = (
+        None if preview_of is None else actor_of_user(preview_of, address=actor.address, request_id=actor.request_id)
+    )
+    if other is None or not may_see_as(actor, other):
+        return actor
+    return replace(other, session_id=actor.session_id, previewed_by=actor.name, previewer_id=actor.user_id)
+
+
+def may_see_as(actor: Actor, other: Actor) -> bool:
+    """Whoever looks after the other's account, and has every right that he has."""
+    over = actor.user_id != other.user_id and actor.token_id is None and not actor.previewed_by
+    return over and covers(actor, _LOOKS_AFTER, other.organization_id, None) and outranks(actor, other.grants)
 
 
 def actor_of_token(digest: str, *, address: str = "", request_id: str = "") -> tuple[Actor, bool] | None:
@@ -97,6 +131,9 @@ def narrowed(
             found.append(left)
             continue
         pairs = [(UUID(organization), UUID(vdc)) for organization, vdc in places]
+        if grant.level is Level.VM:  # it is within its VDC already: no more of that is given
+            found += [left] if grant.vdc_id in {vdc for _, vdc in pairs} else []
+            continue
         found += [
             replace(left, level=Level.VDC, organization_id=organization, vdc_id=vdc)
             for organization, vdc in pairs
@@ -136,19 +173,17 @@ def _made(row: Sequence[Any], session_id: UUID | None, address: str, request_id:
     )
 
 
-@lru_cache(maxsize=4096)
-def _grant(role: str, organization_id: str | None, vdc_id: str | None) -> Grant:
-    """What a binding gives. Bindings are few and asked for all the time; a role's rights never change while we run."""
-    name = RoleName(role)
-    if name is RoleName.SYSTEM_ADMIN:
-        return Grant(GRANTS[name], Level.SYSTEM)
-    return Grant(
-        GRANTS[name],
-        Level.VDC if vdc_id else Level.ORGANIZATION,
-        organization_id=UUID(organization_id) if organization_id else None,
-        vdc_id=UUID(vdc_id) if vdc_id else None,
-        own_only=name in OWN_ONLY,
-    )
+def _grant(role: str, *where_and_what: Any) -> Grant:
+    """Of a row of `_ACTOR`'s: role, organization, VDC, VM, rights, own_only."""
+    *place, rights, own_only = where_and_what
+    return granted(role, (*place,), None if rights is None else tuple(rights), bool(own_only))
+
+
+def bindings_of(user_id: UUID) -> QuerySet[RoleBinding]:
+    """What gives somebody rights, directly or through a group, and has not ended."""
+    now = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    his = Q(user_id=user_id) | Q(group__memberships__user_id=user_id)
+    return RoleBinding.objects.filter(now, his).select_related("custom", "group", "organization").order_by("pk")
 
 
 @dataclass(frozen=True)
@@ -200,12 +235,14 @@ def summary(actor: Actor) -> Mapping[str, Any]:
         "must_change_password": actor.must_change_password,
         "must_enrol_second_factor": actor.must_enrol,
         "token": actor.token_id,
+        "previewed_by": actor.previewed_by,
         "rights": sorted(str(right) for right in frozenset[str]().union(*(grant.rights for grant in actor.grants))),
         "grants": [
             {
                 "level": str(grant.level),
                 "organization": grant.organization_id,
                 "vdc": grant.vdc_id,
+                "vm": grant.vm_id,
                 "own_only": grant.own_only,
                 "rights": sorted(str(right) for right in grant.rights),
             }

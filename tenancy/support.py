@@ -28,7 +28,7 @@ def tell(actor: Actor, organization_id: UUID | None, vdc_id: UUID | None) -> Non
         return
     key = actor.session_id, organization_id
     if key not in _told:
-        transaction.on_commit(lambda: _tell(actor, *key), robust=connection.in_atomic_block)
+        transaction.on_commit(lambda: _tell(actor.in_person(), *key), robust=connection.in_atomic_block)
 
 
 @transaction.atomic

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from core.listing.menu import menu_of
-from tenancy import directory, keys, own, people, programs, views
+from tenancy import directory, group_pages, keys, own, people, programs, role_pages, views
 from tenancy.listings import ORGANIZATIONS, USERS
 
 urlpatterns = [
@@ -22,6 +22,18 @@ urlpatterns = [
     path("people/<uuid:pk>/delete/", people.person_delete, name="user-delete-page"),
     path("people/<uuid:pk>/second-factor/", people.person_second_factor, name="user-second-factor"),
     path("people/<uuid:pk>/password/", people.person_password, name="user-password"),
+    path("people/<uuid:pk>/preview/", people.person_preview, name="person-preview"),
+    path("preview/end/", people.preview_end, name="preview-end"),
+    path("orgs/<uuid:pk>/roles/", role_pages.role_list, name="role-list-page"),
+    path("orgs/<uuid:pk>/roles/new/", role_pages.role_create, name="role-new"),
+    path("own-roles/<uuid:pk>/edit/", role_pages.role_edit, name="role-edit"),
+    path("own-roles/<uuid:pk>/delete/", role_pages.role_delete, name="role-delete-page"),
+    path("orgs/<uuid:pk>/groups/", group_pages.group_list, name="group-list-page"),
+    path("orgs/<uuid:pk>/groups/new/", group_pages.group_create, name="group-new"),
+    path("groups/<uuid:pk>/", group_pages.group_detail, name="group-detail-page"),
+    path("groups/<uuid:pk>/edit/", group_pages.group_edit, name="group-edit"),
+    path("groups/<uuid:pk>/delete/", group_pages.group_delete, name="group-delete-page"),
+    path("memberships/<uuid:pk>/remove/", group_pages.group_remove, name="group-remove"),
     path("account/second-factor/", own.second_factor_page, name="second-factor"),
     path("account/sessions/", own.session_list, name="session-list"),
     path("account/sessions/end-others/", own.session_end_others, name="session-end-others"),

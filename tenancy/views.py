@@ -17,11 +17,12 @@ from core.actor import Actor
 from core.enforce import needs, public
 from core.errors import Throttled, Unauthenticated
 from core.rights import Right
+from core.ui.filling import actor_of
 from core.ui.ways import target
 from tenancy.forms import CodeForm, SignInForm
 from tenancy.middleware import COOKIE_KEY
 from tenancy.models import Session
-from tenancy.services import sessions
+from tenancy.services import previews, sessions
 
 PENDING = "second"  # in the signed cookie, between the two steps
 PATIENCE = 300.0  # seconds from the password to the code
@@ -94,6 +95,9 @@ def _signed_in(request: HttpRequest, session: Session) -> HttpResponse:
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session's row, so that a copy of the cookie is worth nothing."""
-    sessions.sign_out(actor=request.actor)  # type: ignore[attr-defined]  # set by SignedIn
+    sessions.sign_out(actor=previews.end(actor=actor_of(request)))
     request.session.flush()
     return HttpResponseRedirect(reverse("sign-in"))
+
+
+sign_out.ends_preview = True  # type: ignore[attr-defined]  # read by core.enforce

@@ -35,6 +35,17 @@ DEEDS = {
     "audit.keep": "changed how long audit entries are kept",
     "binding.create": "gave a role",
     "binding.delete": "took a role away",
+    "binding.expire": "tidied a role away that had ended",
+    "role.create": "made the role",
+    "role.edit": "changed the role",
+    "role.delete": "deleted the role",
+    "group.create": "made the group",
+    "group.edit": "changed the group",
+    "group.delete": "deleted the group",
+    "group.add_member": "added somebody to the group",
+    "group.remove_member": "took somebody out of the group",
+    "preview.begin": "began to see what he sees",
+    "preview.end": "no longer sees what he sees",
 }
 ORDERS = {
     "recreate-disk": "had a lost disk made anew",

@@ -11,7 +11,6 @@ from core.ui.fields import PLAIN, QuantityField
 from core.ui.filling import Form, Section
 from core.ui.sure import NameForm
 from tenancy.forms import OrganizationForm
-from tenancy.models import RoleName
 from vdcs.limits import MOST
 from vdcs.models import Enforcement, NetworkMode, QuotaMode
 
@@ -163,21 +162,40 @@ class VdcDeleteForm(NameForm):
 
 
 class RoleForm(Form):
-    """Who gets which role where. What the page says already is no field."""
+    """Who gets which role where, and until when. What the page says already is no field."""
 
-    username = forms.CharField(label="User name", max_length=150, widget=forms.TextInput(PLAIN | {"list": "names"}))
+    username = forms.CharField(
+        label="User name", max_length=150, required=False, widget=forms.TextInput(PLAIN | {"list": "names"})
+    )
+    group = forms.ChoiceField(label="Or a group", required=False)
     role = forms.ChoiceField()
     place = forms.ChoiceField(label="Where")
-    layout = (Section("Give a role", ("username", "role", "place"), css="three"),)
+    until = forms.DateTimeField(
+        label="Until",
+        required=False,
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="Empty: for good.",
+    )
+    layout = (Section("Give a role", ("username", "group", "role", "place", "until"), css="three"),)
 
     def __init__(
-        self, *args: Any, roles: Sequence[RoleName], places: Sequence[tuple[str, str]], whose: str = "", **kwargs: Any
+        self,
+        *args: Any,
+        roles: Sequence[tuple[str, str]],
+        places: Sequence[tuple[str, str]],
+        groups: Sequence[tuple[str, str]] = (),
+        whose: str = "",
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["role"].choices = [(str(role), role.label) for role in roles]  # type: ignore[attr-defined]
+        self.fields["role"].choices = roles  # type: ignore[attr-defined]
         self.fields["place"].choices = places  # type: ignore[attr-defined]
+        self.fields["group"].choices = [("", "no group"), *groups]  # type: ignore[attr-defined]
         if whose:
             del self.fields["username"]
+        if whose or not groups:
+            del self.fields["group"]
 
     def place_of(self, path: str) -> str:
-        return {"user": "username", "organization": "place", "vdc": "place"}.get(path, path)
+        named = {"user": "username", "organization": "place", "vdc": "place", "vm": "place", "expires_at": "until"}
+        return named.get(path, path)

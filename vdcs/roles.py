@@ -1,6 +1,6 @@
 """Pages of who may do what where: of a person, of an organization, of a VDC."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,23 +16,15 @@ from core.errors import Forbidden, Invalid
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
-from tenancy.models import Organization, RoleBinding, RoleName, User
+from tenancy import bound
+from tenancy.models import Group, Organization, Role, RoleBinding, RoleName, User
+from tenancy.roles import IN_A_VDC, role_label
 from tenancy.services import bindings
 from vdcs.forms import RoleForm
 from vdcs.models import Vdc
 
 MOST_SHOWN, MOST_OPTIONS = 200, 200
 SYSTEM = "system"
-
-
-def bindings_of(actor: Actor, where: Q) -> list[RoleBinding]:
-    """Those that the actor may see, each with the name of its VDC as `vdc_name`."""
-    rows = RoleBinding.objects.filter(where).select_related("user", "organization").order_by("user__username", "pk")
-    found = list(access.visible(actor, rows, Right.BINDING_VIEW)[:MOST_SHOWN])
-    names = dict(Vdc.objects.filter(pk__in={row.vdc_id for row in found}).values_list("pk", "name"))
-    for row in found:
-        row.vdc_name = names.get(row.vdc_id, "")  # type: ignore[arg-type, attr-defined]  # for the template
-    return found
 
 
 def _places(actor: Actor, organizations: QuerySet[Organization], vdcs: QuerySet[Vdc]) -> list[tuple[str, str]]:
@@ -53,14 +45,17 @@ def _places(actor: Actor, organizations: QuerySet[Organization], vdcs: QuerySet[
     return found
 
 
-def _roles(places: Sequence[tuple[str, str]]) -> list[RoleName]:
+def _roles(places: Sequence[tuple[str, str]], own: Sequence[Role]) -> list[tuple[str, str]]:
     """Roles that fit one of the places. Whether this one fits that one, the service says."""
     found = [RoleName.USER, RoleName.VDC_ADMIN]
     if any(kind.startswith("organization:") for kind, _ in places):
         found.append(RoleName.ORG_ADMIN)
     if any(kind == SYSTEM for kind, _ in places):
         found.append(RoleName.SYSTEM_ADMIN)
-    return found
+    many = len({role.organization_id for role in own}) > 1
+    homes = {role.pk: f" of {role.organization.name}" if many else "" for role in own}
+    named = [(str(role.pk), f"{role.display_name or role.name}{homes[role.pk]}") for role in own]
+    return [*((str(role), str(role.label)) for role in found), *named]
 
 
 def _place(chosen: str) -> dict[str, Any]:
@@ -70,7 +65,7 @@ def _place(chosen: str) -> dict[str, Any]:
     if kind == "vdc":
         vdc = Vdc.objects.select_related("organization").get(pk=pk)
         return {"organization": vdc.organization, "vdc_id": vdc.pk}
-    return {}
+    return {"vm_id": UUID(pk)} if kind == "vm" else {}
 
 
 def _named(actor: Actor, username: str) -> User:
@@ -80,36 +75,66 @@ def _named(actor: Actor, username: str) -> User:
     return found
 
 
-def _give(
-    request: HttpRequest, page: Page, places: Sequence[tuple[str, str]], shown: Q, person: User | None = None
+def _holder(actor: Actor, given: Mapping[str, Any], person: User | None, groups: Sequence[Group]) -> dict[str, Any]:
+    """Who gets it: the page's person, the one named, or a group."""
+    group = next((row for row in groups if str(row.pk) == given.get("group")), None)
+    if group is not None:
+        if given.get("username"):
+            raise Invalid.field("group", "one", "Name a person or a group, not both.")
+        return {"group": group}
+    if person is None and not given.get("username"):
+        raise Invalid.field("user", "required", "Name a person, or choose a group.")
+    return {"user": person or _named(actor, given["username"])}
+
+
+def give(
+    request: HttpRequest,
+    page: Page,
+    places: Sequence[tuple[str, str]],
+    shown: Q,
+    *,
+    person: User | None = None,
+    home: Organization | None = None,
+    within: frozenset[Right] | None = None,
 ) -> HttpResponse:
-    """The list, and under it the form for whoever may give a role here."""
+    """The list, and under it the form for whoever may give a role here. `home`: whose own roles and groups are offered.
+
+    `within`: of the rights of a role those that mean something here.
+    """
     actor = actor_of(request)
-    options: dict[str, Any] = {"roles": _roles(places), "places": places, "whose": person and person.username}
+    here = Q() if home is None else Q(organization=home)
+    own = list(access.visible(actor, Role.objects.filter(here), Right.BINDING_VIEW)[:MOST_OPTIONS]) if places else []
+    groups: list[Group] = []
+    if places and person is None:
+        rows = Group.objects.filter(here).order_by("name")
+        groups = list(access.visible(actor, rows, Right.BINDING_VIEW)[:MOST_OPTIONS])
+    options: dict[str, Any] = {"roles": _roles(places, own), "places": places, "whose": person and person.username}
+    options["groups"] = [(str(group.pk), group.display_name or group.name) for group in groups]
     form = RoleForm(posted(request), initial={"place": places[-1][0] if places else ""}, **options)
     if request.method == "POST" and not places:
         raise Forbidden(Right.BINDING_EDIT, "roles here")
 
     def act() -> Done:
         given = form.cleaned_data
-        user = person or _named(actor, given["username"])
-        role = RoleName(given["role"])
-        bindings.bind_role(actor=actor, user=user, role=role, **_place(given["place"]))
-        return Done(request.path, f"{user} is {role.label.lower()} now.")
+        role = next((row for row in own if str(row.pk) == given["role"]), None) or RoleName(given["role"])
+        holder = _holder(actor, given, person, groups)
+        made = bindings.bind_role(actor=actor, role=role, expires_at=given["until"], **holder, **_place(given["place"]))
+        who = holder.get("user") or f"The group {made.group}"
+        return Done(request.path, f"{who} is {role_label(made).lower()} now.")
 
     about = {"above": "vdcs/roles.html", "about": "vdcs/about_roles.html"}
-    page.more = {**about, "closed": not places, "person": person}
+    page.more = {**about, "closed": not places, "person": person, "own_roles": own, "home": home}
     if places and person is None and actor.holds(Right.USER_VIEW):
         people = access.visible(actor, User.objects.order_by("username"), Right.USER_VIEW)
         page.more["names"] = list(people.values_list("username", flat=True)[:MOST_OPTIONS])
-    return fill(request, page, form, act, plan=lambda: {"bindings": _told(actor, shown)})
+    return fill(request, page, form, act, plan=lambda: {"bindings": _told(actor, shown, within)})
 
 
-def _told(actor: Actor, shown: Q) -> list[RoleBinding]:
-    found = bindings_of(actor, shown)
-    for row in found:
-        may = bindings.may_give(actor, RoleName(row.role), row.organization_id, row.vdc_id)
-        row.may_remove = may  # type: ignore[attr-defined]  # for the template
+def _told(actor: Actor, shown: Q, within: frozenset[Right] | None) -> Sequence[bound.Told]:
+    rows = RoleBinding.objects.filter(shown).order_by("user__username", "group__name", "pk")
+    found = bound.told(actor, rows, MOST_SHOWN, within)
+    for entry in found:
+        entry.may_remove = bindings.may_change(actor, entry.row)
     return found
 
 
@@ -123,7 +148,8 @@ def person_roles(request: HttpRequest, pk: UUID) -> HttpResponse:
     page = Page(
         f"Roles of {person}", "users", [("People", reverse("user-list")), (str(person), back)], "Give the role", back
     )
-    return _give(request, page, places, Q(user=person), person)
+    shown = Q(user=person) | Q(group__memberships__user=person)
+    return give(request, page, places, shown, person=person)
 
 
 @needs(Right.BINDING_VIEW)
@@ -135,7 +161,8 @@ def organization_people(request: HttpRequest, pk: UUID) -> HttpResponse:
     back = reverse("organization-detail", args=[pk])
     crumbs = [("Organizations", reverse("organization-list")), (organization.name, back)]
     page = Page(f"People and access in {organization}", "organizations", crumbs, "Give the role", back)
-    return _give(request, page, [item for item in places if item[0] != SYSTEM], Q(organization=organization))
+    places = [item for item in places if item[0] != SYSTEM]
+    return give(request, page, places, Q(organization=organization), home=organization)
 
 
 @needs(Right.BINDING_VIEW)
@@ -150,25 +177,26 @@ def vdc_people(request: HttpRequest, pk: UUID) -> HttpResponse:
         f"People and access in {vdc}", "vdcs", [("VDCs", reverse("vdc-list")), (vdc.name, back)], "Give the role", back
     )
     shown = Q(vdc_id=pk) | Q(organization=vdc.organization, vdc_id=None)
-    return _give(request, page, [item for item in places if item[0] != SYSTEM], shown)
+    places = [item for item in places if item[0] != SYSTEM]
+    return give(request, page, places, shown, home=vdc.organization, within=IN_A_VDC)
 
 
 @needs(Right.BINDING_EDIT)
 @require_http_methods(FORM)
 def role_remove(request: HttpRequest, pk: UUID) -> HttpResponse:
     actor = actor_of(request)
-    access.get(actor, RoleBinding.objects.all(), pk, Right.BINDING_VIEW)
-    (binding,) = bindings_of(actor, Q(pk=pk))
+    binding = access.get(actor, RoleBinding.objects.all(), pk, Right.BINDING_VIEW)
+    (entry,) = bound.told(actor, RoleBinding.objects.filter(pk=pk), 1)
     form = SureForm(posted(request))
-    back = reverse("person-roles", args=[binding.user_id])
+    group = binding.group_id
+    back = reverse("group-detail-page", args=[group]) if group else reverse("person-roles", args=[binding.user_id])
 
     def act() -> Done:
         bindings.unbind_role(actor=actor, binding=binding)
-        return Done(back, f"{binding.user} is no longer {binding.get_role_display().lower()} there.")
+        return Done(back, f"{entry.holder} is no longer {entry.label.lower()} there.")
 
-    where = binding.vdc_name or (binding.organization.name if binding.organization else "the whole system")  # type: ignore[attr-defined]
-    role = binding.get_role_display()
-    crumbs = [("People", reverse("user-list")), (str(binding.user), back)]
-    intro = f"{binding.user} loses the role in {where} with the next request. It can be given again."
-    page = Page(f"Take away the role {role}?", "users", crumbs, "Take away", back, intro=intro, danger=True, live=False)
+    crumbs = [("People", reverse("user-list")), (entry.holder, back)]
+    intro = f"{entry.holder} loses the role in {entry.where} with the next request. It can be given again."
+    title = f"Take away the role {entry.label}?"
+    page = Page(title, "users", crumbs, "Take away", back, intro=intro, danger=True, live=False)
     return fill(request, page, form, act)

@@ -51,7 +51,7 @@ class VirtualMachine(Reconciled, Ordered):
     last apply that carried one (ENGINE §4).
     """
 
-    scope = Scope(organization="organization_id", vdc="vdc_id", owner="owner_id")
+    scope = Scope(organization="organization_id", vdc="vdc_id", vm="id", owner="owner_id")
 
     # The VDC never moves between organizations, so the copy spares every scoped list a join.
     # No index of their own: those below begin with these columns, and a second one would only tempt the planner.
@@ -141,7 +141,7 @@ class Disk(Ordered):
     While it is attached, its VM's reconciler writes its objects (`InventoryItem.owner`); `data_of` is always the disk.
     """
 
-    scope = Scope(organization="vdc__organization_id", vdc="vdc_id", owner="vm__owner_id")
+    scope = Scope(organization="vdc__organization_id", vdc="vdc_id", vm="vm_id", owner="vm__owner_id")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     vdc = models.ForeignKey(Vdc, on_delete=models.PROTECT, related_name="disks")

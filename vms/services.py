@@ -14,10 +14,11 @@ from catalogs.images import BadImage, check_url
 from catalogs.models import CatalogItem, Image
 from clusters import queue
 from core import access, audit, rows
-from core.actor import Actor
+from core.actor import Actor, system_actor
 from core.errors import Conflict, FieldError, Invalid
 from core.rights import Right
 from core.rows import Generations
+from tenancy.services.bindings import forget_vm
 from vdcs import quotas
 from vdcs.models import Vdc
 from vms import adopted, rules, selectors
@@ -281,3 +282,4 @@ def gone(vm: VirtualMachine) -> None:
     quotas.release([("vm", vm.pk), *(("disk", disk.pk) for disk in disks)])
     probes.forget([disk.pk for disk in disks])
     Disk.objects.filter(vm=vm).delete()
+    forget_vm(actor=system_actor("vm"), vm_id=vm.pk)

@@ -77,6 +77,7 @@ def _detail(request: HttpRequest, vm: VirtualMachine, refusal: DomainError | Non
         "story": story_of(request, vm, SENTENCES),
         "refusal": refusal,
         "suspended": suspension_of(actor, vm),
+        "may_see_roles": actor.holds(Right.BINDING_VIEW),
         "may_edit": vm.deletion_requested_at is None and access.allows(actor, Right.VM_EDIT, vm),
         "may_power": vm.deletion_requested_at is None and access.allows(actor, Right.VM_POWER, vm),
         "may_delete": vm.deletion_requested_at is None and access.allows(actor, Right.VM_DELETE, vm),

@@ -26,7 +26,7 @@ from core.api.json import Raw
 from core.api.parameters import Parameters
 from core.api.rehearse import rehearse
 from core.enforce import PUBLIC
-from core.errors import Forbidden, Invalid, NotFound, Stale, Unauthenticated
+from core.errors import Forbidden, Invalid, NotFound, Previewing, Stale, Unauthenticated
 from core.rights import Right
 from core.rows import Generations
 
@@ -49,6 +49,7 @@ class ApiView(APIView):
     statuses: ClassVar[Mapping[str, int]] = {}
     kinds: ClassVar[Mapping[str, Sequence[str]]] = {}
     versioned: ClassVar[bool] = True
+    ends_preview: ClassVar[bool] = False  # its writes are for who looks as another person, too
     parameters: ClassVar[Mapping[str, Parameters]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -71,6 +72,8 @@ class ApiView(APIView):
             return
         if getattr(request, "auth", None) is None:
             raise Unauthenticated("Sign in first: no valid bearer token came with the request.")
+        if self.actor.previewed_by and request.method not in SAFE_METHODS and not self.ends_preview:
+            raise Previewing(self.actor.name)
         if not self.actor.holds(Right(right)):
             raise Forbidden(Right(right), "this resource")
         query = request._request.GET
@@ -123,7 +126,7 @@ class ApiView(APIView):
         """One request more of this user, or of this address; Throttled if it is one too many."""
         actor: Actor | None = getattr(self.request, "_auth", None)
         plain: Any = self.request._request
-        count = limits.of_address(plain.address) if actor is None else limits.of_user(actor.user_id)
+        count = limits.of_address(plain.address) if actor is None else limits.of_user(actor.in_person().user_id)
         if count is not None:
             self.headers |= count.headers()
             count.check()

@@ -50,6 +50,7 @@ POINTERS: Mapping[str, str] = {
     "tenant_id": "=organization",
     "user_id": "=user",
     "vdc_id": "=vdc",
+    "vm_id": "=vm",
 }
 ENGINE = (
     "phase", "conditions", "generation", "observed_generation", "power_generation", "power_applied_generation",

@@ -94,7 +94,7 @@ class Viewer:
     def rights_mark(self) -> str:
         """Stands for what he may see: who comes back with other rights has not heard all that he may hear now."""
         told = sorted(
-            f"{sorted(grant.rights)} {grant.level} {grant.organization_id} {grant.vdc_id} {grant.own_only}"
+            f"{sorted(grant.rights)} {grant.level} {grant.organization_id} {grant.vdc_id} {grant.vm_id} {grant.own_only}"
             for grant in self.actor.grants
         )
         return hashlib.sha256("\n".join([str(self.actor.user_id), *told]).encode()).hexdigest()[:12]
@@ -164,7 +164,7 @@ def _places(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Place]:
         if not ids:
             continue
         scope = _scope(kind)
-        paths = [path for path in (scope.organization, scope.vdc, scope.owner) if path is not None]
+        paths = scope.paths
         rows = kinds.by_name(kind).rows()._default_manager.filter(pk__in=ids)
         found |= {
             (kind, str(pk)): dict(zip(paths, values, strict=True)) for pk, *values in rows.values_list("pk", *paths)

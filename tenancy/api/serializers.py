@@ -1,6 +1,6 @@
 """Shapes of tenancy's resources: what goes in, what comes out. Rules are in the services."""
 
-from django.db.models import Case, IntegerField, OuterRef, Subquery, Value, When
+from django.db.models import Case, F, IntegerField, OuterRef, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from rest_framework import serializers
 
@@ -10,8 +10,8 @@ from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.models import Outcome
 from core.names import dns_label
 from core.rights import Right
-from tenancy.actions import ORGANIZATION, ROLE_BINDING, SERVICE_ACCOUNT, USER
-from tenancy.models import Organization, RoleName
+from tenancy.actions import GROUP, MEMBERSHIP, ORGANIZATION, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, USER
+from tenancy.models import Organization
 from tenancy.models import username as username_rule
 
 _WORST_FIRST = (Phase.FAILED, Phase.TERMINATING, Phase.UNKNOWN, Phase.PENDING, Phase.PROVISIONING)
@@ -38,9 +38,10 @@ class RefreshIn(Shape):
 
 
 class GrantOut(Shape):
-    level = Text(help_text="system, organization or vdc")
+    level = Text(help_text="system, organization, vdc or vm")
     organization = Id(allow_null=True)
     vdc = Id(allow_null=True)
+    vm = Id(allow_null=True)
     own_only = Flag(help_text="of what has an owner, only the person's own")
     rights = serializers.ListField(child=Text())
 
@@ -54,6 +55,7 @@ class MeOut(Shape):
     must_change_password = Flag(help_text="nothing else is possible before POST /api/v1/me/password")
     must_enrol_second_factor = Flag(help_text="nothing else is possible before: see /api/v1/me/second-factor")
     token = Id(allow_null=True, help_text="the access token that the request came with; null: a session's")
+    previewed_by = Text(help_text="who really looks, in a preview as this person; else empty")
     rights = serializers.ListField(child=Text(), help_text="held at one place at least")
     grants = GrantOut(many=True)
 
@@ -272,25 +274,148 @@ class ServiceAccountOut(Shape):
 
 
 class RoleBindingIn(Shape):
-    user = Id()
-    role = serializers.ChoiceField(choices=RoleName.choices)
+    user = Id(allow_null=True, default=None, help_text="who gets the role; or else `group`")
+    group = Id(allow_null=True, default=None)
+    role = Text(max_length=63, help_text="system_admin, org_admin, vdc_admin, user, or one of the organization's own")
     organization = Id(allow_null=True, default=None)
     vdc = Id(allow_null=True, default=None, help_text="null: the whole organization")
+    vm = Id(allow_null=True, default=None, help_text="that VM alone; where it is needs not be said")
+    expires_at = Moment(allow_null=True, default=None, help_text="from then on without effect; null: no end")
 
 
 class RoleBindingOut(Shape):
-    # The reverse of vdcs' foreign key: VDCs stand above, their model can't be imported here.
-    sql = {"vdc_name": Subquery(Organization.objects.filter(vdcs=OuterRef("vdc_id")).values("vdcs__name")[:1])}
+    # The reverse of vdcs' and vms' foreign keys: they stand above, their models can't be imported here.
+    sql = {
+        "role": Coalesce(F("custom__name"), F("role")),
+        "vdc_name": Subquery(Organization.objects.filter(vdcs=OuterRef("vdc_id")).values("vdcs__name")[:1]),
+        "vm_name": Subquery(Organization.objects.filter(vdcs__vms=OuterRef("vm_id")).values("vdcs__vms__name")[:1]),
+    }
     id = Id()
-    user = Id(source="user_id")
-    username = Text(source="user.username")
-    role = serializers.ChoiceField(choices=RoleName.choices)
+    user = Id(source="user_id", allow_null=True)
+    username = Text(source="user.username", allow_null=True)
+    group = Id(source="group_id", allow_null=True)
+    group_name = Text(source="group.name", allow_null=True)
+    role = Text()
+    custom_role = Id(source="custom_id", allow_null=True, help_text="null: the role is a built-in one")
     organization = Id(source="organization_id", allow_null=True)
     organization_name = Text(source="organization.name", allow_null=True)
     vdc = Id(source="vdc_id", allow_null=True)
     vdc_name = Text(allow_null=True)
+    vm = Id(source="vm_id", allow_null=True)
+    vm_name = Text(allow_null=True)
+    expires_at = Moment(allow_null=True)
     created_at = Moment()
     allowed_actions = AllowedActions(ROLE_BINDING, Right.BINDING_VIEW)
+
+
+class RoleIn(Shape):
+    name = Text(max_length=63, validators=[dns_label], help_text="never changes; not that of a built-in role")
+    organization = Id()
+    display_name = Text(max_length=255, allow_blank=True, default="")
+    rights = serializers.ListField(child=Text(max_length=40), max_length=100, help_text="those that you have there")
+    own_only = Flag(default=False, help_text="of what has an owner, only what is the person's own")
+
+
+class RoleEdit(Shape):
+    display_name = Text(max_length=255, allow_blank=True, required=False)
+    rights = serializers.ListField(child=Text(max_length=40), max_length=100, required=False)
+    own_only = Flag(required=False)
+
+
+class RoleOut(Shape):
+    id = Id()
+    name = Text()
+    organization = Id(source="organization_id")
+    organization_name = Text(source="organization.name")
+    display_name = Text()
+    rights = serializers.ListField(child=Text())
+    own_only = Flag()
+    generation = Whole()
+    created_at = Moment()
+    allowed_actions = AllowedActions(ROLE, Right.BINDING_VIEW)
+
+
+class GroupIn(Shape):
+    name = Text(max_length=63, validators=[dns_label], help_text="never changes")
+    organization = Id(allow_null=True, default=None, help_text="null: of the provider's people")
+    display_name = Text(max_length=255, allow_blank=True, default="")
+    external = Text(max_length=255, allow_blank=True, default="", help_text="what an identity provider calls it")
+
+
+class GroupEdit(Shape):
+    display_name = Text(max_length=255, allow_blank=True, required=False)
+    external = Text(max_length=255, allow_blank=True, required=False)
+
+
+class GroupOut(Shape):
+    id = Id()
+    name = Text()
+    organization = Id(source="organization_id", allow_null=True)
+    organization_name = Text(source="organization.name", allow_null=True)
+    display_name = Text()
+    external = Text()
+    generation = Whole()
+    created_at = Moment()
+    allowed_actions = AllowedActions(GROUP, Right.BINDING_VIEW)
+
+
+class MembershipIn(Shape):
+    group = Id()
+    user = Id()
+
+
+class MembershipOut(Shape):
+    id = Id()
+    group = Id(source="group_id")
+    group_name = Text(source="group.name")
+    user = Id(source="user_id")
+    username = Text(source="user.username")
+    created_at = Moment()
+    allowed_actions = AllowedActions(MEMBERSHIP, Right.BINDING_VIEW)
+
+
+class ViaOut(Shape):
+    """A role that gives it."""
+
+    binding = Id()
+    role = Text()
+    role_name = Text(help_text="as people call it")
+    group = Text(allow_null=True, help_text="by which group; null: given to the person himself")
+    level = Text(help_text="system, organization, vdc or vm")
+    organization = Id(allow_null=True)
+    vdc = Id(allow_null=True)
+    vm = Id(allow_null=True)
+    own_only = Flag()
+    expires_at = Moment(allow_null=True)
+
+
+class GrantorsOut(Shape):
+    people = serializers.ListField(child=Text(), help_text="user names, as far as you may see them")
+    roles = serializers.ListField(child=Text(), help_text="what those are who could")
+
+
+class ExplainOut(Shape):
+    allowed = Flag()
+    action = Text()
+    right = Text()
+    object = Text()
+    object_name = Text()
+    user = Id()
+    username = Text()
+    reason = Text(allow_null=True, help_text="why not")
+    via = ViaOut(many=True)
+    hidden = Whole(help_text="so many more roles give it that you may not see")
+    who_could_grant = GrantorsOut()
+
+
+class PreviewIn(Shape):
+    user = Id(help_text="whose view")
+
+
+class PreviewOut(Shape):
+    user = Id()
+    username = Text()
+    until = Moment()
 
 
 class AuditEntryOut(Shape):

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from core.api.routes import resource
-from tenancy.api import own, programs, views
+from tenancy.api import access, own, programs, roles, views
 
 urlpatterns = [
     path("auth/login", views.LoginView.as_view(), name="auth-login"),
@@ -19,6 +19,8 @@ urlpatterns = [
     path("me/second-factor/recovery-codes", own.RecoveryCodesView.as_view(), name="my-recovery-codes"),
     path("me/second-factor/remove", own.RemoveSecondFactorView.as_view(), name="my-second-factor-remove"),
     path("me/password", views.MyPasswordView.as_view(), name="my-password"),
+    path("access/explain", access.ExplainView.as_view(), name="access-explain"),
+    path("access/preview", access.PreviewView.as_view(), name="access-preview"),
     *resource("organizations", views.OrganizationViewSet, "organization"),
     path(
         "organizations/<uuid:pk>/timeline",
@@ -60,7 +62,10 @@ urlpatterns = [
         programs.ServiceAccountViewSet.as_view({"post": "enable"}),
         name="service-account-enable",
     ),
-    *resource("role-bindings", views.RoleBindingViewSet, "role-binding"),
+    *resource("roles", roles.RoleViewSet, "role"),
+    *resource("groups", roles.GroupViewSet, "group"),
+    *resource("memberships", roles.MembershipViewSet, "membership"),
+    *resource("role-bindings", roles.RoleBindingViewSet, "role-binding"),
     path("audit-entries/export", views.AuditExportView.as_view(), name="audit-entry-export"),
     *resource("audit-entries", views.AuditEntryViewSet, "audit-entry"),
 ]

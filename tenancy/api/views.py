@@ -27,8 +27,8 @@ from tenancy import export, selectors
 from tenancy.api import serializers, tokens
 from tenancy.api.accounts import Accounts
 from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
-from tenancy.models import Organization, RoleBinding, RoleName, Session, User
-from tenancy.services import bindings, exports, organizations, passwords, second_factor, sessions, users
+from tenancy.models import Organization, Session, User
+from tenancy.services import exports, organizations, passwords, second_factor, sessions, users
 
 
 def _tokens(session: Session) -> dict[str, Any]:
@@ -241,33 +241,6 @@ class UserViewSet(Accounts):
         response.kept = row | {"generated_password": None}  # type: ignore[attr-defined]  # read by core.api.once
         response["Cache-Control"] = "no-store"
         return response
-
-
-class RoleBindingViewSet(ApiViewSet):
-    queryset = RoleBinding.objects.all()
-    read_right = Right.BINDING_VIEW
-    rights = {"list": Right.BINDING_VIEW, "create": Right.BINDING_EDIT, "destroy": Right.BINDING_EDIT}
-    shapes = {"create": serializers.RoleBindingIn}
-    out = serializers.RoleBindingOut
-    versioned = False
-    filters = {"user": "user_id", "role": "role", "organization": "organization_id", "vdc": "vdc_id"}
-
-    def create(self, request: Request) -> Response:
-        body = self.body()
-        binding = bindings.bind_role(
-            actor=self.actor,
-            user=self.related("user", User.objects.all(), body["user"], Right.USER_VIEW),
-            role=RoleName(body["role"]),
-            organization=self.related(
-                "organization", Organization.objects.all(), body["organization"], Right.ORGANIZATION_VIEW
-            ),
-            vdc_id=body["vdc"],
-        )
-        return self.created(binding)
-
-    def destroy(self, request: Request, pk: UUID) -> Response:
-        bindings.unbind_role(actor=self.actor, binding=self.row(pk))
-        return Response(status=204)
 
 
 class AuditEntryViewSet(ApiViewSet):

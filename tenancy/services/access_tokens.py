@@ -129,6 +129,6 @@ def _sees(actor: Actor, organization: UUID, vdc: UUID) -> bool:
     return any(
         grant.level is Level.SYSTEM
         or (grant.level is Level.ORGANIZATION and grant.organization_id == organization)
-        or (grant.level is Level.VDC and grant.vdc_id == vdc)
+        or (grant.level in (Level.VDC, Level.VM) and grant.vdc_id == vdc)
         for grant in actor.grants_of(Right.VDC_VIEW)
     )

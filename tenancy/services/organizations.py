@@ -13,7 +13,8 @@ from core.actor import Actor
 from core.errors import Conflict, Invalid, NotFound
 from core.rights import Right
 from core.rows import Generations
-from tenancy.models import Organization
+from tenancy.models import Organization, User
+from tenancy.services import admins
 
 KIND = "organization"
 EDITABLE = ("display_name", "description", "enabled", "second_factor_required")
@@ -51,7 +52,11 @@ def edit_organization(
     access.require(actor, Right.ORGANIZATION_EDIT, organization)
     if "enabled" in changes:
         access.require_system(actor, Right.ORGANIZATION_EDIT)
-    return _edit(actor, organization, {key: changes[key] for key in EDITABLE if key in changes}, generations)
+    wanted = {key: changes[key] for key in EDITABLE if key in changes}
+    if wanted.get("enabled") is False:  # its people may be the last admins of something else
+        with admins.kept(User.objects.filter(organization=organization), but=organization.pk):
+            return _edit(actor, organization, wanted, generations)
+    return _edit(actor, organization, wanted, generations)
 
 
 def _edit(actor: Actor, organization: Organization, changes: dict[str, Any], generations: Generations) -> Organization:
@@ -77,6 +82,11 @@ def _edit(actor: Actor, organization: Organization, changes: dict[str, Any], gen
 def delete_organization(*, actor: Actor, organization: Organization, generations: Generations = None) -> None:
     """Ask for it to go: refused while it has VDCs or catalogs. The row goes once its last namespace is confirmed gone."""
     access.require_system(actor, Right.ORGANIZATION_DELETE)
+    with admins.kept(User.objects.filter(organization=organization), but=organization.pk):
+        _delete(actor, organization, generations)
+
+
+def _delete(actor: Actor, organization: Organization, generations: Generations) -> None:
     organization = rows.lock(organization, generations)
     if organization.deletion_requested_at is not None:
         return

@@ -13,10 +13,11 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.models import SavedView
 from core.rights import Right
 from core.rows import Generations
-from tenancy.access import covers
-from tenancy.models import Organization, RoleBinding, RoleName, User
-from tenancy.roles import GRANTS
-from tenancy.services import bindings, passwords, throttle
+from tenancy.access import covers, outranks
+from tenancy.models import Organization, RoleBinding, User
+from tenancy.roles import grant_of
+from tenancy.selectors import bindings_of
+from tenancy.services import admins, passwords, throttle
 from tenancy.services.sessions import end_all
 
 EDITABLE = ("email", "full_name")
@@ -87,9 +88,9 @@ def disable_user(*, actor: Actor, user: User, generations: Generations = None) -
     require_over(actor, user)
     if actor.user_id == user.pk:
         raise Conflict("This is your own account: another admin can disable it.")
-    bindings.require_others_like(list(RoleBinding.objects.filter(user=user)))
-    user = _edit(actor, user, {"is_active": False}, generations, "user.disable")
-    end_all(actor=actor, user=user)
+    with admins.kept(User.objects.filter(pk=user.pk)):
+        user = _edit(actor, user, {"is_active": False}, generations, "user.disable")
+        end_all(actor=actor, user=user)
     return user
 
 
@@ -102,6 +103,11 @@ def delete_user(*, actor: Actor, user: User, heir: User | None = None, generatio
     require_over(actor, user)
     if actor.user_id == user.pk:
         raise Conflict("This is your own account: another admin can delete it.")
+    with admins.kept(User.objects.filter(pk=user.pk)):
+        _delete(actor, user, heir, generations)
+
+
+def _delete(actor: Actor, user: User, heir: User | None, generations: Generations) -> None:
     # Harder than `rows.lock`: whoever begins something in the person's name now waits, and then finds nobody.
     locked = User.objects.select_for_update(of=("self",)).filter(pk=user.pk).first()
     if locked is None:
@@ -109,8 +115,7 @@ def delete_user(*, actor: Actor, user: User, heir: User | None = None, generatio
     rows.check_generation(locked, generations)
     if heir is not None:
         _check_heir(locked, heir)
-    held = list(RoleBinding.objects.filter(user=locked).order_by("id"))
-    bindings.require_others_like(held)
+    held = list(RoleBinding.objects.filter(user=locked).select_related("custom").order_by("id"))
     handed = [import_string(name)(actor=actor, user=locked, heir=heir) for name in settings.OVIM_OWNED]
     audit.record(
         actor,
@@ -121,7 +126,7 @@ def delete_user(*, actor: Actor, user: User, heir: User | None = None, generatio
             "username": locked.username,
             "email": locked.email,
             "full_name": locked.full_name,
-            "roles": [binding.role for binding in held],
+            "roles": [binding.custom.name if binding.custom else binding.role for binding in held],
         },
         after={"heir": heir.username, "handed_over": sum(handed)} if heir is not None else None,
     )
@@ -215,6 +220,5 @@ def _edit(actor: Actor, user: User, changes: dict[str, Any], generations: Genera
 def require_over(actor: Actor, user: User) -> None:
     """USER_EDIT on the account, and every right that it holds anywhere: who could set its password could be it."""
     access.require(actor, Right.USER_EDIT, user)
-    for binding in RoleBinding.objects.filter(user=user):
-        if not covers(actor, GRANTS[RoleName(binding.role)], binding.organization_id, binding.vdc_id):
-            raise Forbidden(Right.USER_EDIT, f"{user}, who has rights that you do not have")
+    if not outranks(actor, [grant_of(binding) for binding in bindings_of(user.pk)]):
+        raise Forbidden(Right.USER_EDIT, f"{user}, who has rights that you do not have")

@@ -13,7 +13,17 @@ from core import audit, sealing
 from core.actor import system_actor
 from core.models import AnsweredRequest, AuditRetention, AuditStream, SavedView, SupportAccess
 from tenancy.middleware import COOKIE_KEY
-from tenancy.models import AccessToken, FailedSignIns, SecondFactor, Session, SigningKey
+from tenancy.models import (
+    AccessToken,
+    FailedSignIns,
+    Group,
+    Membership,
+    Role,
+    RoleBinding,
+    SecondFactor,
+    Session,
+    SigningKey,
+)
 from tests.cast import make_organization, make_person, make_vdc, session_of
 from vdcs.models import QuotaClaim, QuotaScope, Vdc
 from vms.models import Disk, VirtualMachine
@@ -88,6 +98,10 @@ def one_of_everything() -> VirtualMachine:
     bob = make_person("bob")
     AccessToken.objects.create(user=bob, name="ci", digest="d" * 64, expires_at=vm.created_at)
     SecondFactor.objects.create(user=bob, secret=SECRET.encode())
+    role = Role.objects.create(organization_id=vm.organization_id, name="operator", rights=["vm.view"])
+    Membership.objects.create(group=Group.objects.create(name="ops", organization_id=vm.organization_id), user=bob)
+    at = {"organization_id": vm.organization_id, "vdc_id": vm.vdc_id, "vm_id": vm.pk}
+    RoleBinding.objects.create(user=bob, custom=role, **at)
     SigningKey.objects.create(kid="k" * 43, private=SECRET.encode(), public="PEM")
     AuditRetention.objects.create(chain=vm.organization_id, days=90)
     AuditStream.objects.create(target="f" * 64)

@@ -27,7 +27,7 @@ def test_both_ways_agree_for_everybody_on_every_row():
     models: tuple[Any, ...] = (VirtualMachine, Vdc, Organization)
     for model, actor, right in itertools.product(models, people, Right):
         scope = model.scope
-        paths = [path for path in (scope.organization, scope.vdc, scope.owner) if path is not None]
+        paths = scope.paths
         where = access.reach(actor, model, right)
         seen = set(access.visible(actor, model.objects.all(), right).values_list("pk", flat=True))
         for pk, *values in model.objects.values_list("pk", *paths):

@@ -4,7 +4,7 @@ that asks for its end. It goes only when they have gone.
 
 from collections.abc import Sequence
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from clusters import kinds, queue
@@ -50,3 +50,14 @@ def bump(kind: kinds.Kind, **where: object) -> int:
     )
     queue.request_all(locked)
     return len(locked)
+
+
+def in_trouble_on(cluster_pk: object, most: int) -> list[Reconciled]:
+    """Of the rows that want something by the cluster's settings, some that have something to say."""
+    said = Q(conditions__contains=[{"type": "Reconciled"}]) | Q(conditions__contains=[{"type": "PeopleLeftOut"}])
+    return [
+        row
+        for kind in kinds.registry().values()
+        if kind.by_cluster
+        for row in kind.rows()._default_manager.filter(said, **{kind.by_cluster: cluster_pk}).order_by("id")[:most]
+    ]

@@ -22,15 +22,17 @@ class Bound:
     own: frozenset[Right]
 
 
-def bound_in(organization_id: UUID, vdc_id: UUID | None) -> list[Bound]:
+def bound_in(organization_id: UUID, vdc_id: UUID | None, user_id: UUID | None = None) -> list[Bound]:
     """Everybody who is bound in an organization (`vdc_id` None: as a whole) or in a VDC of it, by the access decision.
 
     So who is disabled, has yet to choose a password or to enrol a second factor, or belongs to what is disabled is not
-    here. Nor are service accounts, which no identity provider knows, and what is bound at the system.
+    here. Nor are service accounts, which no identity provider knows, and what is bound at the system. `user_id`: him alone.
     """
     reach = Q(vdc_id=None) if vdc_id is None else Q(vdc_id=None) | Q(vdc_id=vdc_id)
     bindings = RoleBinding.objects.filter(reach, organization_id=organization_id)
     users = User.objects.filter(pk__in=bindings.values("user_id"), is_service=False, is_active=True)
+    if user_id is not None:
+        users = users.filter(pk=user_id)
     people = {row.pk: row for row in users.only("id", "username", "email")}
     actors = actors_of_users(sorted(people))
     return [
@@ -38,6 +40,12 @@ def bound_in(organization_id: UUID, vdc_id: UUID | None) -> list[Bound]:
         for pk, row in sorted(people.items(), key=lambda item: item[1].username)
         if pk in actors
     ]
+
+
+def bound(user_id: UUID | None, organization_id: UUID, vdc_id: UUID | None) -> Bound | None:
+    """The same of one person; None where he is not bound."""
+    found = bound_in(organization_id, vdc_id, user_id) if user_id is not None else []
+    return found[0] if found else None
 
 
 def _person(user: User) -> Person:

@@ -216,6 +216,7 @@ TABLE = {
     ("post", "api/v1/vms/<uuid:pk>/orders"): VDC_ADMIN,
     ("get", "api/v1/vms/<uuid:pk>/drift"): WITH_A_ROLE,
     ("get", "api/v1/vdcs/<uuid:pk>/drift"): WITH_A_ROLE,
+    ("get", "api/v1/vdcs/<uuid:pk>/kubectl"): WITH_A_ROLE,
     ("get", "api/v1/organizations/<uuid:pk>/drift"): WITH_A_ROLE,
     ("get", "api/v1/vdcs/<uuid:pk>/unmanaged"): VDC_ADMIN,
     ("post", "api/v1/vdcs/<uuid:pk>/unmanaged/<str:name>/adopt"): ORGANIZATION,

@@ -1,8 +1,14 @@
 """People's access with kubectl as the engine knows it: one row a namespace, beside the VDC or placement it came along with."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from clusters import along
 from clusters.apply import Owner, Wanted
 from clusters.conditions import Outcome
 from clusters.errors import KubeError
@@ -12,18 +18,20 @@ from clusters.queue import Lease
 from clusters.reconcile import Recipe, Situation
 from clusters.steps import Steps
 from core.actor import Actor
-from vdcs import desired, observe, selectors
+from vdcs import desired, kubectl, observe
 from vdcs.models import NamespaceAccess, Vdc
 
+COMPARED_AT_ONCE = 20
 
-def _load(pks: Sequence[UUID]) -> Iterable[NamespaceAccess]:
+
+def _load(pks: Any) -> Iterable[NamespaceAccess]:
     return NamespaceAccess.objects.select_related("organization", "cluster", "vdc", "placement").filter(pk__in=pks)
 
 
 def _before(situation: Situation, _lease: Lease) -> Steps[None]:
     """Nobody is let into a namespace that is not proven to be ours: another one of its name may be anybody's."""
     row: NamespaceAccess = situation.row
-    key = {"cluster_id": row.cluster_id, "group": "", "kind": "Namespace", "name": selectors.namespace_of(row)}
+    key = {"cluster_id": row.cluster_id, "group": "", "kind": "Namespace", "name": kubectl.namespace_of(row)}
     ours = InventoryItem.objects.filter(**key, tombstoned_at=None, uid__isnull=False).values("uid")
     seen = ObservedObject.objects.filter(**key, uid__in=ours).first()
     if seen is None or "deletionTimestamp" in seen.body["metadata"]:
@@ -32,11 +40,11 @@ def _before(situation: Situation, _lease: Lease) -> Steps[None]:
 
 
 def _wanted(situation: Situation) -> Sequence[Wanted]:
-    return desired.access_objects(selectors.access_facts(situation.row))
+    return desired.access_objects(kubectl.facts(situation.row))
 
 
 def _observe(situation: Situation) -> Outcome:
-    facts = selectors.access_facts(situation.row)
+    facts = kubectl.facts(situation.row)
     refs = [item.ref for item in desired.access_objects(facts)]
     live = {ref: seen.body for ref, seen in situation.view.objects.items()}
     return observe.access(facts, refs, live)
@@ -64,6 +72,30 @@ def _along(parent: Reconciled) -> NamespaceAccess:
     return NamespaceAccess.objects.create(
         organization_id=parent.owner_id, cluster_id=parent.cluster_id, placement=parent
     )
+
+
+def request_stale() -> int:
+    """Rows whose role bindings are not what people's rights come to, with nobody having told: requested. How many.
+
+    A net under the verbs that tell (`tenancy.services.reach`): a few rows each time, those first that waited longest.
+    """
+    waiting = NamespaceAccess.objects.filter(deletion_requested_at=None, ready_at__isnull=False, suspended_at=None)
+    rows = list(_load(waiting.order_by(F("compared_at").asc(nulls_first=True), "id").values("pk")[:COMPARED_AT_ONCE]))
+    applied: dict[UUID, dict[str, str]] = {row.pk: {} for row in rows}
+    items = InventoryItem.objects.filter(
+        owner_kind=NAMESPACE_ACCESS.name, owner_id__in=list(applied), tombstoned_at=None
+    )
+    for owner, name, digest in items.values_list("owner_id", "name", "applied_hash"):
+        applied[owner][name] = digest
+    stale = [
+        row.pk
+        for row in rows
+        if row.generation == row.observed_generation
+        and {item.ref.name: item.digest for item in desired.access_objects(kubectl.facts(row))} != applied[row.pk]
+    ]
+    with transaction.atomic():
+        NamespaceAccess.objects.filter(pk__in=list(applied)).update(compared_at=Now())
+        return along.bump(NAMESPACE_ACCESS, pk__in=stale) if stale else 0
 
 
 RECIPE = Recipe(load=_load, wanted=_wanted, observe=_observe, gone=_gone, destroyable=_destroyable, before=_before)

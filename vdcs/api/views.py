@@ -17,6 +17,7 @@ from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from tenancy.models import Organization
 from vdcs import selectors, services
 from vdcs.api import serializers
+from vdcs.kubectl import own_access
 from vdcs.models import Vdc
 
 MOST_STRANGERS = 99_999_999
@@ -30,13 +31,14 @@ class VdcViewSet(HasTimeline, HasDrift, ApiViewSet):
         "retrieve": Right.VDC_VIEW,
         "timeline": Right.VDC_VIEW,
         "drift": Right.VDC_VIEW,
+        "kubectl": Right.VDC_VIEW,
         "create": Right.VDC_CREATE,
         "partial_update": Right.VDC_EDIT,
         "destroy": Right.VDC_DELETE,
     }
     shapes = {"create": serializers.VdcIn, "partial_update": serializers.VdcEdit}
     out = serializers.VdcOut
-    outs = {"timeline": TimelinePage, "drift": DriftOut}
+    outs = {"timeline": TimelinePage, "drift": DriftOut, "kubectl": serializers.KubectlOut}
     statuses = {"destroy": 202}
     filters = {"organization": "organization_id", "cluster": "cluster_id", "name": "name", "phase": "phase"}
     search = ("name", "display_name")
@@ -75,6 +77,10 @@ class VdcViewSet(HasTimeline, HasDrift, ApiViewSet):
             generations=self.generations(),
         )
         return self.answer(vdc)
+
+    def kubectl(self, request: Request, pk: UUID) -> Response:
+        """Where and as whom the caller uses kubectl with it, and what he may do there."""
+        return Response(own_access(self.actor, self.row(pk)))
 
     def destroy(self, request: Request, pk: UUID) -> Response:
         """`?cascade=true`: what is in it goes first. `?strangers=N`: so do the N objects there that are not OVIM's."""

@@ -214,6 +214,7 @@ TABLE = {
     ("post", "api/v1/vms/<uuid:pk>/start"): WITH_A_ROLE,
     ("post", "api/v1/vms/<uuid:pk>/stop"): WITH_A_ROLE,
     ("post", "api/v1/vms/<uuid:pk>/orders"): VDC_ADMIN,
+    ("get", "api/v1/drift"): WITH_A_ROLE,
     ("get", "api/v1/vms/<uuid:pk>/drift"): WITH_A_ROLE,
     ("get", "api/v1/vdcs/<uuid:pk>/drift"): WITH_A_ROLE,
     ("get", "api/v1/vdcs/<uuid:pk>/kubectl"): WITH_A_ROLE,

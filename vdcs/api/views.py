@@ -5,7 +5,9 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clusters import drift
 from clusters.api.drifts import DRIFT_PARAMETERS, DriftOut, HasDrift
+from clusters.drift import Drift
 from clusters.models import Cluster
 from core import access
 from core.api import parameters
@@ -77,6 +79,10 @@ class VdcViewSet(HasTimeline, HasDrift, ApiViewSet):
             generations=self.generations(),
         )
         return self.answer(vdc)
+
+    def drift_of(self, row: Vdc, live: bool) -> Drift:
+        found = drift.of(row, live=live)
+        return found + drift.of_along(row, live=live) if access.allows(self.actor, Right.BINDING_VIEW, row) else found
 
     def kubectl(self, request: Request, pk: UUID) -> Response:
         """Where and as whom the caller uses kubectl with it, and what he may do there."""

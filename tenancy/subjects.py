@@ -47,9 +47,9 @@ def names_of(person: Person, naming: Naming) -> list[str]:
     return [_name(naming.username_prefix, person.name)]
 
 
-def group_name(external: str, naming: Naming) -> str:
+def group_names(external: str, naming: Naming) -> list[str]:
     """The name of a group there, by what the identity provider calls it."""
-    return _name(naming.groups_prefix, external)
+    return [_name(naming.groups_prefix, external)]
 
 
 def _name(prefix: str, name: str) -> str:

@@ -1,12 +1,15 @@
 """People's access with kubectl as the engine knows it: one row a namespace, beside the VDC or placement it came along with."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from clusters import along
 from clusters.apply import Owner, Wanted
@@ -22,6 +25,7 @@ from vdcs import desired, kubectl, observe
 from vdcs.models import NamespaceAccess, Vdc
 
 COMPARED_AT_ONCE = 20
+A_MOMENT, LONGEST_SECONDS = 0.2, 86400.0  # the database's clock decides, so a little later than ours says
 
 
 def _load(pks: Any) -> Iterable[NamespaceAccess]:
@@ -47,7 +51,14 @@ def _observe(situation: Situation) -> Outcome:
     facts = kubectl.facts(situation.row)
     refs = [item.ref for item in desired.access_objects(facts)]
     live = {ref: seen.body for ref, seen in situation.view.objects.items()}
-    return observe.access(facts, refs, live)
+    return replace(observe.access(facts, refs, live), retry_seconds=_until(facts.next_change))
+
+
+def _until(moment: datetime | None) -> float | None:
+    """A role that ends is looked at again just then, or after a day, whatever comes first."""
+    if moment is None:
+        return None
+    return min(max((moment - timezone.now()).total_seconds(), 0.0) + A_MOMENT, LONGEST_SECONDS)
 
 
 def _destroyable(owner: Owner) -> bool:

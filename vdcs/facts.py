@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 
@@ -38,3 +39,4 @@ class AccessFacts:
     users: Mapping[str, Collection[str]] = field(default_factory=dict)
     groups: Mapping[str, Collection[str]] = field(default_factory=dict)
     left_out: tuple[tuple[str, str], ...] = ()
+    next_change: datetime | None = None  # when a role ends

@@ -1,7 +1,8 @@
 """Reads: what people's rights in OVIM come to in a cluster, in its own words (ADR 24)."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from django.db.models import Q
@@ -11,8 +12,8 @@ from core import access
 from core.actor import Actor
 from core.rights import Right
 from tenancy import people_bound, tenant_roles
-from tenancy.people_bound import Bound
-from tenancy.subjects import Nameless, Naming, names_of
+from tenancy.people_bound import Bound, BoundGroup
+from tenancy.subjects import Nameless, Naming, group_names, names_of
 from vdcs import quotas
 from vdcs.facts import AccessFacts
 from vdcs.models import NamespaceAccess, QuotaMode, QuotaScope, Vdc
@@ -44,21 +45,40 @@ def facts(row: NamespaceAccess) -> AccessFacts:
         return home
     naming = naming_of(row.cluster)
     starts = row.vdc is not None and starts_overshoot_nothing(row.vdc)
-    users: dict[str, list[str]] = {}
-    left_out = []
+    users, groups = _Named(), _Named()
     for bound in people_bound.bound_in(row.organization_id, row.vdc_id):
-        roles = _roles(row, bound, starts=starts)
+        users.add(bound.person.name, _roles(row, bound, starts=starts), partial(names_of, bound.person, naming))
+    if naming.groups:
+        for group in people_bound.groups_in(row.organization_id, row.vdc_id):
+            roles = _roles(row, group, starts=starts)
+            groups.add(f"the group {group.external}", roles, partial(group_names, group.external, naming))
+    return replace(
+        home,
+        users=users.by_role,
+        groups=groups.by_role,
+        left_out=(*users.left_out, *groups.left_out),
+        next_change=people_bound.next_end(row.organization_id, row.vdc_id),
+    )
+
+
+@dataclass
+class _Named:
+    """ClusterRole → names, and who has none."""
+
+    by_role: dict[str, list[str]] = field(default_factory=dict)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, who: str, roles: Sequence[str], names: Callable[[], Sequence[str]]) -> None:
         try:
-            names = names_of(bound.person, naming) if roles else []
+            found = names() if roles else ()
         except Nameless as why:
-            left_out.append((bound.person.name, str(why)))
-            continue
+            self.left_out.append((who, str(why)))
+            return
         for role in roles:
-            users.setdefault(role, []).extend(names)
-    return replace(home, users=users, left_out=tuple(left_out))
+            self.by_role.setdefault(role, []).extend(found)
 
 
-def _roles(row: NamespaceAccess, bound: Bound, *, starts: bool) -> list[str]:
+def _roles(row: NamespaceAccess, bound: Bound | BoundGroup, *, starts: bool) -> list[str]:
     if row.vdc_id is None:
         return tenant_roles.in_organization(bound.rights)
     return tenant_roles.in_vdc(bound.rights, bound.own, starts=starts)

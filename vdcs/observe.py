@@ -35,7 +35,7 @@ MOST_NAMED = 10
 
 def access(facts: AccessFacts, wanted: Sequence[Ref], live: Live) -> Outcome:
     """Whether everybody who should has his access, and who can't have it."""
-    counted = {"people": {role: len(set(names)) for role, names in sorted(facts.users.items())}}
+    counted = {"people": {role: len(set(names)) for role, names in sorted(facts.users.items()) if names}}
     found = []
     if facts.left_out:
         names = ", ".join(f"{name} ({why})" for name, why in facts.left_out[:MOST_NAMED])

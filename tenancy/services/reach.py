@@ -6,10 +6,8 @@ Called by each verb that changes it, inside its transaction. The rows stand abov
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Q
-
 from clusters import along, kinds
-from tenancy.models import Organization, User
+from tenancy.models import Group, Organization, RoleBinding, User
 from tenancy.people_bound import organizations_of
 
 KIND = "namespace-access"
@@ -28,9 +26,15 @@ def changed_of(users: Iterable[User]) -> None:
     _changed_in(organizations_of([user.pk for user in users]))
 
 
+def changed_by(group: Group) -> None:
+    """Of this group's people, where it is bound."""
+    bound = RoleBinding.objects.filter(group=group, organization_id__isnull=False)
+    _changed_in(set(bound.values_list("organization_id", flat=True)))
+
+
 def changed_of_people_of(organization: Organization) -> None:
     """Of an organization's people, and of whoever is bound in it."""
-    people = User.objects.filter(Q(organization=organization)).values_list("pk", flat=True)
+    people = User.objects.filter(organization=organization).values_list("pk", flat=True)
     _changed_in(organizations_of(list(people)) | {organization.pk})
 
 

@@ -4,16 +4,20 @@ Everything by OVIM's own account, as deploy/account makes it: what it may not bi
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from clusters.fleet import edit_cluster
-from clusters.models import Cluster
+from clusters.models import Cluster, WorkItem
 from core.errors import Invalid
 from tenancy.models import Organization, RoleBinding, RoleName, User
 from tenancy.services.bindings import bind_role, unbind_role
+from tenancy.services.groups import add_member, create_group, delete_group, edit_group, remove_member
 from tenancy.services.organizations import delete_organization, edit_organization
+from tenancy.services.roles import create_role, edit_role
 from tenancy.services.users import create_user, delete_user, disable_user, edit_user, enable_user, set_password
 from tests.clusters.fleet import SYSTEM, Fleet
 from tests.clusters.kubectl import MERGE, RBAC, Kubectl, bindings
@@ -214,6 +218,58 @@ def test_the_cluster_says_by_which_name_it_knows_people(scene: Scene) -> None:
     scene.become({}, "acme")
     access.refresh_from_db()
     assert [item["reason"] for item in access.conditions] == ["SwitchedOff"]
+
+
+def test_groups_and_own_roles_come_to_what_they_give_and_no_more(scene: Scene) -> None:
+    ops = create_group(actor=SYSTEM, organization=scene.acme, name="ops", external="idp-ops")
+    runner = create_role(
+        actor=SYSTEM, organization=scene.acme, name="runner", rights=["vdc.view", "vm.view", "vm.power", "vm.edit"]
+    )
+    given = {"actor": SYSTEM, "organization": scene.acme, "vdc_id": scene.dev.pk}
+    bind_role(**given, role=runner, group=ops)
+    eve, dan = (
+        create_user(actor=SYSTEM, username=name, password=PASSWORD, organization=scene.acme) for name in ("eve", "dan")
+    )
+    add_member(actor=SYSTEM, group=ops, user=eve)
+    bind_role(**given, role=RoleName.USER, user=dan)
+    full = {"ovim-vdc-admin": ["oidc:eve"], "ovim-vm-start": ["oidc:eve"], "ovim-user": ["oidc:dan"]}
+    scene.become(full)
+    add_member(actor=SYSTEM, group=ops, user=dan)  # he is a user still, and more
+    both = ["oidc:dan", "oidc:eve"]
+    scene.become({"ovim-vdc-admin": both, "ovim-vm-start": both})
+    remove_member(actor=SYSTEM, group=ops, user=dan)
+    scene.become(full)
+    edit_role(actor=SYSTEM, role=runner, changes={"rights": ["vdc.view", "vm.view", "vm.power"]})
+    scene.become({"ovim-user": both})
+    edit_cluster(actor=SYSTEM, cluster=scene.east, changes={"oidc_groups": True, "oidc_groups_prefix": "oidc:"})
+    scene.become({"ovim-user": ["oidc:idp-ops", *both]})
+    edit_group(actor=SYSTEM, group=ops, changes={"external": ""})
+    scene.become({"ovim-user": both})
+    delete_group(actor=SYSTEM, group=ops)
+    scene.become({"ovim-user": ["oidc:dan"]})
+
+
+def test_a_role_that_ends_ends_there_by_itself(scene: Scene) -> None:
+    vera = create_user(actor=SYSTEM, username="vera", password=PASSWORD, organization=scene.acme)
+    end = timezone.now() + timedelta(seconds=12)
+    given = {"actor": SYSTEM, "user": vera, "organization": scene.acme, "vdc_id": scene.dev.pk}
+    bind_role(**given, role=RoleName.VDC_ADMIN, expires_at=end)
+    bind_role(**given, role=RoleName.USER)
+    scene.fleet.until(lambda: "ovim-vdc-admin" in scene.bindings())
+    item = WorkItem.objects.get(kind="namespace-access", object_id=scene.dev.access.pk)
+    assert item.due_at is not None
+    assert abs((item.due_at - end).total_seconds()) < 1, "it is looked at again just then"
+    scene.fleet.until(lambda: scene.bindings() == {"ovim-user": ["oidc:vera"]})
+    assert timezone.now() >= end
+    assert not WorkItem.objects.filter(kind="namespace-access").exists()
+
+
+def test_a_role_at_one_machine_is_none_there(scene: Scene) -> None:
+    vm = scene.fleet.vm("web", scene.dev)
+    vera = create_user(actor=SYSTEM, username="vera", password=PASSWORD, organization=scene.acme)
+    bind_role(actor=SYSTEM, user=vera, role=RoleName.VDC_ADMIN, vm_id=vm.pk)
+    scene.bind("bob", RoleName.USER, scene.dev)
+    scene.become({"ovim-user": ["oidc:bob"]})
 
 
 def test_starting_is_let_where_it_overshoots_no_limit(scene: Scene) -> None:

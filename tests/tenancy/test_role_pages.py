@@ -43,7 +43,9 @@ def test_a_role_is_made_changed_and_deleted_in_words(acme, dev):
     edit = alice.get(f"/own-roles/{role.pk}/edit/").content.decode()
     assert 'name="right-vm-view" ' in edit
     assert 'name="right-cluster-edit"' not in edit
-    assert alice.fill(f"/own-roles/{role.pk}/edit/", display_name="Watcher", **{"right-vm-view": "on"}).status_code == 302
+    assert (
+        alice.fill(f"/own-roles/{role.pk}/edit/", display_name="Watcher", **{"right-vm-view": "on"}).status_code == 302
+    )
     role.refresh_from_db()
     assert (role.display_name, role.rights) == ("Watcher", ["vm.view"])
     empty = alice.fill(f"/own-roles/{role.pk}/edit/", display_name="Watcher")
@@ -85,7 +87,12 @@ def test_a_role_for_one_vm_with_an_end_is_given_on_its_page(acme, dev):
     given = {"username": "nina", "role": str(role.pk), "place": f"vm:{web.pk}", "until": until}
     assert alice.fill(address, **given).status_code == 302
     binding = RoleBinding.objects.get(user=nina)
-    assert (binding.custom, binding.vm_id, binding.vdc_id, binding.expires_at is not None) == (role, web.pk, dev.pk, True)
+    assert (binding.custom, binding.vm_id, binding.vdc_id, binding.expires_at is not None) == (
+        role,
+        web.pk,
+        dev.pk,
+        True,
+    )
     page = text(alice.get(address))
     assert f"nina operator acme / dev / web Machines: see, start and stop {until.replace('T', ' ')}" in page
     assert "alice Organization admin acme Machines: see, change, start and stop, delete" in page

@@ -10,7 +10,7 @@ from core.rights import Right
 from tenancy import tenant_roles
 from tenancy.models import RoleName
 from tenancy.roles import GRANTS
-from tenancy.subjects import Nameless, Naming, Person, group_name, names_of
+from tenancy.subjects import Nameless, Naming, Person, group_names, names_of
 from tests.cast import make_person
 from tests.portal import browser, text
 from vdcs import access, desired
@@ -58,9 +58,9 @@ def test_who_has_no_name_there_is_left_out_and_why(person, naming, why):
 
 
 def test_no_group_becomes_everybody():
-    assert group_name("devs", Naming("username", groups_prefix="oidc:")) == "oidc:devs"
+    assert group_names("devs", Naming("username", groups_prefix="oidc:")) == ["oidc:devs"]
     with pytest.raises(Nameless):
-        group_name("system:authenticated", Naming("username"))
+        group_names("system:authenticated", Naming("username"))
 
 
 def test_one_binding_a_role_with_its_people_in_order():

@@ -67,6 +67,7 @@ def vdc(row: Row) -> list[str]:
         ),
         *_behind(row),
         *_unseen(row),
+        *_kubectl(row.get("kubectl")),
         *_block("Quota", quota, {"RESOURCE": lambda item: item["resource"], "USED/LIMIT": lambda item: item["used"]}),
         *_block("Conditions", row["conditions"] or (), CONDITIONS),
     ]
@@ -116,6 +117,7 @@ def cluster(row: Row) -> list[str]:
                 "Checked": _when(row["checked_at"]),
                 "Check failed": row["check_error"],
                 "It lacks": "; ".join(row["lacking"]),
+                "Roles hold": _naming(row),
                 "Token ends": _when(row["credential_expires_at"], ahead=True),
                 "Registered": _when(row["created_at"]),
             }
@@ -217,6 +219,26 @@ def _unseen(row: Row) -> list[str]:
     return [
         f"{'Note:':<{LABEL}} its cluster is lost; last seen {_when(row['unseen_since'])}, and below is how it was then"
     ]
+
+
+def _kubectl(told: Row | None) -> Sequence[str]:
+    """Whether the caller can use kubectl there, and as whom."""
+    if told is None:
+        return []
+    if not told["enabled"]:
+        return _pairs({"With kubectl": "its cluster takes no roles from OVIM"})
+    mine = f"{', '.join(told['roles'])} as {', '.join(told['usernames'])}" if told["roles"] else told["hindrance"]
+    people = ", ".join(f"{count} {role}" for role, count in told["people"].items())
+    wrong = [item for item in told["conditions"] if item["type"] != "Ready" or item["status"] != "True"]
+    return [*_pairs({"With kubectl": mine, "Who else": people}), *_block("People's access", wrong, CONDITIONS)]
+
+
+def _naming(row: Row) -> str:
+    """By which names the people of OVIM are known there."""
+    if not row["tenant_access"]:
+        return "no"
+    prefix = row["oidc_username_prefix"]
+    return f"yes, by {row['oidc_username_claim']}" + (f" with the prefix {prefix}" if prefix else "")
 
 
 def _said(value: Any) -> str:

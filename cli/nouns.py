@@ -176,7 +176,10 @@ CLUSTER = Noun(
     {"SERVER": text("server"), "SEEN": age("seen_at"), "CHECKED": age("checked_at")} | ID,
     text("name"),
     made=("name", "display_name", "is_default", "kubeconfig", "context", "server", "token", "ca"),
-    edited=("display_name", "schedulable", "is_default"),
+    edited=(
+        "display_name", "schedulable", "is_default", "tenant_access", "oidc_username_claim", "oidc_username_prefix",
+        "oidc_groups_prefix", "oidc_issuer", "oidc_groups",
+    ),
     shown=(BASE - {"allowed_actions"})
     | {
         "capabilities", "lacking", "checked_at", "check_error", "credential_expires_at", "failing_since", "last_error",

@@ -144,4 +144,6 @@ def describe(context_name: str | None, /, wanted: tuple[str, ...], **options: An
         row = names.whole(client, noun, names.find(client, noun, name, place))
         if noun.name == "organization":
             row = row | {"quota": client.get(f"organizations/{row['id']}/quota")}
+        if noun.name == "vdc":
+            row = row | {"kubectl": client.get(f"vdcs/{row['id']}/kubectl")}
         emit("\n".join(["", "---", *described(noun, row)] if number else described(noun, row)))

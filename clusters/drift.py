@@ -95,10 +95,16 @@ def of(row: Reconciled, *, live: bool = False) -> Drift:
     return Drift(found, unseen)
 
 
-def of_placements(owner_kind: str, owner_id: UUID, *, live: bool = False) -> Drift:
-    """Of what is placed on several clusters: all of them together."""
-    found = Placement.objects.filter(owner_kind=owner_kind, owner_id=owner_id).order_by("pk")
-    return sum((of(placement, live=live) for placement in found), Drift())
+def of_along(row: Reconciled, *, live: bool = False) -> Drift:
+    """Of what came along with a row: who is bound in its namespace, which is for those who may see that."""
+    return sum((of(child, live=live) for child in kinds.children(row) if kinds.of(child).along is not None), Drift())
+
+
+def of_placements(owner_kind: str, owner_id: UUID, *, live: bool = False, along: bool = False) -> Drift:
+    """Of what is placed on several clusters: all of them together. `along`: with what came along, too."""
+    placed = list(Placement.objects.filter(owner_kind=owner_kind, owner_id=owner_id).order_by("pk"))
+    found = sum((of(placement, live=live) for placement in placed), Drift())
+    return sum((of_along(placement, live=live) for placement in placed), found) if along else found
 
 
 def told_apart() -> Q:

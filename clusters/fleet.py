@@ -12,10 +12,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from clusters import connections, kinds, placements, secrets
+from clusters import along, connections, kinds, placements, secrets
 from clusters.examine import Findings, Unfit, examine, expiry
 from clusters.kubeconfig import Access
-from clusters.models import Cluster, InventoryItem, NamespaceAllotment, Placement
+from clusters.models import Cluster, InventoryItem, NameClaim, NamespaceAllotment, Placement
 from core import access as rights
 from core import audit, rows
 from core.actor import Actor
@@ -24,6 +24,10 @@ from core.rights import Right
 from core.rows import Generations
 
 EDITABLE = ("display_name", "schedulable", "is_default")
+# How people's roles get there: see `tenancy.subjects`.
+NAMING = (
+    "tenant_access", "oidc_username_claim", "oidc_username_prefix", "oidc_groups_prefix", "oidc_issuer", "oidc_groups",
+)  # fmt: skip
 MOST_NAMED = 20
 APPLY = "kubectl apply -f deploy/crds -f deploy/rbac"
 
@@ -138,10 +142,11 @@ def renew_access(
 def edit_cluster(
     *, actor: Actor, cluster: Cluster, changes: Mapping[str, Any], generations: Generations = None
 ) -> Cluster:
-    """Change what EDITABLE names. `schedulable` false: no new VDCs there; what is there goes on."""
+    """Change what EDITABLE and NAMING name. `schedulable` false: no new VDCs there; what is there goes on."""
     rights.require_system(actor, Right.CLUSTER_EDIT)
     cluster = rows.lock(cluster, generations)
-    wanted = {name: changes[name] for name in EDITABLE if name in changes}
+    wanted = {name: changes[name] for name in (*EDITABLE, *NAMING) if name in changes}
+    _check_naming(cluster, wanted)
     if cluster.is_default and wanted.get("is_default") is False:
         raise Invalid.field(
             "is_default", "one_default", "There is always a default cluster: make another one it instead."
@@ -151,7 +156,18 @@ def edit_cluster(
     before = rows.edit(cluster, wanted)
     if before:
         audit.record(actor, Right.CLUSTER_EDIT, cluster, before=before, after={name: wanted[name] for name in before})
+    if before.keys() & set(NAMING):
+        along.bump_on(cluster.pk)
     return cluster
+
+
+def _check_naming(cluster: Cluster, wanted: Mapping[str, Any]) -> None:
+    """The same subject of two identity providers is two people: whose it is must show, by the prefix or by a rule."""
+    after = {name: wanted.get(name, getattr(cluster, name)) for name in NAMING}
+    by_subject = after["oidc_username_claim"] == NameClaim.SUBJECT
+    if by_subject and after["oidc_username_prefix"] and not after["oidc_issuer"]:
+        message = "With a prefix of its own in front of subjects, say which identity provider's subjects they are."
+        raise Invalid.field("oidc_issuer", "required", message)
 
 
 # --- looking again ---------------------------------------------------------------------------------------------------
@@ -218,7 +234,7 @@ def drain_cluster(*, actor: Actor, cluster: Cluster, generations: Generations = 
     cluster = rows.lock(cluster, generations)
     check_not_default(cluster)
     rows.edit(cluster, {"schedulable": False})
-    leaving = [item for item in _placements(cluster).filter(deletion_requested_at=None) if not kinds.children(item)]
+    leaving = [item for item in _placements(cluster).filter(deletion_requested_at=None) if not kinds.contents(item)]
     placements.leave(leaving)
     names = _names(cluster, {item.owner_id for item in leaving})
     audit.record(actor, "cluster.drain", cluster, after={"leaving": names})

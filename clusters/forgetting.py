@@ -32,10 +32,11 @@ def left_behind(cluster: Cluster) -> dict[str, Any]:
 
 
 def _counted(found: list[Reconciled]) -> dict[str, int]:
+    """Without what only came along with others."""
     counts: dict[str, int] = {}
-    for row in found:
-        name = kinds.of(row).name
-        counts[name] = counts.get(name, 0) + 1
+    for kind in (kinds.of(row) for row in found):
+        if kind.along is None:
+            counts[kind.name] = counts.get(kind.name, 0) + 1
     return counts
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 
 from clusters.kubeconfig import LONGEST
+from clusters.models import NameClaim
 from core.names import dns_label
 from core.ui.fields import PLAIN
 from core.ui.filling import Form, Section
@@ -75,7 +76,39 @@ class ClusterEditForm(Form):
     is_default = forms.BooleanField(
         label="Default", required=False, help_text="VDCs go there that name no cluster. Another one stops being it."
     )
-    layout = (Section("Cluster", ("display_name", "schedulable", "is_default")),)
+    tenant_access = forms.BooleanField(
+        label="People’s roles hold there",
+        required=False,
+        help_text="Who has a role in OVIM can use kubectl accordingly, by the name that the cluster knows him by.",
+    )
+    oidc_username_claim = forms.ChoiceField(label="Known by", choices=NameClaim.choices)
+    oidc_username_prefix = forms.CharField(
+        label="Prefix of names", required=False, max_length=255, widget=forms.TextInput(PLAIN),
+        help_text="As its API server has it (--oidc-username-prefix).",
+    )  # fmt: skip
+    oidc_issuer = forms.CharField(
+        label="Identity provider", required=False, max_length=512, widget=forms.TextInput(PLAIN),
+        help_text="Its issuer address, where people are known by their subject. Empty: any.",
+    )  # fmt: skip
+    oidc_groups = forms.BooleanField(
+        label="Bind groups as groups",
+        required=False,
+        help_text="The identity provider then says who is in them: taking somebody out in OVIM does not reach the cluster.",
+    )
+    oidc_groups_prefix = forms.CharField(
+        label="Prefix of groups", required=False, max_length=255, widget=forms.TextInput(PLAIN),
+        help_text="As its API server has it (--oidc-groups-prefix).",
+    )  # fmt: skip
+    layout = (
+        Section("Cluster", ("display_name", "schedulable", "is_default")),
+        Section(
+            "People’s access with kubectl",
+            (
+                "tenant_access", "oidc_username_claim", "oidc_username_prefix", "oidc_issuer", "oidc_groups",
+                "oidc_groups_prefix",
+            ),
+        ),
+    )  # fmt: skip
 
 
 class ForgetForm(NameForm):

@@ -25,6 +25,9 @@ class Kind:
     `children`: kind name → lookup on that kind's model that finds the rows below a row of this kind, by its pk.
     `above`: the parent's row where loading a row brings it along; else it is read by `parent`.
     `delete`: the app's own verb that marks one locked row for deletion; used by cascades.
+    `along`: makes the row of this kind that comes and goes with a row of a parent's kind (`clusters.along`): it is not
+    what a parent holds, and is asked for by nobody.
+    `by_cluster`: lookup of its rows by cluster, where what they want depends on the cluster's settings.
     """
 
     name: str
@@ -34,6 +37,8 @@ class Kind:
     delete: Callable[[Actor, Any], None]
     children: Mapping[str, str] = field(default_factory=dict)
     above: Callable[[Any], "Reconciled | None"] | None = None
+    along: Callable[[Any], "Reconciled"] | None = None
+    by_cluster: str = ""
 
     def rows(self) -> "type[Reconciled]":
         return apps.get_model(self.model)
@@ -76,8 +81,16 @@ def is_open(row: "Reconciled") -> bool:
 
 def children(row: "Reconciled") -> list["Reconciled"]:
     """Every row directly below, of all kinds, whether or not it is being deleted."""
+    return _below(row, list(of(row).children))
+
+
+def contents(row: "Reconciled") -> list["Reconciled"]:
+    """Of those, what somebody has put there; not what comes and goes along with the row."""
+    return _below(row, [name for name in of(row).children if by_name(name).along is None])
+
+
+def _below(row: "Reconciled", names: Iterable[str]) -> list["Reconciled"]:
+    lookups = of(row).children
     return [
-        child
-        for name, lookup in of(row).children.items()
-        for child in by_name(name).rows()._default_manager.filter(**{lookup: row.pk})
+        child for name in names for child in by_name(name).rows()._default_manager.filter(**{lookups[name]: row.pk})
     ]

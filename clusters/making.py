@@ -91,14 +91,14 @@ def cluster_access(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(FORM)
 def cluster_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     cluster = _cluster(request, pk)
-    now = {name: getattr(cluster, name) for name in (*fleet.EDITABLE, "generation")}
+    now = {name: getattr(cluster, name) for name in (*fleet.EDITABLE, *fleet.NAMING, "generation")}
     form = ClusterEditForm(posted(request), initial=now)
 
     def act() -> Done:
         fleet.edit_cluster(
             actor=actor_of(request),
             cluster=cluster,
-            changes=form.given(*fleet.EDITABLE),
+            changes=form.given(*fleet.EDITABLE, *fleet.NAMING),
             generations=form.generations(),
         )
         return Done(reverse("cluster-detail", args=[pk]), f"{cluster} is changed.")

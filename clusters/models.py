@@ -3,6 +3,7 @@
 import uuid
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
@@ -21,6 +22,22 @@ class Installation(models.Model):
         return str(self.id)
 
 
+class NameClaim(models.TextChoices):
+    """By which claim of their tokens a cluster knows people (kube-apiserver's `--oidc-username-claim`)."""
+
+    USERNAME = "username", "user name"
+    EMAIL = "email", "e-mail address"
+    SUBJECT = "subject", "subject at the identity provider"
+
+
+# What a kube-apiserver puts in front of names. Names that begin with `system:` are Kubernetes' own.
+name_prefix = RegexValidator(
+    r"^(?!system:)(?!-\Z)[^\s\x00-\x1f\x7f]*\Z",
+    "Write it as the API server has it: no blanks, not beginning with system:, and empty (not -) where it has none.",
+    code="prefix",
+)
+
+
 class Cluster(models.Model):
     """A Kubernetes cluster that OVIM writes to. The credential is encrypted at rest (`clusters.secrets`)."""
 
@@ -37,6 +54,20 @@ class Cluster(models.Model):
     identity = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     is_default = models.BooleanField(default=False)
     schedulable = models.BooleanField(default=True, db_default=True, help_text="whether it takes new VDCs")
+    # How people's roles get there: as role bindings to the names by which the cluster knows them (ADR 24).
+    tenant_access = models.BooleanField(default=False, db_default=False, help_text="whether people's roles hold there")
+    oidc_username_claim = models.CharField(
+        max_length=16, choices=NameClaim.choices, default=NameClaim.USERNAME, db_default=NameClaim.USERNAME
+    )
+    oidc_username_prefix = models.CharField(
+        max_length=255, blank=True, default="", db_default="", validators=[name_prefix]
+    )
+    oidc_groups_prefix = models.CharField(
+        max_length=255, blank=True, default="", db_default="", validators=[name_prefix]
+    )
+    oidc_issuer = models.URLField(max_length=512, blank=True, default="", db_default="", help_text="empty: any")
+    # Groups that the identity provider knows are bound as such: it says who is in them, not OVIM.
+    oidc_groups = models.BooleanField(default=False, db_default=False)
     generation = models.BigIntegerField(default=1)
     # Raised when the address or the credential changes: clients and the watcher are then made anew.
     access_generation = models.BigIntegerField(default=1, db_default=1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from clusters.refs import KINDS, RBAC, ObjectKind
 
-TENANT_ROLES = ("ovim:org-admin", "ovim:vdc-admin", "ovim:user")  # deploy/rbac/tenants.yaml
+TENANT_ROLES = ("ovim:org-admin", "ovim:user", "ovim:vdc-admin", "ovim:vm-start")  # deploy/rbac/tenants.yaml
 DEFINITIONS = tuple(kind.plural for kind in KINDS.values() if kind.group == "ovim.io")
 CDI, KUBEVIRT = "cdi.kubevirt.io", "kubevirt.io"
 

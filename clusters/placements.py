@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from clusters import queue
+from clusters import along, queue
 from clusters.models import Cluster, Placement
 from core.errors import Conflict, Unavailable
 
@@ -47,6 +47,7 @@ def place(owner_kind: str, owner_id: UUID, tenant_id: UUID, *, cluster: Cluster 
         raise Conflict(f"It is just leaving the cluster {placement.cluster}: try again once it is gone from there.")
     if made:
         queue.request(placement)
+        along.bring(placement)
     return placement
 
 
@@ -73,4 +74,5 @@ def leave(locked: Sequence[Placement]) -> None:
     rows.filter(deletion_requested_at__isnull=True).update(
         deletion_requested_at=Now(), generation=F("generation") + 1, updated_at=Now()
     )
+    along.take(locked)
     queue.request_all(locked)

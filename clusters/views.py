@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.views.decorators.http import require_GET, require_POST
 
-from clusters import orphans
+from clusters import along, orphans
 from clusters.listings import CLUSTERS, capability_lines
 from clusters.models import Cluster, Orphan, WorkItem
 from core import access
@@ -17,6 +17,7 @@ from core.listing.answer import answer
 from core.rights import Right
 
 COUNTED = 1000
+MOST_UNBOUND = 10
 
 
 @needs(Right.CLUSTER_VIEW)
@@ -41,6 +42,7 @@ def cluster_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "capabilities": capability_lines(cluster.capabilities),
         "classes": cluster.capabilities.get("storage_classes", ()),
         "may_edit": actor.holds(Right.CLUSTER_EDIT),
+        "unbound": along.in_trouble_on(cluster.pk, MOST_UNBOUND) if cluster.tenant_access else (),
     }
     return render(request, "clusters/detail.html", page)
 

@@ -104,6 +104,7 @@ app.conf.update(
         "sweep": {"task": "clusters.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
         "look": {"task": "clusters.tasks.look_into_all", "schedule": 300.0, "options": {"expires": 60}},
         "audit": {"task": "clusters.tasks.audit", "schedule": 300.0, "options": {"expires": 300}},
+        "compare": {"task": "vdcs.tasks.compare_access", "schedule": 60.0, "options": {"expires": 60}},
         "forget": {"task": "core.tasks.sweep", "schedule": 600.0, "options": {"expires": 600}},
         "seal": {"task": "core.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
         "expire": {"task": "core.tasks.expire", "schedule": 3600.0, "options": {"expires": 3600}},
@@ -117,4 +118,4 @@ if settings.OVIM_AUDIT_STREAM:  # it waits for somebody else's server, as those 
         "task": "core.tasks.tell", "schedule": 3.0, "options": {"expires": 3, "queue": "images"},
     }  # fmt: skip
 app.steps["consumer"].add(ClusterQueues)
-app.autodiscover_tasks(["clusters", "catalogs", "tenancy", "core"])
+app.autodiscover_tasks(["clusters", "catalogs", "tenancy", "vdcs", "core"])

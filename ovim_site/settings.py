@@ -175,6 +175,7 @@ OVIM_ACTOR = "tenancy.selectors.actor_of_session"
 OVIM_KINDS = [
     "tenancy.kinds.PLACED_ORGANIZATION",  # name "placed-organization"
     "vdcs.kinds.VDC",
+    "vdcs.access.NAMESPACE_ACCESS",
     "vms.kinds.VIRTUAL_MACHINE",
 ]
 OVIM_PUBLIC_URL = ENV.public_url

@@ -1,7 +1,7 @@
 """Facts of an organization → its objects on one cluster. Pure."""
 
 from clusters.apply import Wanted
-from clusters.refs import RBAC, Manifest, Ref, manifest
+from clusters.refs import Manifest, Ref, manifest
 from tenancy.facts import OrganizationFacts
 
 
@@ -11,7 +11,6 @@ def organization_objects(organization: OrganizationFacts) -> list[Wanted]:
     return [
         Wanted(namespace(organization)),
         Wanted(custom_resource(organization), after=(home,)),
-        Wanted(admin_binding(organization), after=(home,)),
     ]
 
 
@@ -31,16 +30,3 @@ def custom_resource(organization: OrganizationFacts) -> Manifest:
         "isEnabled": organization.enabled,
     }
     return manifest("ovim.io/v1", "Organization", organization.namespace, labels=labels(organization), spec=spec)
-
-
-def admin_binding(organization: OrganizationFacts) -> Manifest:
-    """The organization's admins look at what is theirs; until admission is built they only view (ENGINE §8)."""
-    return manifest(
-        f"{RBAC}/v1",
-        "RoleBinding",
-        "ovim-org-admin",
-        namespace=organization.namespace,
-        labels=labels(organization),
-        roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": "ovim:org-admin"},
-        subjects=[{"apiGroup": RBAC, "kind": "Group", "name": f"ovim:{organization.name}:org-admins"}],
-    )

@@ -98,5 +98,5 @@ PLACED_ORGANIZATION = Kind(
     recipe="tenancy.kinds.RECIPE",
     parent=lambda placement: None,
     delete=_delete,
-    children={"vdc": "placement_id"},
+    children={"namespace-access": "placement_id", "vdc": "placement_id"},
 )

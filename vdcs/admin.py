@@ -8,7 +8,7 @@ from clusters.admin import ReconciledAdmin
 from core.backoffice.base import Admin, Verb, one_of, points, portal
 from vdcs import services
 from vdcs.limits import RESOURCES
-from vdcs.models import QuotaClaim, QuotaScope, Vdc
+from vdcs.models import NamespaceAccess, QuotaClaim, QuotaScope, Vdc
 
 RECOUNT = Verb(
     "recount",
@@ -31,6 +31,16 @@ class VdcAdmin(ReconciledAdmin):
 
     def more_links(self, row: Any) -> list[tuple[str, str]]:
         return portal("vdc-detail", row)
+
+
+@admin.register(NamespaceAccess)
+class NamespaceAccessAdmin(ReconciledAdmin):
+    list_display = ("id", "organization", "vdc", "placement", "cluster", "phase", "people", "suspended_at")
+    list_filter = ("phase", "cluster", ("suspended_at", admin.EmptyFieldListFilter))
+    list_select_related = ("organization", "vdc", "placement", "cluster")
+    heavy = ("conditions",)
+    find_by_id = ("id", "organization_id", "vdc_id", "placement_id", "cluster_id")
+    search_help_text = "The id of the row, its organization, VDC, placement or cluster."
 
 
 @admin.register(QuotaScope)

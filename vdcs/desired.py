@@ -1,11 +1,12 @@
 """Facts of a VDC → its objects. Leaving an object out deletes it; the namespace holds data and outlives omissions. Pure."""
 
+from collections.abc import Collection
 from typing import Any
 
 from clusters.apply import Wanted
 from clusters.refs import RBAC, Manifest, Ref, manifest
 from core import quantities
-from vdcs.facts import VdcFacts
+from vdcs.facts import AccessFacts, VdcFacts
 
 # What one VM may cost beyond its guest memory: launcher (page tables and a fixed 312 MiB in KubeVirt 1.9), importer and
 # hot-plug pods, rounded up. The backstop must never refuse what the ledger has granted (facts/kubevirt.md 5.4).
@@ -20,7 +21,7 @@ IMPORTERS = {"cdi.kubevirt.io": "importer"}
 def vdc_objects(vdc: VdcFacts) -> list[Wanted]:
     """Everything of a VDC. What lives in its namespace is claimed only once that namespace is proven to be ours."""
     space = namespace(vdc)
-    inside = [network_policy(vdc), import_policy(vdc), *role_bindings(vdc), limit_range(vdc)]
+    inside = [network_policy(vdc), import_policy(vdc), limit_range(vdc)]
     quota = resource_quota(vdc)
     if quota is not None:
         inside.append(quota)
@@ -156,25 +157,33 @@ def _named(names: list[str]) -> dict[str, Any]:
     return {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": names}]}
 
 
-def role_bindings(vdc: VdcFacts) -> list[Manifest]:
-    """Tenants look at what is theirs; what they change goes through OVIM until admission is built (ENGINE §8)."""
-    organization = f"ovim:{vdc.organization_name}"
-    groups = {
-        "org-admin": f"{organization}:org-admins",
-        "vdc-admin": f"{organization}:{vdc.name}:vdc-admins",
-        "user": f"{organization}:{vdc.name}:users",
-    }
-    return [
-        _inside(
-            vdc,
-            f"{RBAC}/v1",
-            "RoleBinding",
-            f"ovim-{role}",
-            roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": f"ovim:{role}"},
-            subjects=[{"apiGroup": RBAC, "kind": "Group", "name": group}],
-        )
-        for role, group in groups.items()
-    ]
+def access_objects(access: AccessFacts) -> list[Wanted]:
+    """One RoleBinding for each ClusterRole that somebody has there; sorted, so that the same people are the same bytes."""
+    if not access.syncs:
+        return []
+    roles = sorted({*access.users, *access.groups})
+    found = [(role, _subjects(access.users.get(role, ()), access.groups.get(role, ()))) for role in roles]
+    return [Wanted(_role_binding(access, role, subjects)) for role, subjects in found if subjects]
+
+
+def _subjects(users: Collection[str], groups: Collection[str]) -> list[dict[str, str]]:
+    named = [("Group", name) for name in sorted(set(groups))] + [("User", name) for name in sorted(set(users))]
+    return [{"apiGroup": RBAC, "kind": kind, "name": name} for kind, name in named]
+
+
+def _role_binding(access: AccessFacts, role: str, subjects: list[dict[str, str]]) -> Manifest:
+    labels = {"app.kubernetes.io/part-of": "ovim", "ovim.io/organization": str(access.organization_id)}
+    if access.vdc_id is not None:
+        labels["ovim.io/vdc"] = str(access.vdc_id)
+    return manifest(
+        f"{RBAC}/v1",
+        "RoleBinding",
+        role.replace(":", "-"),
+        namespace=access.namespace,
+        labels=labels,
+        roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        subjects=subjects,
+    )
 
 
 def _inside(vdc: VdcFacts, api_version: str, kind: str, name: str, **rest: Any) -> Manifest:

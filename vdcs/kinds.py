@@ -111,6 +111,6 @@ VDC = Kind(
     recipe="vdcs.kinds.RECIPE",
     parent=lambda vdc: ("placed-organization", vdc.placement_id),
     delete=services.delete_locked,
-    children={"vm": "vdc_id"},
+    children={"namespace-access": "vdc_id", "vm": "vdc_id"},
     above=lambda vdc: vdc.placement,
 )

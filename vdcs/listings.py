@@ -54,7 +54,7 @@ def _left(resource: str) -> Callable[[Row], str]:
 
 def _state(row: Row) -> str:
     deleting, suspended = row["deletion_requested_at"] is not None, row["suspended_at"] is not None
-    return phase_mark(row["phase"], deleting=deleting, suspended=suspended)
+    return phase_mark(row["phase"], deleting=deleting, suspended=suspended, lost=row["cluster__failing_since"])
 
 
 STATES = [("", "Any"), *((str(phase), PHASES[str(phase)][2]) for phase in (Phase.PENDING, Phase.ACTIVE, Phase.FAILED))]
@@ -74,6 +74,7 @@ VDCS = Listing(
     fields=(
         "name", "display_name", "organization__name", "phase", "deletion_requested_at", "suspended_at", "enforcement",
         "namespace", "quota__limits", "quota__allocated", "quota__active", "created_at",
+        "cluster__failing_since",
     ),
     columns=(
         Column("name", "Name", lambda row: str(row["name"]), "w-name", sort="name"),

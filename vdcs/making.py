@@ -136,7 +136,7 @@ def vdc_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
         )
         return Done(reverse("vdc-detail", args=[pk]), f"{vdc} is being deleted.")
 
-    held = sorted(str(row) for row in kinds.children(vdc))
+    held = sorted(str(row) for row in kinds.contents(vdc))
     intro = "Its namespace goes, and with it everything in it. It can’t be undone."
     page = _page(vdc, f"Delete {vdc}?", "Delete", intro=intro, danger=True, live=False)
     page.more = {

@@ -65,6 +65,48 @@ class Vdc(Reconciled):
         return self.organization_id
 
 
+class NamespaceAccess(Reconciled):
+    """Who may do what with kubectl in one namespace: an organization's own on a cluster, or a VDC's (ADR 24).
+
+    Made and ended along with its placement or VDC, and a row of its own: people's access waits for nothing else there,
+    and nothing else waits for it.
+    """
+
+    scope = Scope(organization="organization_id", vdc="vdc_id")
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="namespace_accesses")
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="namespace_accesses")
+    placement = models.OneToOneField(Placement, on_delete=models.PROTECT, null=True, related_name="access")
+    vdc = models.OneToOneField(Vdc, on_delete=models.PROTECT, null=True, related_name="access")
+    people = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField()), help_text="role → how many"
+    )
+    compared_at = models.DateTimeField(null=True, help_text="when it was last compared with what people may do")
+
+    class Meta:
+        verbose_name = "namespace access"
+        verbose_name_plural = "namespace accesses"
+        constraints = [
+            models.CheckConstraint(
+                name="access_of_one_namespace",
+                condition=models.Q(placement__isnull=True) ^ models.Q(vdc__isnull=True),
+            ),
+        ]
+        indexes = [
+            unsettled("access_unsettled"),
+            models.Index(models.F("compared_at").asc(nulls_first=True), "id", name="access_by_comparison"),
+        ]
+
+    def __str__(self) -> str:
+        return f"access in {self.vdc or self.placement}"
+
+    def cluster_pk(self) -> uuid.UUID:
+        return self.cluster_id
+
+    def tenant_pk(self) -> uuid.UUID:
+        return self.organization_id
+
+
 class QuotaMode(models.TextChoices):
     """How an organization's VDCs draw from its quota: by the sum of their limits, or by the sum of their use."""
 

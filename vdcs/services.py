@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from clusters import kinds, namespaces, placements, queue
+from clusters import along, kinds, namespaces, placements, queue
 from clusters.models import Cluster, Placement, Reconciled
 from core import access, audit, rows
 from core.actor import Actor, Level
@@ -16,6 +16,7 @@ from core.errors import Conflict, Invalid, QuotaExceeded, Shortage
 from core.rights import Right
 from core.rows import Generations
 from tenancy.models import Organization
+from tenancy.services import reach
 from tenancy.services.organizations import lock_organization
 from vdcs import limits as rules
 from vdcs import quotas
@@ -66,6 +67,7 @@ def create_vdc(
     QuotaScope.objects.create(organization=organization, vdc=vdc, mode=above.mode, limits=checked)
     audit.record(actor, Right.VDC_CREATE, vdc, after={"name": name, "limits": checked, "enforcement": enforcement})
     queue.request_all([vdc, vdc.placement])
+    along.bring(vdc)
     return vdc
 
 
@@ -107,6 +109,8 @@ def edit_vdc(
     if after:
         audit.record(actor, Right.VDC_EDIT, vdc, before=before, after=after)
         queue.request(vdc, bump=set(after) == {"limits"})
+    if after.keys() & {"limits", "enforcement"}:
+        reach.changed_at(vdc.organization_id, vdc.pk)
     return vdc
 
 
@@ -144,7 +148,7 @@ def delete_vdc(
 
 
 def _all_below(row: Reconciled) -> list[Reconciled]:
-    direct = kinds.children(row)
+    direct = kinds.contents(row)
     return [*direct, *(further for child in direct for further in _all_below(child))]
 
 
@@ -158,6 +162,7 @@ def delete_locked(actor: Actor, vdc: Vdc) -> None:
 def _delete_locked(actor: Actor, vdc: Vdc) -> None:
     Vdc.objects.filter(pk=vdc.pk).update(deletion_requested_at=Now(), generation=F("generation") + 1, updated_at=Now())
     vdc.refresh_from_db(fields=["deletion_requested_at", "generation"])
+    along.take([vdc])
     audit.record(actor, Right.VDC_DELETE, vdc)
 
 
@@ -187,6 +192,7 @@ def set_organization_quota(
     own.limits, own.mode, own.generation = checked, mode, own.generation + 1
     own.save(update_fields=["limits", "mode", "generation"])
     QuotaScope.objects.filter(organization=organization, vdc__isnull=False).update(mode=mode)
+    reach.changed_at(organization.pk)
     after = {"limits": checked, "mode": mode}
     audit.record(actor, "organization.quota", organization, organization_id=organization.pk, before=before, after=after)
     return own

@@ -18,6 +18,7 @@ from core.rights import Right
 from tenancy.models import Organization
 from tenancy.pages import story_of
 from tenancy.suspension import suspension_of
+from vdcs.kubectl import own_access
 from vdcs.listings import VDCS
 from vdcs.meters import meters
 from vdcs.models import QuotaMode, Vdc
@@ -50,6 +51,7 @@ def vdc_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "meters": meters(usage(vdc)),
         "story": story_of(request, vdc, {}),
         "suspended": suspension_of(actor, vdc),
+        "kubectl": own_access(actor, vdc),
         "may_create": vdc.deletion_requested_at is None and access.allows(actor, Right.VM_CREATE, vdc),
         "may_edit": vdc.deletion_requested_at is None and access.allows(actor, Right.VDC_EDIT, vdc),
         "may_delete": access.allows(actor, Right.VDC_DELETE, vdc),

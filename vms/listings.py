@@ -36,6 +36,7 @@ def _state(row: Row) -> str:
         deleting=row["deletion_requested_at"] is not None,
         progress=row["progress"],
         suspended=row["suspended_at"] is not None,
+        lost=row["vdc__cluster__failing_since"],
     )
 
 
@@ -109,6 +110,7 @@ VMS = Listing(
     fields=(
         "name", "phase", "progress", "deletion_requested_at", "conditions", "vdc_id", "vdc__name", "cpu", "memory_mib",
         "ip_addresses", "created_at", "power_state", "suspended_at",
+        "vdc__cluster__failing_since",
     ),
     columns=(
         Column("name", "Name", _name, "w-name", sort="name"),

@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from clusters.kubeconfig import LONGEST
+from clusters.models import NameClaim
 from core.api.fields import Flag, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
 
@@ -33,6 +34,17 @@ class ClusterEdit(Shape):
     display_name = Text(max_length=255, required=False)
     schedulable = Flag(required=False, help_text="false: no new VDCs there")
     is_default = Flag(required=False, help_text="true: instead of the one that is it now")
+    tenant_access = Flag(required=False, help_text="whether people's roles in OVIM hold there, for kubectl")
+    oidc_username_claim = serializers.ChoiceField(NameClaim.choices, required=False)
+    oidc_username_prefix = Text(max_length=255, allow_blank=True, required=False, help_text="--oidc-username-prefix")
+    oidc_groups_prefix = Text(max_length=255, allow_blank=True, required=False, help_text="--oidc-groups-prefix")
+    oidc_issuer = Text(
+        max_length=512, allow_blank=True, required=False, help_text="only people known from there; empty: from anywhere"
+    )
+    oidc_groups = Flag(
+        required=False,
+        help_text="bind groups that the identity provider knows as such: it then says who is in them, not OVIM",
+    )
 
 
 class ForgetIn(Shape):
@@ -52,6 +64,12 @@ class ClusterOut(Shape):
     server = Text()
     is_default = Flag()
     schedulable = Flag(help_text="whether it takes new VDCs")
+    tenant_access = Flag(help_text="whether people's roles hold there, for kubectl")
+    oidc_username_claim = serializers.ChoiceField(NameClaim.choices)
+    oidc_username_prefix = Text()
+    oidc_groups_prefix = Text()
+    oidc_issuer = Text()
+    oidc_groups = Flag()
     capabilities = serializers.JSONField(help_text="null: looked for and not there; missing: not looked at")
     lacking = serializers.JSONField(help_text="rights that OVIM's account should have there and has not")
     checked_at = Moment(allow_null=True, help_text="when capabilities and rights were last looked at")

@@ -1,13 +1,14 @@
 """Phases as icon and word, colour last; the words of every screen."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.ui.amounts import GAP
+from core.ui.amounts import GAP, age
 from core.ui.icons import ICONS
 
 # phase → (icon, tone, word). Quiet tones have no fill: what is as it should be does not shout.
@@ -35,14 +36,25 @@ def icon(name: str, extra: str = "") -> SafeString:
     return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"></use></svg>', extra, address, name)
 
 
-def phase_mark(phase: str, *, deleting: bool = False, progress: str = "", suspended: bool = False) -> SafeString:
+def phase_mark(
+    phase: str,
+    *,
+    deleting: bool = False,
+    progress: str = "",
+    suspended: bool = False,
+    lost: datetime | None = None,
+) -> SafeString:
     """`deleting`: a row that is to go shows so at once. `progress`: of an import, as CDI says it.
 
-    `suspended`: nobody reconciles it, so the phase is what was seen last; that stands beside it.
+    `suspended`: nobody reconciles it, so the phase is what was seen last; that stands beside it. `lost`: since when its
+    cluster does not answer, which is another reason for the same.
     """
     name = "Terminating" if deleting else phase
     mark = _mark(name, percent(progress) if name == "Provisioning" else None)
-    return mark + _suspended() if suspended else mark
+    mark = mark + _suspended() if suspended else mark
+    return (
+        mark + format_html(" {}", chip("bad", format_html("Cluster lost {}", age(lost)), "warning")) if lost else mark
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -33,6 +33,7 @@ RIGHTS: Mapping[str, Right] = {
     "vm": Right.VM_VIEW,
     "vdc": Right.VDC_VIEW,
     "placed-organization": Right.ORGANIZATION_VIEW,
+    "namespace-access": Right.VDC_VIEW,
 }
 SEEN_SECONDS = 3.0  # so long a decision is trusted: what a revoked right still lets through
 MOST_SEEN = 5000

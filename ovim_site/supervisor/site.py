@@ -66,9 +66,14 @@ class Site:
                 *self._sandbox(),
                 self._python("migrate", "manage.py", "migrate", "--database=owner", "--no-input", once=True),
             ),
-            (self._python("setup", "manage.py", "setup_demo", "--sign-ins", str(self.sign_ins), once=True),),
+            (self._set_up(),),
             self._programs(),
         )
+
+    def _set_up(self) -> Part:
+        """In the sandbox roles hold for kubectl, too: `kubectl --as oidc:alice`. In a cluster of somebody's own nobody's."""
+        more = ("--oidc-prefix", "oidc:") if self.sandbox_token else ()
+        return self._python("setup", "manage.py", "setup_demo", "--sign-ins", str(self.sign_ins), *more, once=True)
 
     @property
     def programs(self) -> tuple[str, ...]:

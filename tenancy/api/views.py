@@ -152,7 +152,8 @@ class OrganizationViewSet(HasTimeline, HasDrift, ApiViewSet):
         return self.created(organizations.create_organization(actor=self.actor, **self.body()))
 
     def drift_of(self, row: Organization, live: bool) -> Drift:
-        return drift.of_placements("organization", row.pk, live=live)
+        whole = access.allows(self.actor, Right.BINDING_EDIT, row)  # who is bound there
+        return drift.of_placements("organization", row.pk, live=live, along=whole)
 
     def partial_update(self, request: Request, pk: UUID) -> Response:
         organization = organizations.edit_organization(

@@ -17,7 +17,7 @@ from tenancy.access import covers
 from tenancy.models import Group, Organization, Role, RoleBinding, RoleName, User
 from tenancy.roles import grant_of
 from tenancy.selectors import bindings_of
-from tenancy.services import admins
+from tenancy.services import admins, reach
 
 MOST_EXPIRED = 500  # tidied in one go
 
@@ -60,12 +60,13 @@ def bind_role(
     _tidy(actor, binding)
     rows.save(binding, new=True)
     audit.record(actor, "binding.create", binding, after=told(binding))
+    reach.changed_at(binding.organization_id, binding.vdc_id)
     return binding
 
 
 @transaction.atomic
 def unbind_role(*, actor: Actor, binding: RoleBinding) -> None:
-    """Take a role away. It is without effect from the next request on."""
+    """Take a role away. It is without effect from the next request on, in clusters seconds later."""
     access.require(actor, Right.BINDING_EDIT, binding)
     _require_covering(actor, binding)
     with admins.kept(holders(binding)):
@@ -77,6 +78,7 @@ def drop(actor: Actor, binding: RoleBinding, action: str = "binding.delete") -> 
     """Inside the caller's transaction: gone, and audited."""
     audit.record(actor, action, binding, before=told(binding))
     binding.delete()
+    reach.changed_at(binding.organization_id, binding.vdc_id)
 
 
 def forget_vdc(*, actor: Actor, vdc_id: UUID) -> None:

@@ -12,7 +12,7 @@ from core.rights import Right
 from core.rows import Generations
 from tenancy.access import covers
 from tenancy.models import Group, Membership, Organization, RoleBinding, User
-from tenancy.services import admins, bindings
+from tenancy.services import admins, bindings, reach
 
 EDITABLE = ("display_name", "external")
 MOST_MEMBERS = 1000
@@ -43,6 +43,7 @@ def edit_group(*, actor: Actor, group: Group, changes: Mapping[str, Any], genera
     before = rows.edit(group, wanted)
     if before:
         audit.record(actor, "group.edit", group, before=before, after={name: wanted[name] for name in before})
+        reach.changed_by(group)
     return group
 
 
@@ -70,6 +71,7 @@ def add_member(*, actor: Actor, group: Group, user: User) -> Membership:
     member = Membership(group=group, user=user)
     rows.save(member, new=True)
     audit.record(actor, "group.add_member", group, after={"user": user.username})
+    reach.changed_by(group)
     return member
 
 
@@ -83,6 +85,7 @@ def remove_member(*, actor: Actor, group: Group, user: User) -> None:
             raise NotFound("This person is not in the group.")
         audit.record(actor, "group.remove_member", group, before={"user": user.username})
         found.delete()
+        reach.changed_by(group)
 
 
 def _kept_group(actor: Actor, group: Group, generations: Generations = None) -> Group:

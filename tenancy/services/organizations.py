@@ -14,7 +14,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.rights import Right
 from core.rows import Generations
 from tenancy.models import Organization, User
-from tenancy.services import admins
+from tenancy.services import admins, reach
 
 KIND = "organization"
 EDITABLE = ("display_name", "description", "enabled", "second_factor_required")
@@ -75,6 +75,8 @@ def _edit(actor: Actor, organization: Organization, changes: dict[str, Any], gen
             after=after,
         )
         placements.bump(KIND, organization.pk)
+    if before.keys() & {"enabled", "second_factor_required"}:
+        reach.changed_of_people_of(organization)
     return organization
 
 
@@ -100,6 +102,7 @@ def _delete(actor: Actor, organization: Organization, generations: Generations) 
     organization.save(update_fields=["deletion_requested_at", "enabled", "generation"])
     audit.record(actor, Right.ORGANIZATION_DELETE, organization, organization_id=organization.pk)
     placements.end(KIND, organization.pk)
+    reach.changed_of_people_of(organization)
 
 
 def lock_organization(organization_id: UUID) -> Organization:

@@ -14,6 +14,7 @@ from tenancy.access import covers
 from tenancy.models import Organization, Role, RoleBinding, RoleName
 from tenancy.roles import GIVEN_TO_ROLES
 from tenancy.selectors import bindings_of
+from tenancy.services import reach
 
 EDITABLE = ("display_name", "rights", "own_only")
 RESERVED = frozenset(name for role in RoleName for name in (str(role), role.replace("_", "-")))
@@ -57,6 +58,7 @@ def edit_role(*, actor: Actor, role: Role, changes: Mapping[str, Any], generatio
     before = rows.edit(role, wanted)
     if before:
         audit.record(actor, "role.edit", role, before=before, after={name: wanted[name] for name in before})
+        reach.changed_at(role.organization_id)
     return role
 
 

@@ -8,7 +8,7 @@ from core import audit, sealed
 from core.actor import Actor
 from core.errors import Conflict, Invalid
 from tenancy.models import SecondFactor, User
-from tenancy.services import codes, throttle
+from tenancy.services import codes, reach, throttle
 from tenancy.services.sessions import end_all
 from tenancy.services.users import require_over
 
@@ -50,6 +50,7 @@ def confirm(*, actor: Actor, code: str) -> list[str]:
     row.confirmed_at, row.last_step = timezone.now(), step
     told = codes.new_recovery(row)
     row.save()
+    reach.changed_of([user])
     end_all(actor=actor, user=user)
     audit.record(actor, "second_factor.confirm", row, organization_id=user.organization_id)
     return told
@@ -85,6 +86,7 @@ def remove(*, actor: Actor) -> None:
         raise Conflict(f"{organization} requires a second factor. An admin can reset it, if you have a new device.")
     audit.record(actor, "second_factor.remove", row, organization_id=actor.organization_id)
     row.delete()
+    reach.changed_of([row.user])
 
 
 @transaction.atomic
@@ -99,6 +101,7 @@ def reset(*, actor: Actor, user: User) -> None:
     end_all(actor=actor, user=user)
     audit.record(actor, "second_factor.reset", user, organization_id=user.organization_id)
     row.delete()
+    reach.changed_of([user])
 
 
 def _locked(actor: Actor) -> User:

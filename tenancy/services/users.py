@@ -17,7 +17,7 @@ from tenancy.access import covers, outranks
 from tenancy.models import Organization, RoleBinding, User
 from tenancy.roles import grant_of
 from tenancy.selectors import bindings_of
-from tenancy.services import admins, passwords, throttle
+from tenancy.services import admins, passwords, reach, throttle
 from tenancy.services.sessions import end_all
 
 EDITABLE = ("email", "full_name")
@@ -131,6 +131,7 @@ def _delete(actor: Actor, user: User, heir: User | None, generations: Generation
         after={"heir": heir.username, "handed_over": sum(handed)} if heir is not None else None,
     )
     SavedView.objects.filter(owner_id=locked.pk).delete()
+    reach.changed_of([locked])
     locked.delete()
 
 
@@ -200,9 +201,12 @@ def choose_password(*, actor: Actor, password: str) -> User:
 def _put_password(actor: Actor, user: User, password: str, *, must_change: bool, field: str) -> User:
     """Onto the locked row."""
     passwords.put(user, password, field=field)
+    before = user.must_change_password
     user.must_change_password = must_change
     user.generation += 1
     user.save(update_fields=["password", "must_change_password", "generation"])
+    if user.must_change_password != before:
+        reach.changed_of([user])
     end_all(actor=actor, user=user)
     audit.record(actor, "user.set_password", user, organization_id=user.organization_id)
     return user
@@ -214,6 +218,8 @@ def _edit(actor: Actor, user: User, changes: dict[str, Any], generations: Genera
     if before:
         after = {name: changes[name] for name in before}
         audit.record(actor, action, user, organization_id=user.organization_id, before=before, after=after)
+    if before.keys() & {"is_active", "email"}:
+        reach.changed_of([user])
     return user
 
 

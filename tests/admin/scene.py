@@ -25,7 +25,7 @@ from tenancy.models import (
     SigningKey,
 )
 from tests.cast import make_organization, make_person, make_vdc, session_of
-from vdcs.models import QuotaClaim, QuotaScope, Vdc
+from vdcs.models import NamespaceAccess, QuotaClaim, QuotaScope, Vdc
 from vms.models import Disk, VirtualMachine
 
 SECRET = "hunter2-is-no-password"
@@ -73,6 +73,7 @@ def one_of_everything() -> VirtualMachine:
         uid=uuid.uuid4(), resource_version=7,
         body={"kind": "VirtualMachine", "spec": {"volumes": [{"cloudInitNoCloud": {"userData": SECRET}}], "running": True}},
     )  # fmt: skip
+    NamespaceAccess.objects.create(organization=dev.organization, cluster=dev.cluster, vdc=dev)
     Orphan.objects.create(cluster=dev.cluster, kind="ConfigMap", namespace=dev.namespace, name="left", uid=uuid.uuid4())
     Happening.objects.create(
         owner_kind="vm", owner_id=vm.pk, organization_id=vm.organization_id, at=vm.created_at, last_at=vm.created_at,

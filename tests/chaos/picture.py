@@ -16,15 +16,21 @@ from tenancy.desired import organization_objects
 from tenancy.kinds import facts as organization_facts
 from tenancy.models import Organization
 from tests.chaos.kubectl import Kubectl, NotSeen, Object
-from vdcs.desired import vdc_objects
-from vdcs.models import QuotaClaim, QuotaScope, Vdc
+from vdcs import kubectl as kubectl_of
+from vdcs.desired import access_objects, vdc_objects
+from vdcs.models import NamespaceAccess, QuotaClaim, QuotaScope, Vdc
 from vdcs.selectors import facts as vdc_facts
 from vms import selectors
 from vms.desired import vm_objects
 from vms.models import VirtualMachine
 
 TROUBLES = ("NameTaken", "Replaced", "Drifted", "DiskLost", "Refused", "PowerRefused", "Unproven", "HoldsStrangers")
-INVENTORY_KINDS = {"vm": VirtualMachine, "vdc": Vdc, "placed-organization": Placement}
+INVENTORY_KINDS = {
+    "vm": VirtualMachine,
+    "vdc": Vdc,
+    "placed-organization": Placement,
+    "namespace-access": NamespaceAccess,
+}
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def take(kubectl: Kubectl, organizations: Iterable[str], *, audited: bool = True
     installation = str(status.installation())
     marked = list(kubectl.everything(f"ovim.io/installation={installation}"))
     with transaction.atomic():
-        rows = [*_organizations(ids), *_vdcs(ids), *_vms(ids)]
+        rows = [*_organizations(ids), *_accesses(ids), *_vdcs(ids), *_vms(ids)]
         return Picture(
             installation,
             list(Organization.objects.filter(pk__in=ids)),
@@ -123,6 +129,13 @@ def _organizations(ids: Sequence[UUID]) -> Iterable[Row]:
     for row in Placement.objects.filter(owner_kind="organization", owner_id__in=ids):
         facts = organization_facts(row)
         yield Row("placed-organization", row, organization_objects(facts), facts.name)
+
+
+def _accesses(ids: Sequence[UUID]) -> Iterable[Row]:
+    rows = NamespaceAccess.objects.select_related("organization", "cluster", "vdc", "placement")
+    for row in rows.filter(organization_id__in=ids):
+        facts = kubectl_of.facts(row)
+        yield Row("namespace-access", row, access_objects(facts), facts.namespace)
 
 
 def _vdcs(ids: Sequence[UUID]) -> Iterable[Row]:

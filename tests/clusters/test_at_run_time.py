@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
+from clusters.fleet import edit_cluster
 from clusters.models import Cluster
+from tenancy.models import RoleName
+from tenancy.services.bindings import bind_role, unbind_role
+from tenancy.services.users import create_user, disable_user
 from tests.clusters.fleet import SYSTEM, Fleet
+from tests.clusters.kubectl import RBAC, Kubectl
 from tests.engine import processes
 from vms.services import set_power
 
@@ -58,3 +63,31 @@ def test_clusters_that_come_go_and_come_back_need_no_restart(deployed: None, fle
     back = within(60, lambda: Cluster.objects.filter(name="west", failing_since=None).exists())
     converged = within(60, lambda: fleet.phase(two) == "Stopped" and fleet.phase(three) == "Running")
     print(f"lost {lost:.1f} s, others {meanwhile:.1f} s, back {back:.1f} s, converged {converged:.1f} s")
+
+
+def test_roles_are_given_kept_and_taken_there_within_seconds(deployed: None, fleet: Fleet) -> None:
+    east = fleet.register(fleet.east)
+    edit_cluster(actor=SYSTEM, cluster=east, changes={"tenant_access": True, "oidc_username_prefix": "oidc:"})
+    vdc = fleet.vdc("dev", east)
+    vera = create_user(actor=SYSTEM, username="vera", password="a long enough one", organization=vdc.organization)
+    within(60, lambda: fleet.phase(vdc) == "Active" and fleet.phase(vdc.access) == "Active")
+    there, sandbox = Kubectl(fleet.east.sandbox, "oidc:vera"), fleet.east.sandbox
+    given = {"actor": SYSTEM, "user": vera, "role": RoleName.VDC_ADMIN, "organization": vdc.organization}
+    binding = bind_role(**given, vdc_id=vdc.pk)
+    came = within(10, lambda: there.sees(vdc.namespace))
+    path = f"{RBAC}/namespaces/{vdc.namespace}/rolebindings/ovim-vdc-admin"
+    wanted = sandbox.request("GET", path)["subjects"]
+    within(30, lambda: Cluster.objects.get().watched_at)  # from here on it hears what others do
+    sandbox.request("PUT", path, sandbox.request("GET", path) | {"subjects": []})
+    assert not there.sees(vdc.namespace)
+    mended = within(10, lambda: there.sees(vdc.namespace))
+    sandbox.request("DELETE", path)
+    remade = within(10, lambda: there.sees(vdc.namespace))
+    assert sandbox.request("GET", path)["subjects"] == wanted
+    unbind_role(actor=SYSTEM, binding=binding)
+    went = within(10, lambda: not there.sees(vdc.namespace))
+    bind_role(**given, vdc_id=vdc.pk)
+    within(10, lambda: there.sees(vdc.namespace))
+    disable_user(actor=SYSTEM, user=vera)
+    ended = within(10, lambda: not there.sees(vdc.namespace))
+    print(f"came {came:.1f} s, mended {mended:.1f} s, remade {remade:.1f} s, went {went:.1f} s, disabled {ended:.1f} s")

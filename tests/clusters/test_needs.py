@@ -11,10 +11,14 @@ import pytest
 
 from clusters import discovery, examine
 from clusters.client import Client
+from clusters.fleet import edit_cluster
 from clusters.models import Cluster, Placement
 from clusters.needs import Need, needs
 from clusters.watch import Watcher
+from tenancy.models import RoleName
+from tenancy.services.bindings import bind_role, unbind_role
 from tenancy.services.organizations import delete_organization
+from tenancy.services.users import create_user
 from tests.clusters.fleet import SYSTEM, Fleet, Prepared, manifests
 from vdcs.services import delete_vdc
 from vms import selectors
@@ -87,9 +91,13 @@ def test_the_engine_asks_for_what_is_declared_and_is_refused_nothing(
     """A VM's and a VDC's whole life, with OVIM's own account: whatever it lacks would be a 403."""
     recorder = Recorder(monkeypatch)
     east = fleet.register(fleet.east)
+    edit_cluster(actor=SYSTEM, cluster=east, changes={"tenant_access": True})
     vdc = fleet.vdc("dev", east, limits={"cpu": 8, "vms": 5}, max_disk_gib=20, network_mode="isolated")
     vm = fleet.vm("web", vdc, user_data="#cloud-config\n{}")
-    fleet.until(lambda: fleet.phase(vm) == "Running")
+    vera = create_user(actor=SYSTEM, username="vera", password="a long enough one", organization=vdc.organization)
+    binding = bind_role(actor=SYSTEM, user=vera, role=RoleName.VDC_ADMIN, organization=vdc.organization, vdc_id=vdc.pk)
+    fleet.until(lambda: fleet.phase(vm) == "Running" and fleet.phase(vdc.access) == "Active")
+    unbind_role(actor=SYSTEM, binding=binding)
     _watch_a_moment(east)
     set_power(actor=SYSTEM, vm=vm, on=False)
     fleet.until(lambda: fleet.phase(vm) == "Stopped")

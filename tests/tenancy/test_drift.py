@@ -10,6 +10,7 @@ from core.ids import uuid7
 from tests.cast import make_cluster, make_vdc
 from tests.domain import a_vdc, a_vm, an_organization
 from tests.vms.test_pages import signed_in
+from vdcs.models import Vdc
 from vms.models import VirtualMachine
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +41,22 @@ def test_the_list_has_what_drifts_and_that_one_may_see(cluster):
     assert str(calm.pk) not in listed
     everything = signed_in("root").get("/drift/").content.decode()
     assert str(theirs.pk) in everything
+
+
+def test_the_api_lists_the_same(cluster, api):
+    ours, theirs = drifted(a_vm(a_vdc(), "ours")), a_vm(a_vdc("main", organization=an_organization("globex")), "theirs")
+    drifted(theirs)
+    Vdc.objects.filter(pk=ours.vdc_id).update(phase="Failed", conditions=DRIFTED)
+    found = api("alice").get("drift").json()
+    assert found == {
+        "items": [
+            {"kind": "vm", "id": str(ours.pk), "name": "ours", "where": "acme / dev", "says": ["cores by kubectl"]},
+            {"kind": "vdc", "id": str(ours.vdc_id), "name": "dev", "where": "acme", "says": ["cores by kubectl"]},
+        ],
+        "more": False,
+    }
+    assert {item["name"] for item in api("root").get("drift").json()["items"]} == {"ours", "theirs", "dev"}
+    assert api("nobody").get("drift").status_code == 403
 
 
 def test_more_that_drifts_costs_no_more_queries(cluster):

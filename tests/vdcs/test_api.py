@@ -46,7 +46,7 @@ def test_a_vdc_is_a_namespace_a_quota_and_a_wish(api, new, organization):
     vdc = Vdc.objects.get(pk=body["id"])
     assert NamespaceAllotment.objects.get(owner_kind="vdc", owner_id=vdc.pk).name == "acme-lab"
     assert vdc.placement == Placement.objects.get(owner_id=organization.pk)
-    assert set(WorkItem.objects.values_list("kind", flat=True)) == {"vdc", "placed-organization"}
+    assert set(WorkItem.objects.values_list("kind", flat=True)) == {"namespace-access", "placed-organization", "vdc"}
     assert AuditEntry.objects.filter(action="vdc.create", object_name="lab").exists()
     assert api("alice").get(f"vdcs/{vdc.pk}").json() == body
     assert api("charlie").get(f"vdcs/{vdc.pk}").status_code == 404

@@ -35,7 +35,6 @@ def test_what_a_vdc_is_made_of():
     assert set(objects) == {
         ("Namespace", "acme-dev"), ("VirtualDataCenter", "dev"), ("ResourceQuota", "ovim-quota"),
         ("LimitRange", "ovim-limits"), ("NetworkPolicy", "ovim-network"), ("NetworkPolicy", "ovim-imports"),
-        ("RoleBinding", "ovim-org-admin"), ("RoleBinding", "ovim-vdc-admin"), ("RoleBinding", "ovim-user"),
     }  # fmt: skip
     inside = [item for key, item in objects.items() if item.ref.namespace == "acme-dev"]
     assert all(item.after == (HOME,) for item in inside), "nothing is put into a namespace that is not proven ours"
@@ -118,17 +117,10 @@ def test_isolated_goes_nowhere_but_home_and_name_servers():
     assert made()["NetworkPolicy", "ovim-network"].manifest["spec"]["policyTypes"] == ["Ingress"]
 
 
-def test_tenants_get_our_own_view_only_roles():
-    for key, item in made().items():
-        if key[0] == "RoleBinding":
-            assert item.manifest["roleRef"]["name"].startswith("ovim:")
-            assert all(subject["kind"] == "Group" for subject in item.manifest["subjects"])
-
-
 def test_an_organization_and_its_table():
     facts = OrganizationFacts(ORG, "acme", "Acme", "", True, "acme")
     objects = organization_objects(facts)
-    assert [item.ref.kind for item in objects] == ["Namespace", "Organization", "RoleBinding"]
+    assert [item.ref.kind for item in objects] == ["Namespace", "Organization"]
     home = objects[0].ref
     refs = [item.ref for item in objects]
     assert observe(refs, {}, home).phase == "Pending"

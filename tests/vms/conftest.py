@@ -131,7 +131,16 @@ def site(
     )
     monkeypatch.setenv("OVIM_KUBECONFIG", str(config))
     sign_ins = tmp_path / "sign-ins.json"
-    call_command("setup_demo", "--sign-ins", str(sign_ins), "--image-url", f"{images}/good.qcow2", stderr=sys.stderr)
+    call_command(
+        "setup_demo",
+        "--oidc-prefix",
+        "oidc:",
+        "--sign-ins",
+        str(sign_ins),
+        "--image-url",
+        f"{images}/good.qcow2",
+        stderr=sys.stderr,
+    )
     found = Site(sandbox, images, json.loads(sign_ins.read_text()))
     yield found
     client = connections.client_of(found.cluster.pk)

@@ -1,7 +1,9 @@
 """The list of VMs, the hot path: PostgreSQL renders it, scoped by an index, at the same cost on every page."""
 
 import json
+import re
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import orjson
@@ -9,13 +11,16 @@ import pytest
 from django.db import connection, connections
 from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from clusters.models import Cluster
 from core import access
 from core.actor import system_actor
 from core.rights import Right
 from tenancy.models import RoleName
 from tests.cast import actor_of, make_person, make_user
 from tests.domain import KEY, a_vdc, a_vm, an_organization
+from tests.portal import browser, text
 from vdcs.models import Vdc
 from vms.api import serializers
 from vms.api.views import VmViewSet
@@ -151,6 +156,16 @@ def test_a_list_costs_the_same_queries_however_long(api, cluster):
     for number in range(5):
         a_vm(vdc, f"vm-{number}")
     assert queries() == before <= 3
+
+
+@pytest.mark.django_db
+def test_lists_say_whose_cluster_is_lost_and_since_when(cluster):
+    a_vm(a_vdc("other"), "web")
+    for page in ("/vms/", "/vdcs/"):
+        assert "Cluster lost" not in text(browser("alice").get(page))
+    Cluster.objects.update(failing_since=timezone.now() - timedelta(minutes=7))
+    for page in ("/vms/", "/vdcs/"):
+        assert re.search(r"Cluster lost\s7.min", text(browser("alice").get(page))), page
 
 
 assert VMS.search is not None  # the list of VMs has one

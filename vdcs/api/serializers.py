@@ -86,6 +86,19 @@ class VdcOut(Shape):
     allowed_actions = AllowedActions(ACTIONS, Right.VDC_VIEW)
 
 
+class KubectlOut(Shape):
+    """People's access in a VDC's namespace: the caller's own, and how it stands there as a whole."""
+
+    namespace = Text()
+    enabled = Flag(help_text="whether people's roles hold in its cluster")
+    usernames = serializers.ListField(child=Text(), help_text="the names by which the cluster knows the caller")
+    roles = serializers.ListField(child=Text(), help_text="ClusterRoles that the caller has in the namespace")
+    hindrance = Text(help_text="why the caller has none")
+    phase = Text()
+    conditions = serializers.JSONField()
+    people = serializers.DictField(child=Whole(), help_text="ClusterRole → how many have it; for who may see roles")
+
+
 class QuotaIn(Shape):
     mode = serializers.ChoiceField(QuotaMode.choices, default=QuotaMode.RESERVATION)
     limits = Limits()

@@ -5,7 +5,9 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clusters import drift
 from clusters.api.drifts import DRIFT_PARAMETERS, DriftOut, HasDrift
+from clusters.drift import Drift
 from clusters.models import Cluster
 from core import access
 from core.api import parameters
@@ -17,6 +19,7 @@ from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from tenancy.models import Organization
 from vdcs import selectors, services
 from vdcs.api import serializers
+from vdcs.kubectl import own_access
 from vdcs.models import Vdc
 
 MOST_STRANGERS = 99_999_999
@@ -30,13 +33,14 @@ class VdcViewSet(HasTimeline, HasDrift, ApiViewSet):
         "retrieve": Right.VDC_VIEW,
         "timeline": Right.VDC_VIEW,
         "drift": Right.VDC_VIEW,
+        "kubectl": Right.VDC_VIEW,
         "create": Right.VDC_CREATE,
         "partial_update": Right.VDC_EDIT,
         "destroy": Right.VDC_DELETE,
     }
     shapes = {"create": serializers.VdcIn, "partial_update": serializers.VdcEdit}
     out = serializers.VdcOut
-    outs = {"timeline": TimelinePage, "drift": DriftOut}
+    outs = {"timeline": TimelinePage, "drift": DriftOut, "kubectl": serializers.KubectlOut}
     statuses = {"destroy": 202}
     filters = {"organization": "organization_id", "cluster": "cluster_id", "name": "name", "phase": "phase"}
     search = ("name", "display_name")
@@ -75,6 +79,14 @@ class VdcViewSet(HasTimeline, HasDrift, ApiViewSet):
             generations=self.generations(),
         )
         return self.answer(vdc)
+
+    def drift_of(self, row: Vdc, live: bool) -> Drift:
+        found = drift.of(row, live=live)
+        return found + drift.of_along(row, live=live) if access.allows(self.actor, Right.BINDING_VIEW, row) else found
+
+    def kubectl(self, request: Request, pk: UUID) -> Response:
+        """Where and as whom the caller uses kubectl with it, and what he may do there."""
+        return Response(own_access(self.actor, self.row(pk)))
 
     def destroy(self, request: Request, pk: UUID) -> Response:
         """`?cascade=true`: what is in it goes first. `?strangers=N`: so do the N objects there that are not OVIM's."""

@@ -186,6 +186,21 @@ class MeasureOut(Shape):
     unmanaged = Whole(help_text="how much of that OVIM did not make")
 
 
+class DriftingOut(Shape):
+    """Something that stands otherwise in its cluster. What and who did it: `GET …/drift` of the thing itself."""
+
+    kind = serializers.ChoiceField(choices=["vm", "vdc", "organization"])
+    id = Id()
+    name = Text()
+    where = Text(help_text="what it is in: organization and VDC, organization, or cluster")
+    says = serializers.ListField(child=Text(), help_text="what its conditions say")
+
+
+class DriftingPage(Shape):
+    items = DriftingOut(many=True)
+    more = Flag(help_text="of some kind there is more than is listed")
+
+
 class UnmanagedOut(Shape):
     machines = ForeignOut(many=True)
     measures = MeasureOut(many=True)

@@ -12,6 +12,7 @@ urlpatterns = [
     path("vms/<uuid:pk>/start", views.VmViewSet.as_view({"post": "start"}), name="vm-start"),
     path("vms/<uuid:pk>/stop", views.VmViewSet.as_view({"post": "stop"}), name="vm-stop"),
     path("vms/<uuid:pk>/orders", views.VmViewSet.as_view({"post": "order"}), name="vm-order"),
+    path("drift", views.DriftView.as_view(), name="drift-list"),
     path("vdcs/<uuid:pk>/unmanaged", views.UnmanagedView.as_view(), name="vdc-unmanaged"),
     path("vdcs/<uuid:pk>/unmanaged/<str:name>/adopt", views.AdoptView.as_view(), name="vdc-adopt"),
 ]

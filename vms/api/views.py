@@ -20,6 +20,7 @@ from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from vdcs.models import Vdc
 from vms import adoption, drifts, orders, services, unmanaged
 from vms.api import serializers
+from vms.drifting import MOST, drifting
 from vms.models import Disk, VirtualMachine
 from vms.words import SENTENCES
 
@@ -122,6 +123,19 @@ class VmViewSet(HasTimeline, HasDrift, ApiViewSet):
         if row.user_data and row.owner_id != self.actor.user_id and not access.allows(self.actor, Right.VM_EDIT, row):
             return Raw(orjson.dumps(orjson.loads(bytes(line)) | {"user_data": MASK}))
         return line
+
+
+class DriftView(ApiView):
+    """Everything that the caller may see and that stands otherwise in its cluster, at most a hundred of each kind."""
+
+    rights = {"get": Right.VM_VIEW}
+    outs = {"get": serializers.DriftingPage}
+
+    def get(self, request: Request) -> Response:
+        found = drifting(self.actor)
+        items = [line for lines in found.values() for line in lines[:MOST]]
+        more = any(len(lines) > MOST for lines in found.values())
+        return Response(serializers.DriftingPage({"items": items, "more": more}).data)
 
 
 class UnmanagedView(ApiView):

@@ -19,7 +19,7 @@ from catalogs.items import ItemError
 from catalogs.models import Catalog
 from catalogs.services import create_catalog, sync_local
 from clusters import kubeconfig
-from clusters.fleet import check_cluster, look_again
+from clusters.fleet import check_cluster, edit_cluster, look_again
 from clusters.models import Cluster
 from clusters.services import connect_cluster, install_definitions
 from core.actor import Actor, system_actor
@@ -54,12 +54,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--sign-ins", type=Path, help="write the sign-ins here (mode 0600) instead of the output")
         parser.add_argument("--image-url", default=os.environ.get("OVIM_DEMO_IMAGE_URL", ""), help="of the demo image")
+        parser.add_argument(
+            "--oidc-prefix", help="people's roles hold in the cluster, by user names with this in front"
+        )
         parser.add_argument("--reset-passwords", action="store_true", help="give everybody a new password")
 
     def handle(self, *args: Any, **options: Any) -> None:
         actor = system_actor("setup_demo")
         try:
             cluster = _connect(actor)
+            if options["oidc_prefix"] is not None and not cluster.tenant_access:
+                naming = {"tenant_access": True, "oidc_username_prefix": options["oidc_prefix"]}
+                cluster = edit_cluster(actor=actor, cluster=cluster, changes=naming)
             organization, vdcs = _tenant(actor)
             for wrong in _catalog(actor, options["image_url"]):
                 self.stderr.write(f"left out of the catalog: {wrong}")

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from clusters.apply import Wanted, differences
 from clusters.refs import Ref
 from core import quantities
+from tenancy.models import RoleBinding, RoleName
 from tests.chaos.kubectl import Object
 from tests.chaos.picture import Picture, Row, is_ours
+from vdcs.models import Vdc
 
 
 def desired_is_live(picture: Picture) -> list[str]:
@@ -144,6 +146,22 @@ def _space(picture: Picture, row: Row) -> Iterator[str]:
         yield f"its NetworkPolicy lets in {policy['spec'].get('ingress')}"
     if ("Egress" in policy["spec"]["policyTypes"]) != (vdc.network_mode == "isolated"):
         yield f"its network is {vdc.network_mode}, its policy is for {policy['spec']['policyTypes']}"
-    names = {item["metadata"]["name"] for item in picture.in_namespace("RoleBinding", namespace) if is_ours(item)}
-    if names != {"ovim-org-admin", "ovim-vdc-admin", "ovim-user"}:
-        yield f"its RoleBindings are {sorted(names)}"
+    yield from _people(picture, vdc)
+
+
+PEOPLE = {RoleName.ORG_ADMIN: "ovim-org-admin", RoleName.VDC_ADMIN: "ovim-vdc-admin", RoleName.USER: "ovim-user"}
+
+
+def _people(picture: Picture, vdc: Vdc) -> Iterator[str]:
+    """Each has one role, in the VDC or in its whole organization."""
+    want: dict[str, set[str]] = {}
+    for item in RoleBinding.objects.filter(organization=vdc.organization).select_related("user"):
+        if vdc.organization.enabled and item.user.is_active and item.vdc_id in (None, vdc.pk):
+            want.setdefault(PEOPLE[RoleName(item.role)], set()).add(f"oidc:{item.user.username}")
+    have = {
+        live["metadata"]["name"]: {subject["name"] for subject in live["subjects"]}
+        for live in picture.in_namespace("RoleBinding", vdc.namespace)
+        if is_ours(live) and live["metadata"]["name"] != "ovim-vm-start"
+    }
+    if have != want:
+        yield f"its RoleBindings are {have}, not {want}"

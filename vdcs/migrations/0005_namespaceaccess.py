@@ -9,7 +9,7 @@ import core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clusters", "0008_tenant_access"),
+        ("clusters", "0009_tenant_access"),
         ("tenancy", "0006_second_factor"),
         ("vdcs", "0004_suspension"),
     ]

@@ -28,7 +28,7 @@ WHERE i.kind = 'RoleBinding' AND i.tombstoned_at IS NULL
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clusters", "0008_tenant_access"),
+        ("clusters", "0009_tenant_access"),
         ("vdcs", "0005_namespaceaccess"),
     ]
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("clusters", "0007_orphans"),
+        ("clusters", "0008_room_for_updates"),
     ]
 
     operations = [

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 from django.utils import timezone
 
 from core.actor import Grant, Level
 from core.rights import Right
-from tenancy.models import Group, RoleBinding, User
+from tenancy.models import RoleBinding, User
 from tenancy.roles import grant_of
 from tenancy.selectors import actors_of_users
 from tenancy.subjects import Person
@@ -64,11 +64,10 @@ def bound(user_id: UUID | None, organization_id: UUID, vdc_id: UUID | None) -> B
 def groups_in(organization_id: UUID, vdc_id: UUID | None) -> list[BoundGroup]:
     """The groups bound there that an identity provider knows by name. Who is in them only it can say."""
     bindings = _bindings(organization_id, vdc_id).filter(organization__enabled=True)
-    known = bindings.filter(group__isnull=False).exclude(group__external="").select_related("group", "custom")
+    known = bindings.filter(group__isnull=False).exclude(group__external="").select_related("custom")
     grants: dict[str, list[Grant]] = {}
-    for row in known.order_by("pk"):
-        group: Group = row.group
-        grants.setdefault(group.external, []).append(grant_of(row))
+    for row in known.order_by("pk").annotate(external=F("group__external")):
+        grants.setdefault(row.external, []).append(grant_of(row))
     return [BoundGroup(name, *_rights(given, organization_id, vdc_id)) for name, given in sorted(grants.items())]
 
 

@@ -72,7 +72,12 @@ def test_roles_are_given_kept_and_taken_there_within_seconds(deployed: None, fle
     vera = create_user(actor=SYSTEM, username="vera", password="a long enough one", organization=vdc.organization)
     within(60, lambda: fleet.phase(vdc) == "Active" and fleet.phase(vdc.access) == "Active")
     there, sandbox = Kubectl(fleet.east.sandbox, "oidc:vera"), fleet.east.sandbox
-    given = {"actor": SYSTEM, "user": vera, "role": RoleName.VDC_ADMIN, "organization": vdc.organization}
+    given: dict[str, Any] = {
+        "actor": SYSTEM,
+        "user": vera,
+        "role": RoleName.VDC_ADMIN,
+        "organization": vdc.organization,
+    }
     binding = bind_role(**given, vdc_id=vdc.pk)
     came = within(10, lambda: there.sees(vdc.namespace))
     path = f"{RBAC}/namespaces/{vdc.namespace}/rolebindings/ovim-vdc-admin"

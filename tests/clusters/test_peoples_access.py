@@ -200,7 +200,7 @@ def test_what_others_do_to_them_is_undone_and_what_is_others_is_left_alone(scene
 def test_the_cluster_says_by_which_name_it_knows_people(scene: Scene) -> None:
     scene.cast()
     scene.become(EVERYBODY)
-    root = {"actor": SYSTEM, "cluster": scene.east}
+    root: dict[str, Any] = {"actor": SYSTEM, "cluster": scene.east}
     edit_user(actor=SYSTEM, user=User.objects.get(username="bob"), changes={"email": ""})
     edit_cluster(**root, changes={"oidc_username_claim": "email", "oidc_username_prefix": ""})
     by_mail = {name: [f"{who[5:]}@acme.example" for who in names] for name, names in EVERYBODY.items()}
@@ -225,7 +225,7 @@ def test_groups_and_own_roles_come_to_what_they_give_and_no_more(scene: Scene) -
     runner = create_role(
         actor=SYSTEM, organization=scene.acme, name="runner", rights=["vdc.view", "vm.view", "vm.power", "vm.edit"]
     )
-    given = {"actor": SYSTEM, "organization": scene.acme, "vdc_id": scene.dev.pk}
+    given: dict[str, Any] = {"actor": SYSTEM, "organization": scene.acme, "vdc_id": scene.dev.pk}
     bind_role(**given, role=runner, group=ops)
     eve, dan = (
         create_user(actor=SYSTEM, username=name, password=PASSWORD, organization=scene.acme) for name in ("eve", "dan")
@@ -252,7 +252,7 @@ def test_groups_and_own_roles_come_to_what_they_give_and_no_more(scene: Scene) -
 def test_a_role_that_ends_ends_there_by_itself(scene: Scene) -> None:
     vera = create_user(actor=SYSTEM, username="vera", password=PASSWORD, organization=scene.acme)
     end = timezone.now() + timedelta(seconds=12)
-    given = {"actor": SYSTEM, "user": vera, "organization": scene.acme, "vdc_id": scene.dev.pk}
+    given: dict[str, Any] = {"actor": SYSTEM, "user": vera, "organization": scene.acme, "vdc_id": scene.dev.pk}
     bind_role(**given, role=RoleName.VDC_ADMIN, expires_at=end)
     bind_role(**given, role=RoleName.USER)
     scene.fleet.until(lambda: "ovim-vdc-admin" in scene.bindings())

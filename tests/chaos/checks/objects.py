@@ -156,7 +156,7 @@ def _people(picture: Picture, vdc: Vdc) -> Iterator[str]:
     """Each has one role, in the VDC or in its whole organization."""
     want: dict[str, set[str]] = {}
     for item in RoleBinding.objects.filter(organization=vdc.organization).select_related("user"):
-        if vdc.organization.enabled and item.user.is_active and item.vdc_id in (None, vdc.pk):
+        if item.user is not None and vdc.organization.enabled and item.user.is_active and item.vdc_id in (None, vdc.pk):
             want.setdefault(PEOPLE[RoleName(item.role)], set()).add(f"oidc:{item.user.username}")
     have = {
         live["metadata"]["name"]: {subject["name"] for subject in live["subjects"]}

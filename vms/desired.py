@@ -15,6 +15,7 @@ from vms.facts import DiskFacts, VmFacts
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml where it is built in: ten times as fast
 USER_DATA_HEADER = "#cloud-config\n"
+_WORDS = frozenset("y n yes no on off true false null".split())  # that YAML 1.1 reads as something else than text
 ON, OFF = "Always", "Halted"
 
 
@@ -99,6 +100,8 @@ def user_data(vm: VmFacts) -> str:
     """What was given, untouched, unless there are keys to add to it."""
     if vm.user_data and not vm.ssh_keys:
         return vm.user_data
+    if not vm.user_data and not vm.ssh_keys and vm.name[0].isalpha() and vm.name not in _WORDS:
+        return f"{USER_DATA_HEADER}hostname: {vm.name}\n"  # as the dumper writes it, which is most of a new VM's manifests
     given: dict[str, Any] = (yaml.safe_load(vm.user_data) if vm.user_data else None) or {}
     given.setdefault("hostname", vm.name)
     if vm.ssh_keys:

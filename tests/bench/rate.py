@@ -28,7 +28,7 @@ from vdcs.services import create_vdc
 from vms import desired, selectors
 from vms.models import Disk, DiskSource, VirtualMachine
 
-MANY, LEAST = 1000, 0.6
+MANY, LEAST = 1000, 0.75
 BENCH = system_actor("bench")
 APPLY = {"Content-Type": "application/apply-patch+yaml", "Accept": "application/json"}
 

@@ -4,6 +4,7 @@ import base64
 from dataclasses import replace
 from uuid import UUID
 
+import pytest
 import yaml
 
 from clusters.apply import Owner
@@ -122,3 +123,13 @@ def test_keys_join_what_was_given():
 def test_nothing_that_is_not_ours_to_set():
     domain = virtual_machine(VM)["spec"]["template"]["spec"]["domain"]
     assert not {"firmware", "machine", "resources"} & set(domain)
+
+
+@pytest.mark.parametrize(
+    "name", ["web", "a", "y", "yes", "on", "null", "true", "nan", "inf", "e5", "1e3", "0x1f", "123", "x-1", "no-1", "1-2"]
+)
+def test_a_host_is_called_what_its_machine_is_called_whatever_yaml_makes_of_that(name: str) -> None:
+    """Written as the dumper would, so that a release that asks it for more, or less, changes nobody's Secret."""
+    text = user_data(replace(VM, name=name, user_data=""))
+    assert yaml.safe_load(text) == {"hostname": name}
+    assert text == "#cloud-config\n" + yaml.safe_dump({"hostname": name})

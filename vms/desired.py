@@ -15,7 +15,8 @@ from vms.facts import DiskFacts, VmFacts
 
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml where it is built in: ten times as fast
 USER_DATA_HEADER = "#cloud-config\n"
-_WORDS = frozenset("y n yes no on off true false null".split())  # that YAML 1.1 reads as something else than text
+# Words that YAML 1.1 reads as something else than text.
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 ON, OFF = "Always", "Halted"
 
 
@@ -101,7 +102,9 @@ def user_data(vm: VmFacts) -> str:
     if vm.user_data and not vm.ssh_keys:
         return vm.user_data
     if not vm.user_data and not vm.ssh_keys and vm.name[0].isalpha() and vm.name not in _WORDS:
-        return f"{USER_DATA_HEADER}hostname: {vm.name}\n"  # as the dumper writes it, which is most of a new VM's manifests
+        return (
+            f"{USER_DATA_HEADER}hostname: {vm.name}\n"  # as the dumper writes it, which is most of a new VM's manifests
+        )
     given: dict[str, Any] = (yaml.safe_load(vm.user_data) if vm.user_data else None) or {}
     given.setdefault("hostname", vm.name)
     if vm.ssh_keys:

@@ -126,7 +126,8 @@ def test_nothing_that_is_not_ours_to_set():
 
 
 @pytest.mark.parametrize(
-    "name", ["web", "a", "y", "yes", "on", "null", "true", "nan", "inf", "e5", "1e3", "0x1f", "123", "x-1", "no-1", "1-2"]
+    "name",
+    ["web", "a", "y", "yes", "on", "null", "true", "nan", "inf", "e5", "1e3", "0x1f", "123", "x-1", "no-1", "1-2"],
 )
 def test_a_host_is_called_what_its_machine_is_called_whatever_yaml_makes_of_that(name: str) -> None:
     """Written as the dumper would, so that a release that asks it for more, or less, changes nobody's Secret."""

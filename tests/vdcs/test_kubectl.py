@@ -4,6 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from django.utils import timezone
 
 from clusters.models import Cluster
 from core.rights import Right
@@ -156,6 +157,15 @@ def test_the_page_of_a_vdc_says_it(dev):
     page = text(browser("vera").get(f"/vdcs/{dev.pk}/"))
     assert "oidc:vera" in page
     assert "ovim:vdc-admin, ovim:vm-start" in page
+    there = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Applied",
+        "message": "They are bound.",
+        "since": f"{timezone.now()}",
+    }
+    NamespaceAccess.objects.update(conditions=[there])
+    assert "They are bound. 0 s" in text(browser("vera").get(f"/vdcs/{dev.pk}/"))
     Cluster.objects.update(tenant_access=False)
     assert "takes no roles from OVIM" in text(browser("vera").get(f"/vdcs/{dev.pk}/"))
 

@@ -1,6 +1,6 @@
 """What people fill in. Rules are in the services."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from django import forms
@@ -12,7 +12,7 @@ from core.ui.filling import Form, Section
 from core.ui.sure import NameForm
 from tenancy import right_words
 from tenancy.models import username as username_rule
-from tenancy.roles import GIVEN_TO_TOKENS
+from tenancy.roles import GIVEN_TO_ROLES, GIVEN_TO_TOKENS
 
 PROVIDER = "provider"  # the choice that stands for no organization
 SECRET = {"autocomplete": "new-password"}
@@ -38,12 +38,15 @@ class TokenForm(Form):
         max_length=63, validators=[dns_label], widget=forms.TextInput(PLAIN), help_text="What it is for."
     )
     days = forms.IntegerField(label="Good for days", min_value=1, max_value=366, initial=90)
-    rights = forms.MultipleChoiceField(
-        required=False,
-        choices=[(str(right), str(right)) for right in sorted(GIVEN_TO_TOKENS)],
-        help_text="None chosen: all. It never can more than its user can.",
-    )
-    layout = (Section("Token", ("name", "days", "rights")),)
+
+    def __init__(self, *args: Any, held: Collection[Right], **kwargs: Any) -> None:
+        """`held`: what its user can somewhere; all of it, where nothing is ticked."""
+        super().__init__(*args, **kwargs)
+        self.layout = [Section("Token", ("name", "days")), *_ticks(self, held, among=GIVEN_TO_TOKENS)]
+
+    def rights(self) -> list[str] | None:
+        """Those that are ticked, by name; None: no fewer than its user has."""
+        return _ticked(self) or None
 
 
 class ServiceAccountForm(Form):
@@ -155,20 +158,28 @@ class RoleEditForm(Form):
 
     def __init__(self, *args: Any, offered: Collection[Right], held: Collection[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        sections = [Section("Role", self.named)]
-        for about, words in right_words.offered(offered):
-            for right, word in words:
-                tick = forms.BooleanField(label=word.capitalize(), required=False, initial=right in held)
-                self.fields[_tick_of(right)] = tick
-            sections.append(Section(about, [_tick_of(right) for right, _ in words], css="three"))
-        self.layout = sections
+        self.layout = [Section("Role", self.named), *_ticks(self, offered, held=held)]
         # What he who edits has not himself stays as it is; the service then says that it is not his to change.
         self._others = [name for name in held if name not in offered]
 
     def rights(self) -> list[str]:
         """Those that are ticked, by name."""
-        ticked = [str(right) for right in Right if self.cleaned_data.get(_tick_of(right))]
-        return [*ticked, *self._others]
+        return [*_ticked(self), *self._others]
+
+
+def _ticks(
+    form: Form, offered: Collection[Right], *, held: Collection[str] = (), among: frozenset[Right] = GIVEN_TO_ROLES
+) -> Iterator[Section]:
+    """A tick for each of these rights, in words, by what they are about."""
+    for about, words in right_words.offered(offered, among=among):
+        for right, word in words:
+            tick = forms.BooleanField(label=word.capitalize(), required=False, initial=right in held)
+            form.fields[_tick_of(right)] = tick
+        yield Section(about, [_tick_of(right) for right, _ in words], css="three")
+
+
+def _ticked(form: Form) -> list[str]:
+    return [str(right) for right in Right if form.cleaned_data.get(_tick_of(right))]
 
 
 def _tick_of(right: Right) -> str:

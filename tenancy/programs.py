@@ -16,9 +16,11 @@ from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
 from tenancy.forms import PersonDeleteForm, ServiceAccountForm, TokenForm
 from tenancy.models import AccessToken, Organization, User
+from tenancy.roles import GIVEN_TO_ROLES
 from tenancy.services import access_tokens, service_accounts, users
 
 SHOWN = 200
+TICKS = "Without any tick it can all that its user can. It never can more."
 
 
 @needs(Right.ACCOUNT)
@@ -33,16 +35,17 @@ def token_list(request: HttpRequest) -> HttpResponse:
 def token_create(request: HttpRequest) -> HttpResponse:
     user = User.objects.get(pk=actor_of(request).account_id)
     crumbs = [("Settings", reverse("settings")), ("Access tokens", reverse("token-list"))]
-    return _make(request, user, Page("Create access token", "settings", crumbs, "Create", reverse("token-list")))
+    held = frozenset[Right]().union(*(grant.rights for grant in actor_of(request).grants))
+    page = Page("Create access token", "settings", crumbs, "Create", reverse("token-list"), intro=TICKS)
+    return _make(request, user, held, page)
 
 
-def _make(request: HttpRequest, user: User, page: Page) -> HttpResponse:
-    form = TokenForm(posted(request))
+def _make(request: HttpRequest, user: User, held: frozenset[Right], page: Page) -> HttpResponse:
+    form = TokenForm(posted(request), held=held)
 
     def act() -> Done:
-        rights: list[str] | None = form.cleaned_data["rights"] or None
         given: dict[str, Any] = form.given("name", "days")
-        token, text = access_tokens.create_token(actor=actor_of(request), user=user, rights=rights, **given)
+        token, text = access_tokens.create_token(actor=actor_of(request), user=user, rights=form.rights(), **given)
         told = {"section": page.section, "token": token, "text": text, "back": page.back}
         answer = render(request, "tenancy/token.html", told)
         answer["Cache-Control"] = "no-store"
@@ -122,7 +125,8 @@ def account_token(request: HttpRequest, pk: UUID) -> HttpResponse:
     account = _account(request, pk)
     back = _list_of(account)
     crumbs = [("Service accounts", back)]
-    return _make(request, account, Page(f"Create a token of {account}", "organizations", crumbs, "Create", back))
+    page = Page(f"Create a token of {account}", "organizations", crumbs, "Create", back, intro=TICKS)
+    return _make(request, account, GIVEN_TO_ROLES, page)
 
 
 @needs(Right.USER_EDIT)

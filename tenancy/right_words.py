@@ -42,13 +42,15 @@ _KNOWN = frozenset(right for words in WORDS.values() for right in words)
 _REST = "More"
 
 
-def offered(rights: Collection[Right]) -> Sequence[tuple[str, Sequence[tuple[Right, str]]]]:
+def offered(
+    rights: Collection[Right], *, among: frozenset[Right] = GIVEN_TO_ROLES
+) -> Sequence[tuple[str, Sequence[tuple[Right, str]]]]:
     """Of these rights those that a role can have, in words, by what they are about. One without words has its name."""
     groups = [
-        (about, [(right, word) for right, word in words.items() if right in rights and right in GIVEN_TO_ROLES])
+        (about, [(right, word) for right, word in words.items() if right in rights and right in among])
         for about, words in WORDS.items()
     ]
-    rest = [(right, str(right)) for right in sorted(GIVEN_TO_ROLES - _KNOWN) if right in rights]
+    rest = [(right, str(right)) for right in sorted(among - _KNOWN) if right in rights]
     return [(about, found) for about, found in [*groups, (_REST, rest)] if found]
 
 

@@ -112,7 +112,7 @@ def test_sees_and_ends_sessions(db):
 
 def test_makes_and_deletes_a_token(db):
     client = browser("bob")
-    made = client.fill("/account/tokens/new/", name="ci", days="7", rights=["vm.view"])
+    made = client.fill("/account/tokens/new/", name="ci", days="7", **{"right-vm-view": "on"})
     found = re.search(r'value="(ovim_pat_[\w-]{43})"', made.content.decode())
     assert found is not None
     assert made.headers["Cache-Control"] == "no-store"

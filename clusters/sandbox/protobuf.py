@@ -46,6 +46,13 @@ ServiceSpec 1=ports:[ServicePort] 2=selector:{str} 3=clusterIP:str 4=type:str 5=
   8=loadBalancerIP:str 9=loadBalancerSourceRanges:[str] 10=externalName:str 18=clusterIPs:[str]
 ServicePort 1=name:str 2=protocol:str 3=port:int 4=targetPort:ios 5=nodePort:int 6=appProtocol:str
 PriorityClass 1=metadata:ObjectMeta 2=value:int 3=globalDefault:bool 4=description:str 5=preemptionPolicy:str
+SelfSubjectAccessReview 1=metadata:ObjectMeta 2=spec:SelfSubjectAccessReviewSpec
+SelfSubjectAccessReviewSpec 1=resourceAttributes:ResourceAttributes 2=nonResourceAttributes:NonResourceAttributes
+ResourceAttributes 1=namespace:str 2=verb:str 3=group:str 4=version:str 5=resource:str 6=subresource:str 7=name:str
+NonResourceAttributes 1=path:str 2=verb:str
+SelfSubjectRulesReview 1=metadata:ObjectMeta 2=spec:SelfSubjectRulesReviewSpec
+SelfSubjectRulesReviewSpec 1=namespace:str
+SelfSubjectReview 1=metadata:ObjectMeta
 DeleteOptions 1=gracePeriodSeconds:int 2=preconditions:Preconditions 3=orphanDependents:bool 4=propagationPolicy:str
   5=dryRun:[str]
 Preconditions 1=uid:str 2=resourceVersion:str

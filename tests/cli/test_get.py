@@ -5,9 +5,11 @@ import json
 import pytest
 import yaml
 
+from clusters.models import Cluster
 from tests.cast import make_person
 from tests.cli.conftest import shown
 from tests.domain import a_vdc, a_vm, an_organization
+from vdcs.models import NamespaceAccess
 
 
 @pytest.fixture
@@ -108,6 +110,31 @@ def test_describe_tells_why(root, web):
     for part in ("Name:          web", "1 vCPU, 1Gi memory", "web-disk-0", "ImportFailed", "404 Not Found"):
         assert part in told
     assert "memory_mib    1Gi/8Gi" in root.ok("describe", "vdc", "dev")
+
+
+@pytest.fixture
+def bound(vdc):
+    """Somebody is left out of what holds in the cluster."""
+    left_out = {"type": "PeopleLeftOut", "status": "True", "reason": "NoName", "message": "dora (why)", "since": None}
+    NamespaceAccess.objects.filter(vdc=vdc).update(conditions=[left_out], people={"ovim:user": 1})
+    Cluster.objects.update(tenant_access=True, oidc_username_prefix="oidc:")
+    return vdc
+
+
+def test_describe_tells_of_ones_own_kubectl(bob, bound):
+    told = bob.ok("describe", "vdc", "dev")
+    assert "With kubectl:  ovim:user as oidc:bob" in told
+    assert "dora" not in told
+    Cluster.objects.update(tenant_access=False)
+    assert "With kubectl:  its cluster takes no roles from OVIM" in bob.ok("describe", "vdc", "dev")
+
+
+def test_describe_tells_admins_of_everybodys_kubectl(root, bound):
+    told = root.ok("describe", "vdc", "dev")
+    assert "No role of yours in this VDC holds in the cluster." in told
+    assert "1 ovim:user" in told
+    assert "dora (why)" in told
+    assert "Roles hold:    yes, by username with the prefix oidc:" in root.ok("describe", "cluster", bound.cluster.name)
 
 
 def test_other_peoples_text_can_not_steer_the_terminal(root, web):

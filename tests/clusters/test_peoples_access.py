@@ -5,13 +5,16 @@ Everything by OVIM's own account, as deploy/account makes it: what it may not bi
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from clusters import heal
 from clusters.fleet import edit_cluster
-from clusters.models import Cluster, WorkItem
+from clusters.models import Cluster, InventoryItem, WorkItem
 from core.errors import Invalid
 from tenancy.models import Organization, RoleBinding, RoleName, User
 from tenancy.services.bindings import bind_role, unbind_role
@@ -347,3 +350,30 @@ def test_it_comes_and_goes_with_its_vdc_and_its_organization(scene: Scene) -> No
     delete_organization(actor=SYSTEM, organization=scene.acme)
     scene.fleet.until(lambda: not scene.fleet.exists(scene.acme))
     assert not NamespaceAccess.objects.exists()
+
+
+def test_an_upgrade_hands_over_what_was_written_before(scene: Scene) -> None:
+    """Role bindings that VDCs and organizations have written go on as the new rows', without a moment of NameTaken."""
+    scene.cast()
+    scene.become(EVERYBODY)
+    sandbox = scene.fleet.east.sandbox
+    uids = {item["metadata"]["uid"] for item in sandbox.request("GET", f"{RBAC}/rolebindings")["items"]}
+    for row in NamespaceAccess.objects.all():
+        owner = ("vdc", row.vdc_id) if row.vdc_id else ("placed-organization", row.placement_id)
+        InventoryItem.objects.filter(owner_id=row.pk).update(
+            owner_kind=owner[0], owner_id=owner[1], data_of_kind=owner[0], data_of_id=owner[1]
+        )
+    NamespaceAccess.objects.all().delete()
+    WorkItem.objects.filter(kind="namespace-access").delete()
+    upgrade = import_module("vdcs.migrations.0006_access_of_what_is_there")
+    with connection.cursor() as cursor:
+        cursor.execute(upgrade.MAKE)
+        cursor.execute(upgrade.TAKE_OVER)
+    assert set(InventoryItem.objects.filter(kind="RoleBinding").values_list("owner_kind", flat=True)) == {
+        "namespace-access"
+    }
+    assert heal.request_unsettled() == NamespaceAccess.objects.count() == 3
+    scene.become(EVERYBODY)
+    assert {item["metadata"]["uid"] for item in sandbox.request("GET", f"{RBAC}/rolebindings")["items"]} == uids
+    assert set(NamespaceAccess.objects.values_list("phase", flat=True)) == {"Active"}
+    scene.fleet.until(lambda: scene.fleet.phase(scene.dev) == "Active")

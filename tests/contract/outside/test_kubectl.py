@@ -125,3 +125,14 @@ def test_it_finds_its_way(kubectl: Run) -> None:
     assert kubectl("get", "--raw", "/readyz") == "ok"
     everything = kubectl("get", "all", "-A", "-o", "wide")
     assert "No resources" in everything or "NAMESPACE" in everything or everything == ""
+
+
+def test_it_says_who_one_is_and_what_one_may(kubectl: Run) -> None:
+    assert kubectl("auth", "can-i", "create", "pods") == "yes\n"
+    alice = ("--as", "alice")
+    assert kubectl("auth", "can-i", "get", "pods/log", *alice, fails=True).startswith("no")
+    assert "alice" in kubectl("auth", "whoami", *alice)
+    listed = kubectl("auth", "can-i", "--list", *alice)
+    assert "selfsubjectreviews.authentication.k8s.io" in listed
+    assert "/version" in listed
+    assert "pods" not in listed

@@ -69,8 +69,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "tenancy.password_rules.MaximumLength", "OPTIONS": {"max_length": 128}},
-    # The list of about 20,000 passwords from breaches that comes with Django.
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "tenancy.password_rules.NotOutOfAList"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 LOGIN_URL = "sign-in"
@@ -191,6 +190,9 @@ OVIM_AUDIT_STREAM = ENV.audit_stream
 OVIM_AUDIT_STREAM_SECRET = ENV.audit_stream_secret
 OVIM_AUDIT_STREAM_CA = ENV.audit_stream_ca
 OVIM_AUDIT_STREAM_PRIVATE = ENV.audit_stream_private
+OVIM_MAIL_URL = ENV.mail_url  # empty: no mail is sent
+OVIM_MAIL_FROM = ENV.mail_from
+OVIM_MAIL_CA = ENV.mail_ca
 OVIM_TRUSTED_PROXIES = ENV.trusted_proxies
 OVIM_RATE_LIMIT_USER = ENV.rate_limit_user  # requests a minute; 0: not limited
 OVIM_RATE_LIMIT_ADDRESS = ENV.rate_limit_address

@@ -14,6 +14,7 @@ from tenancy.models import (
     Group,
     Membership,
     Organization,
+    PasswordReset,
     Role,
     RoleBinding,
     SecondFactor,
@@ -185,6 +186,15 @@ class SecondFactorAdmin(Admin):
     list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
     list_select_related = ("user",)
     secret = ("secret", "last_step", "recovery")
+    find_by_id = ("id", "user_id")
+    search_help_text = "Its id, or that of the person."
+
+
+@admin.register(PasswordReset)
+class PasswordResetAdmin(Admin):
+    list_display = ("created_at", "asked_for", "user", "expires_at", "used_at", "address")
+    list_select_related = ("user",)
+    secret = ("digest",)
     find_by_id = ("id", "user_id")
     search_help_text = "Its id, or that of the person."
 

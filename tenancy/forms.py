@@ -33,6 +33,31 @@ class CodeForm(forms.Form):
     )
 
 
+class ForgottenForm(forms.Form):
+    account = forms.CharField(
+        label="User name or e-mail", max_length=254, widget=forms.TextInput({"autocomplete": "username"})
+    )
+
+
+class NewPasswordForm(forms.Form):
+    new_password = forms.CharField(
+        label="New password",
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(SECRET),
+        help_text="At least 12 characters. A few words in a row are easy to remember and hard to guess.",
+    )
+    again = forms.CharField(
+        label="New password again", max_length=1024, strip=False, widget=forms.PasswordInput(SECRET)
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if "again" in given and given.get("new_password") not in (None, given["again"]):
+            self.add_error("again", "This is another one than above.")
+        return given
+
+
 class TokenForm(Form):
     name = forms.CharField(
         max_length=63, validators=[dns_label], widget=forms.TextInput(PLAIN), help_text="What it is for."
@@ -211,27 +236,12 @@ class MemberForm(Form):
     layout = (Section("Add somebody", ("username",)),)
 
 
-class OwnPasswordForm(Form):
+class OwnPasswordForm(NewPasswordForm, Form):
     current_password = forms.CharField(
         label="Current password",
         max_length=1024,
         strip=False,
         widget=forms.PasswordInput({"autocomplete": "current-password"}),
     )
-    new_password = forms.CharField(
-        label="New password",
-        max_length=1024,
-        strip=False,
-        widget=forms.PasswordInput(SECRET),
-        help_text="At least 12 characters. A few words in a row are easy to remember and hard to guess.",
-    )
-    again = forms.CharField(
-        label="New password again", max_length=1024, strip=False, widget=forms.PasswordInput(SECRET)
-    )
+    field_order = ("current_password", "new_password", "again")
     layout = (Section("Password", ("current_password", "new_password", "again")),)
-
-    def clean(self) -> dict[str, Any]:
-        given: dict[str, Any] = super().clean() or self.cleaned_data
-        if "again" in given and given.get("new_password") not in (None, given["again"]):
-            self.add_error("again", "This is another one than above.")
-        return given

@@ -164,6 +164,34 @@ class AccessToken(models.Model):
         return self.name
 
 
+class PasswordReset(models.Model):
+    """That somebody asked for a new password by mail; once a worker has found out whose, a link good for once.
+
+    Without a user nobody has looked yet: the request itself does the same whether or not there is such an account.
+    """
+
+    scope = Scope(organization="user__organization_id", owner="user_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    asked_for = models.CharField(max_length=254, help_text="user name or e-mail address, as given")
+    address = models.CharField(max_length=64, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="password_resets")
+    digest = models.CharField(max_length=64, unique=True, null=True, help_text="SHA-256 of the link's secret, in hex")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "password reset"
+        indexes = [
+            models.Index(fields=["id"], name="reset_not_looked_at", condition=models.Q(user__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+
 class SigningKey(models.Model):
     """A key that access tokens are signed with, or were. The newest one signs; all that have not ended verify."""
 

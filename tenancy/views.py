@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from core.actor import Actor
 from core.enforce import needs, public
 from core.errors import Throttled, Unauthenticated
+from core.mail import outbox
 from core.rights import Right
 from core.ui.filling import actor_of
 from core.ui.ways import target
@@ -47,7 +48,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             status = 429 if isinstance(refusal, Throttled) else 422
         else:
             return _signed_in(request, session)
-    return render(request, "tenancy/sign_in.html", {"form": form, "next": target(request)}, status=status)
+    page = {"form": form, "next": target(request), "sends_mail": outbox.possible()}
+    return render(request, "tenancy/sign_in.html", page, status=status)
 
 
 @public

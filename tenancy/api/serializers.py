@@ -37,6 +37,15 @@ class RefreshIn(Shape):
     refresh = Text(max_length=4096)
 
 
+class PasswordAsk(Shape):
+    account = Text(max_length=254, help_text="user name or e-mail address")
+
+
+class PasswordByLink(Shape):
+    token = Text(max_length=100, help_text="of the link in the mail")
+    new_password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
+
+
 class GrantOut(Shape):
     level = Text(help_text="system, organization, vdc or vm")
     organization = Id(allow_null=True)
@@ -69,6 +78,7 @@ class TokensOut(Shape):
 
 class AuthInfoOut(Shape):
     methods = serializers.ListField(child=Text(), help_text="ways to sign in")
+    password_reset = Flag(help_text="whether a new password can be asked for by mail")
     live_url = Text(allow_null=True, help_text="where GET /live/v1/stream is; null: at this address")
 
 

@@ -3,13 +3,15 @@
 from django.urls import path
 
 from core.api.routes import resource
-from tenancy.api import access, own, programs, roles, views
+from tenancy.api import access, doors, own, programs, roles, views
 
 urlpatterns = [
     path("auth/login", views.LoginView.as_view(), name="auth-login"),
     path("auth/refresh", views.RefreshView.as_view(), name="auth-refresh"),
     path("auth/logout", views.LogoutView.as_view(), name="auth-logout"),
     path("auth/info", views.AuthInfoView.as_view(), name="auth-info"),
+    path("auth/password-reset", doors.PasswordResetView.as_view(), name="auth-password-reset"),
+    path("auth/password-reset/confirm", doors.PasswordByLinkView.as_view(), name="auth-password-reset-confirm"),
     path("me", views.MeView.as_view(), name="me"),
     path("me/sessions", own.MySessionsView.as_view(), name="my-sessions"),
     path("me/sessions/end-others", own.EndOthersView.as_view(), name="my-sessions-end-others"),

@@ -21,6 +21,7 @@ from core.api.base import ApiView, ApiViewSet, etag
 from core.api.parameters import Parameter
 from core.enforce import PUBLIC
 from core.errors import Unauthenticated
+from core.mail import outbox
 from core.models import AuditEntry
 from core.rights import Right
 from tenancy import export, selectors
@@ -91,7 +92,12 @@ class AuthInfoView(ApiView):
     def get(self, request: Request) -> Response:
         here = (settings.OVIM_PUBLIC_URL, "")
         live = settings.OVIM_LIVE_URL.rstrip("/")
-        return Response({"methods": ["password"], "live_url": None if live in here else live})
+        told = {
+            "methods": ["password"],
+            "password_reset": outbox.possible(),
+            "live_url": None if live in here else live,
+        }
+        return Response(told)
 
 
 class MeView(ApiView):

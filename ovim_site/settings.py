@@ -148,7 +148,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "ovim_site.document.finish"],
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {"InvitationState": ["open", "expired", "accepted", "withdrawn"]},
 }
 
 OVIM_ACCESS_DECIDER = "tenancy.access.reach"

@@ -22,6 +22,14 @@ USER: Actions = {
     "delete": Action(Right.USER_EDIT, not_own=OWN_ACCOUNT),
 }
 SERVICE_ACCOUNT: Actions = {name: action for name, action in USER.items() if name != "reset_password"}
+_OVER = (
+    (Q(accepted_at__isnull=False), "It was accepted already."),
+    (Q(withdrawn_at__isnull=False), "It was withdrawn already."),
+)
+INVITATION: Actions = {
+    "resend": Action(Right.USER_EDIT, _OVER),
+    "withdraw": Action(Right.USER_EDIT, _OVER),
+}
 ROLE_BINDING: Actions = {"delete": Action(Right.BINDING_EDIT)}
 _BOUND = Exists(RoleBinding.objects.filter(custom=OuterRef("pk")))
 ROLE: Actions = {

@@ -12,6 +12,7 @@ from tenancy.models import (
     AccessToken,
     FailedSignIns,
     Group,
+    Invitation,
     Membership,
     Organization,
     PasswordReset,
@@ -188,6 +189,25 @@ class SecondFactorAdmin(Admin):
     secret = ("secret", "last_step", "recovery")
     find_by_id = ("id", "user_id")
     search_help_text = "Its id, or that of the person."
+
+
+@admin.register(Invitation)
+class InvitationAdmin(Admin):
+    list_display = (
+        "email",
+        "organization",
+        "role",
+        points("vdc_id", "VDC"),
+        "inviter_name",
+        "expires_at",
+        "accepted_at",
+    )
+    list_filter = (("accepted_at", admin.EmptyFieldListFilter), ("withdrawn_at", admin.EmptyFieldListFilter))
+    list_select_related = ("organization",)
+    secret = ("digest",)
+    pointers = {"vdc_id": "=vdc", "mail_id": "=mail"}
+    find_by_id = ("id", "organization_id")
+    search_help_text = "Its id, or that of the organization."
 
 
 @admin.register(PasswordReset)

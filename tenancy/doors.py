@@ -1,4 +1,4 @@
-"""Pages for who is not signed in and comes by a link: a new password by mail."""
+"""Pages for who comes by a link, mostly not signed in: a new password by mail, and an invitation."""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -6,17 +6,22 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from core.actor import Actor
-from core.enforce import public
-from core.errors import DomainError, Ended, Invalid, NotFound, Throttled, Unavailable
+from core.enforce import needs, public
+from core.errors import Conflict, DomainError, Ended, Invalid, NotFound, Throttled
+from core.rights import Right
+from core.ui.filling import actor_of
 from tenancy import links
-from tenancy.forms import ForgottenForm, NewPasswordForm
-from tenancy.services import resets
+from tenancy.forms import AcceptForm, ForgottenForm, NewPasswordForm
+from tenancy.models import Invitation
+from tenancy.selectors import actor_of_user
+from tenancy.services import invitations, resets, sessions
+from tenancy.views import signed_in
 
 FORM = ["GET", "HEAD", "POST"]
-_STATUS = {Throttled: 429, Unavailable: 503, Ended: 410, NotFound: 404}
+_STATUS = {Conflict: 409, Throttled: 429, Ended: 410, NotFound: 404}
 ASKED = (
     "If there is such an account and it has an e-mail address, a mail with a link is on its way. "
     "The link is good for 30 minutes."
@@ -43,7 +48,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
         try:
             resets.ask_counted(visitor=visitor_of(request), account=form.cleaned_data["account"])
             told = ASKED
-        except (Throttled, Unavailable) as refusal:
+        except (Conflict, Throttled) as refusal:
             form.add_error(None, refusal.message)
             status = status_of(refusal)
     return render(request, "tenancy/forgotten.html", {"form": form, "told": told}, status=status)
@@ -74,3 +79,88 @@ def reset(request: HttpRequest) -> HttpResponse:
         ended, status = refusal.message, status_of(refusal)
     page = {"form": form, "ended": ended, "name": name}
     return render(request, "tenancy/reset.html", page, status=status)
+
+
+@public
+@never_cache
+@sensitive_post_parameters("new_password", "again")
+@require_http_methods(FORM)
+def invitation(request: HttpRequest) -> HttpResponse:
+    """What it says, and the form for a new account; who is signed in joins with his (`join`)."""
+    token = links.taken(request, invitations.PAGE)
+    if isinstance(token, HttpResponseRedirect):
+        return token
+    form = AcceptForm(request.POST or None)
+    status, found, ended = 200, None, ""
+    try:
+        found = invitations.look(token=token)
+        if request.method == "POST" and form.is_valid():
+            return _accepted(request, token, form)
+    except (Invalid, Conflict) as refusal:
+        _place(form, refusal)
+        status = status_of(refusal)
+    except (Ended, NotFound) as refusal:
+        ended, status = refusal.message, status_of(refusal)
+    return _invitation_page(request, found, form, ended, status)
+
+
+def _accepted(request: HttpRequest, token: str, form: AcceptForm) -> HttpResponse:
+    """The account is made, and its person signed in: he has just chosen the password."""
+    given, visitor = form.cleaned_data, visitor_of(request)
+    user = invitations.accept_new(
+        visitor=visitor,
+        token=token,
+        username=given["username"],
+        full_name=given["full_name"],
+        password=given["new_password"],
+    )
+    links.forget(request)
+    actor = actor_of_user(user.pk, address=visitor.address, request_id=visitor.request_id)
+    if actor is None:  # disabled between the two statements
+        return HttpResponseRedirect(reverse("sign-in"))
+    session = sessions.begin(
+        actor=actor,
+        user=user,
+        lifetime=sessions.BROWSER_LIFETIME,
+        user_agent=request.headers.get("User-Agent", ""),
+    )
+    return signed_in(request, session)
+
+
+def _place(form: AcceptForm, refusal: DomainError) -> None:
+    names = {"password": "new_password"}
+    for error in refusal.errors:
+        name = names.get(error.field, error.field)
+        form.add_error(name if name in form.fields else None, error.message)
+    if not refusal.errors:
+        form.add_error(None, refusal.message)
+
+
+def _invitation_page(
+    request: HttpRequest, found: Invitation | None, form: AcceptForm, ended: str, status: int
+) -> HttpResponse:
+    page = {
+        "form": form,
+        "ended": ended,
+        "invitation": found,
+        "vdc_name": invitations.vdc_name(found) if found else None,
+        "me": getattr(request, "actor", None),
+    }
+    return render(request, "tenancy/invitation.html", page, status=status)
+
+
+@needs(Right.ACCOUNT)
+@require_POST
+def join(request: HttpRequest) -> HttpResponse:
+    """Accept with the account that one is signed in with."""
+    token = links.taken(request, invitations.PAGE)
+    try:
+        found = invitations.look(token=str(token))
+        invitations.accept_as(actor=actor_of(request), token=str(token))
+    except (Conflict, Ended, NotFound) as refusal:
+        return _invitation_page(request, None, AcceptForm(), refusal.message, status_of(refusal))
+    links.forget(request)
+    messages.success(
+        request, f"You belong to {found.organization.display_name} now. Switch between organizations at the left."
+    )
+    return HttpResponseRedirect(f"/?org={found.organization_id}")

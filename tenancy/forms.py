@@ -58,6 +58,35 @@ class NewPasswordForm(forms.Form):
         return given
 
 
+class AcceptForm(NewPasswordForm):
+    """A new account, by an invitation."""
+
+    username = forms.CharField(
+        label="User name",
+        max_length=150,
+        validators=[username_rule],
+        widget=forms.TextInput(PLAIN | {"autocomplete": "username"}),
+        help_text="For signing in. It never changes.",
+    )
+    full_name = forms.CharField(label="Name", max_length=255, required=False)
+    field_order = ("username", "full_name", "new_password", "again")
+
+
+class InvitationForm(Form):
+    email = forms.EmailField(label="E-mail", max_length=254)
+    role = forms.ChoiceField()
+    vdc = forms.ChoiceField(label="Where", required=False)
+    days = forms.IntegerField(label="Good for days", min_value=1, max_value=30, initial=7)
+    layout = (Section("Who", ("email", "role", "vdc", "days")),)
+
+    def __init__(
+        self, *args: Any, roles: Sequence[tuple[str, str]], places: Sequence[tuple[str, str]], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].choices = roles  # type: ignore[attr-defined]
+        self.fields["vdc"].choices = places  # type: ignore[attr-defined]
+
+
 class TokenForm(Form):
     name = forms.CharField(
         max_length=63, validators=[dns_label], widget=forms.TextInput(PLAIN), help_text="What it is for."

@@ -8,6 +8,7 @@ from django.contrib.postgres.indexes import OpClass
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
+from django.utils import timezone
 
 from core.access import Scope
 from core.ids import uuid7
@@ -380,3 +381,56 @@ class RoleBinding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id or self.group_id} {self.role or self.custom_id}"
+
+
+class Invitation(models.Model):
+    """An e-mail address asked to join an organization with a role there; whoever has its link accepts, once.
+
+    The role is one that the inviter may give, now and still when it is accepted.
+    """
+
+    scope = Scope(organization="organization_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=16, choices=RoleName.choices)
+    vdc_id = models.UUIDField(null=True, blank=True)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    inviter_name = models.CharField(max_length=150)
+    digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the link's secret")
+    mail_id = models.UUIDField(null=True, blank=True, help_text="the last mail with the link")
+    generation = models.BigIntegerField(default=1)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    sent_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        verbose_name = "invitation"
+        constraints = [
+            models.UniqueConstraint(
+                "organization",
+                Lower("email"),
+                "role",
+                "vdc_id",
+                nulls_distinct=False,
+                condition=models.Q(withdrawn_at__isnull=True, accepted_at__isnull=True),
+                name="invited_once",
+                violation_error_message="This address is invited to this role already: send that invitation again.",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "id"], name="invitation_by_organization")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def state(self) -> str:
+        if self.accepted_at is not None:
+            return "accepted"
+        if self.withdrawn_at is not None:
+            return "withdrawn"
+        return "expired" if self.expires_at <= timezone.now() else "open"

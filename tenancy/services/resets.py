@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from core import audit
 from core.actor import Actor
-from core.errors import Ended, NotFound, Unavailable
+from core.errors import Conflict, Ended, NotFound
 from core.mail import outbox
 from tenancy import links
 from tenancy.models import PasswordReset, User
@@ -41,7 +41,7 @@ It was asked for from the address {address}. If it was not you, do nothing: your
 def ask(*, visitor: Actor, account: str) -> None:
     """Note the wish. The same answer after the same work for everything that can be asked for."""
     if not outbox.possible():
-        raise Unavailable(NO_MAIL)
+        raise Conflict(NO_MAIL)
     PasswordReset.objects.create(
         asked_for=account.strip()[:254],
         address=visitor.address[:64],

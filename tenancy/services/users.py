@@ -1,6 +1,7 @@
 """People's accounts. Whoever changes an account needs every right that account has: else a password is a ladder."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -65,6 +66,23 @@ def create_user(
         organization_id=user.organization_id,
         after={"username": user.username, "email": email, "full_name": full_name},
     )
+    return user
+
+
+@transaction.atomic
+def make_invited(
+    *, visitor: Actor, organization: Organization, username: str, password: str, email: str, full_name: str
+) -> User:
+    """Inside the transaction in which an invitation is accepted (`tenancy.services.invitations`): the account of who did.
+
+    It is he who makes it: nobody else knows the password.
+    """
+    user = User(username=username.lower(), organization=organization, email=email, full_name=full_name)
+    passwords.put(user, password)
+    rows.save(user, new=True)
+    who = replace(visitor, user_id=user.pk, name=user.username, organization_id=organization.pk)
+    after = {"username": user.username, "email": email, "full_name": full_name}
+    audit.record(who, "user.create", user, organization_id=organization.pk, after=after)
     return user
 
 

@@ -37,6 +37,7 @@ VERBS = {
     "order": ("change", "order", "Decide what OVIM won't decide by itself, on a VM."),
     "resend": ("invite", "resend", "Send an invitation again."),
     "reset-password": ("accounts", "reset_password", "Another password for people, made up and told once."),
+    "restore": ("accounts", "restore", "Undo the deletion of an organization."),
     "start": ("change", "start", "Start virtual machines."),
     "stop": ("change", "stop", "Stop virtual machines."),
     "wait": ("change", "wait_for", "Wait until things are as wanted."),

@@ -120,9 +120,12 @@ ORGANIZATION = Noun(
     ID,
     text("name"),
     made=("name", "display_name", "description"),
-    edited=("display_name", "description", "enabled", "second_factor_required"),
-    shown=STATUS - {"observed_generation", "updated_at"},
-)
+    edited=(
+        "display_name", "description", "enabled", "second_factor_required", "technical_contact_name",
+        "technical_contact_email", "billing_contact_name", "billing_contact_email", "accent_light", "accent_dark",
+    ),
+    shown=STATUS - {"observed_generation", "updated_at"} | {"deletion_due_at", "logo"},
+)  # fmt: skip
 CATALOG = Noun(
     "catalog",
     "catalogs",

@@ -109,6 +109,7 @@ app.conf.update(
         "seal": {"task": "core.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
         "expire": {"task": "core.tasks.expire", "schedule": 3600.0, "options": {"expires": 3600}},
         "tidy": {"task": "tenancy.tasks.tidy", "schedule": 60.0, "options": {"expires": 60}},
+        "tenants": {"task": "tenancy.tasks.delete_due", "schedule": 30.0, "options": {"expires": 30}},
         "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
     },
     timezone="UTC",

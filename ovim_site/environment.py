@@ -43,6 +43,7 @@ class Environment:
     audit_stream_secret: str
     audit_stream_ca: str
     audit_stream_private: bool
+    deletion_grace_days: int
     mail_url: str
     mail_from: str
     mail_ca: str
@@ -80,6 +81,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         audit_stream_secret=environ.get("OVIM_AUDIT_STREAM_SECRET", ""),
         audit_stream_ca=_certificates(environ, "OVIM_AUDIT_STREAM_CA"),
         audit_stream_private=_flag(environ, "OVIM_AUDIT_STREAM_PRIVATE"),
+        deletion_grace_days=_whole(environ, "OVIM_DELETION_GRACE_DAYS", 7, least=0, most=365),
         mail_url=_mail(environ),
         mail_from=environ.get("OVIM_MAIL_FROM", ""),
         mail_ca=_certificates(environ, "OVIM_MAIL_CA"),

@@ -169,6 +169,10 @@ OVIM_ASKED = {
     "group": ("tenancy.Group", "binding.view", "tenancy.actions.GROUP"),
     "cluster": ("clusters.Cluster", "cluster.view", ""),
 }
+OVIM_TENANT_STOP = "vms.tenants.stop_all"  # what runs in an organization, stopped with it
+# What an organization holds, in the order in which it goes: each asks for it to go and says how much is left.
+OVIM_TENANT_PARTS = ["vdcs.tenants.remove", "catalogs.tenants.remove"]
+OVIM_DELETION_GRACE_DAYS = ENV.deletion_grace_days
 OVIM_ACTOR = "tenancy.selectors.actor_of_session"
 # Everything that is reconciled, in one place: nothing below an app imports it (ENGINE §0).
 OVIM_KINDS = [

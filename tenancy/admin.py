@@ -15,6 +15,7 @@ from tenancy.models import (
     Invitation,
     Membership,
     Organization,
+    OrganizationLogo,
     PasswordReset,
     Role,
     RoleBinding,
@@ -75,6 +76,15 @@ class OrganizationAdmin(Admin):
     find_by_name = ("name",)
     search_help_text = "How the name begins, or an id."
     related = ("placement", "vdc", "virtualmachine", "user", "rolebinding", "catalog", "quotascope", "auditentry")
+
+
+@admin.register(OrganizationLogo)
+class OrganizationLogoAdmin(Admin):
+    list_display = ("organization", "media_type", "width", "height", "changed_at")
+    list_select_related = ("organization",)
+    secret = ("data",)
+    find_by_id = ("organization_id",)
+    search_help_text = "The id of the organization."
 
 
 @admin.register(User)

@@ -13,7 +13,7 @@ from core.enforce import needs, public
 from core.errors import Conflict, DomainError, Ended, Invalid, NotFound, Throttled
 from core.rights import Right
 from core.ui.filling import actor_of
-from tenancy import links
+from tenancy import brands, links
 from tenancy.forms import AcceptForm, ForgottenForm, NewPasswordForm
 from tenancy.models import Invitation
 from tenancy.selectors import actor_of_user
@@ -145,6 +145,7 @@ def _invitation_page(
         "invitation": found,
         "vdc_name": invitations.vdc_name(found) if found else None,
         "me": getattr(request, "actor", None),
+        "brand": brands.brand_named(found.organization.name) if found else None,
     }
     return render(request, "tenancy/invitation.html", page, status=status)
 

@@ -14,6 +14,7 @@ from tenancy import right_words
 from tenancy.models import username as username_rule
 from tenancy.roles import GIVEN_TO_TOKENS
 
+COLOUR = "Such as #1d5bc9, readable on the surfaces of the theme: a contrast of 4.5. Empty: the portal’s own."
 PROVIDER = "provider"  # the choice that stands for no organization
 SECRET = {"autocomplete": "new-password"}
 
@@ -125,22 +126,13 @@ class PersonDeleteForm(NameForm):
     layout = (Section("What becomes of the machines", ("heir",)), Section("To be sure", ("confirm",)))
 
 
-class OrganizationEditForm(Form):
+class OrganizationTextsForm(Form):
     display_name = forms.CharField(label="Title", max_length=255)
     description = forms.CharField(label="About", max_length=1000, required=False)
-    second_factor_required = forms.BooleanField(
-        label="Its people need a second factor",
-        required=False,
-        help_text="Whoever has none is led to enrol; until then his roles, and his access tokens, have no effect.",
-    )
-    layout: Sequence[Section] = (
-        Section("Texts", ("display_name", "description")),
-        Section("Sign-in", ("second_factor_required",)),
-    )
+    layout: Sequence[Section] = (Section("Texts", ("display_name", "description")),)
 
 
-class OrganizationForm(OrganizationEditForm):
-    second_factor_required = None  # type: ignore[assignment]  # how Django takes an inherited field away
+class OrganizationForm(OrganizationTextsForm):
     name = forms.CharField(
         label="Name",
         max_length=63,
@@ -150,6 +142,58 @@ class OrganizationForm(OrganizationEditForm):
     )
     field_order = ("name", "display_name", "description")
     layout: Sequence[Section] = (Section("Who", ("name", "display_name", "description")),)
+
+
+class OrganizationEditForm(OrganizationTextsForm):
+    """Its settings."""
+
+    second_factor_required = forms.BooleanField(
+        label="Its people need a second factor",
+        required=False,
+        help_text="Whoever has none is led to enrol; until then his roles, and his access tokens, have no effect.",
+    )
+    technical_contact_name = forms.CharField(label="Technical: name", max_length=255, required=False)
+    technical_contact_email = forms.EmailField(label="Technical: e-mail", max_length=254, required=False)
+    billing_contact_name = forms.CharField(label="Billing: name", max_length=255, required=False)
+    billing_contact_email = forms.EmailField(label="Billing: e-mail", max_length=254, required=False)
+    accent_light = forms.CharField(
+        label="Colour, light theme", max_length=7, required=False, widget=forms.TextInput(PLAIN), help_text=COLOUR
+    )
+    accent_dark = forms.CharField(
+        label="Colour, dark theme", max_length=7, required=False, widget=forms.TextInput(PLAIN), help_text=COLOUR
+    )
+    layout: Sequence[Section] = (
+        Section("Texts", ("display_name", "description")),
+        Section("Sign-in", ("second_factor_required",)),
+        Section(
+            "Contacts",
+            (
+                "technical_contact_name",
+                "technical_contact_email",
+                "billing_contact_name",
+                "billing_contact_email",
+            ),
+        ),
+        Section(
+            "Look", ("accent_light", "accent_dark"), hint="Shown in the portal’s frame and where its people sign in."
+        ),
+    )
+
+
+class OrganizationDisableForm(Form):
+    vms = forms.ChoiceField(
+        label="What runs",
+        choices=[("keep", "goes on running"), ("stop", "is stopped")],
+        help_text="Enabling starts nothing: what is stopped now stays so until somebody starts it.",
+    )
+    layout = (Section("Virtual machines", ("vms",)),)
+
+
+class LogoForm(forms.Form):
+    logo = forms.FileField(
+        help_text="A PNG, JPEG or WebP file of 256 KiB and 1024 × 1024 points at most.",
+        widget=forms.FileInput({"accept": "image/png,image/jpeg,image/webp"}),
+    )
 
 
 class PersonEditForm(Form):

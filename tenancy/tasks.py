@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from tenancy.services import bindings, previews, resets
+from tenancy.services import bindings, lifecycle, previews, resets
 
 
 @shared_task
@@ -17,3 +17,9 @@ def send_resets() -> None:
     """Mails with links for those who asked for a new password."""
     resets.send_asked()
     resets.sweep()
+
+
+@shared_task
+def delete_due() -> None:
+    """Organizations whose time to be undone is over."""
+    lifecycle.delete_due()

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from core.listing.menu import menu_of
-from tenancy import directory, doors, group_pages, inviting, keys, own, people, programs, role_pages, views
+from tenancy import brands, directory, doors, group_pages, inviting, keys, own, people, programs, role_pages, views
 from tenancy.listings import ORGANIZATIONS, USERS
 
 urlpatterns = [
@@ -18,6 +18,8 @@ urlpatterns = [
     path("orgs/<uuid:pk>/invitations/new/", inviting.invitation_create, name="invitation-new"),
     path("invitations/<uuid:pk>/resend/", inviting.invitation_resend, name="invitation-resend-page"),
     path("invitations/<uuid:pk>/withdraw/", inviting.invitation_withdraw, name="invitation-withdraw"),
+    path("branding/<slug:name>/logo", brands.logo, name="brand-logo"),
+    path("branding/<slug:name>/style.css", brands.style, name="brand-style"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("orgs/", directory.organization_list, name="organization-list"),
     path("people/", directory.user_list, name="user-list"),

@@ -71,6 +71,8 @@ FORMS = {
     "orgs/<uuid:pk>/disable/": ORGANIZATION,
     "orgs/<uuid:pk>/enable/": ORGANIZATION,
     "orgs/<uuid:pk>/delete/": PROVIDER,
+    "orgs/<uuid:pk>/undo-deletion/": PROVIDER,
+    "orgs/<uuid:pk>/logo/": ORGANIZATION,
     "orgs/<uuid:pk>/people/": VDC_ADMIN,
     "vdcs/new/": ORGANIZATION,
     "vdcs/<uuid:pk>/edit/": ORGANIZATION,
@@ -91,6 +93,8 @@ TABLE = {
     ("get", "sign-in/"): ALL,
     ("post", "sign-in/"): ALL,
     **{(method, f"sign-in/{page}/"): ALL for method in ("get", "post") for page in ("forgotten", "reset")},
+    ("get", "branding/<slug:name>/logo"): ALL,
+    ("get", "branding/<slug:name>/style.css"): ALL,
     ("get", "invitation/"): ALL,
     ("post", "invitation/"): ALL,
     ("post", "invitation/join/"): NO_COOKIE,
@@ -184,6 +188,8 @@ TABLE = {
     ("patch", "api/v1/organizations/<uuid:pk>"): ORGANIZATION,
     ("delete", "api/v1/organizations/<uuid:pk>"): PROVIDER,
     ("get", "api/v1/organizations/<uuid:pk>/timeline"): WITH_A_ROLE,
+    **{("post", f"api/v1/organizations/<uuid:pk>/{verb}"): PROVIDER for verb in ("disable", "enable", "undo-deletion")},
+    **{(method, "api/v1/organizations/<uuid:pk>/logo"): ORGANIZATION for method in ("put", "delete")},
     ("get", "api/v1/vdcs/<uuid:pk>/timeline"): WITH_A_ROLE,
     ("get", "api/v1/vms/<uuid:pk>/timeline"): WITH_A_ROLE,
     ("get", "api/v1/users"): ORGANIZATION,
@@ -382,7 +388,7 @@ def outcome(answer) -> str:
 
 @pytest.mark.parametrize(("method", "route"), sorted(TABLE))
 def test_who_gets_past_the_door(api, cluster, method, route):
-    address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web")
+    address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web").replace("<slug:name>", "acme")
     for name, wanted in zip(PEOPLE, TABLE[method, route].split(), strict=True):
         client = Client(raise_request_exception=False)
         body = {} if method == "get" else {"data": {}, "content_type": "application/json"}
@@ -392,7 +398,7 @@ def test_who_gets_past_the_door(api, cluster, method, route):
 
 @pytest.mark.parametrize(("method", "route"), sorted(PAGES))
 def test_who_gets_past_the_door_of_a_page(cluster, method, route):
-    address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web")
+    address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web").replace("<slug:name>", "acme")
     for name, wanted in zip(PEOPLE[:5], PAGES[method, route].split()[:5], strict=True):
         answer = getattr(signed_in(name), method)(address)
         assert outcome(answer) == wanted, (name, answer.status_code, answer.content[:300])

@@ -11,7 +11,7 @@ from core.models import Outcome
 from core.names import dns_label
 from core.rights import Right
 from tenancy.actions import GROUP, INVITATION, MEMBERSHIP, ORGANIZATION, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, USER
-from tenancy.models import Organization, RoleName
+from tenancy.models import Organization, OrganizationLogo, RoleName
 from tenancy.models import username as username_rule
 
 _WORST_FIRST = (Phase.FAILED, Phase.TERMINATING, Phase.UNKNOWN, Phase.PENDING, Phase.PROVISIONING)
@@ -88,12 +88,33 @@ class OrganizationIn(Shape):
     description = Text(max_length=1000, allow_blank=True, default="")
 
 
+ACCENT = "#rrggbb, with a contrast of 4.5 or more on the surfaces of its theme; empty: the portal's own"
+
+
 class OrganizationEdit(Shape):
     display_name = Text(max_length=255, required=False)
     description = Text(max_length=1000, allow_blank=True, required=False)
     enabled = Flag(required=False, help_text="false: its people can do nothing; what runs goes on running")
     second_factor_required = Flag(
         required=False, help_text="of its people; without one no role of theirs has any effect"
+    )
+    technical_contact_name = Text(max_length=255, allow_blank=True, required=False)
+    technical_contact_email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
+    billing_contact_name = Text(max_length=255, allow_blank=True, required=False)
+    billing_contact_email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
+    accent_light = Text(max_length=7, allow_blank=True, required=False, help_text=ACCENT)
+    accent_dark = Text(max_length=7, allow_blank=True, required=False, help_text=ACCENT)
+
+
+class OrganizationDisable(Shape):
+    vms = serializers.ChoiceField(
+        choices=["keep", "stop"], default="keep", help_text="what becomes of what runs: it goes on, or is stopped"
+    )
+
+
+class LogoIn(Shape):
+    picture = Text(
+        max_length=400_000, help_text="a PNG, JPEG or WebP of 256 KiB and 1024 × 1024 points at most, in base64"
     )
 
 
@@ -102,6 +123,7 @@ class OrganizationOut(Shape):
         "phase": Coalesce(Subquery(_placements.values("phase")[:1]), Value(Phase.PENDING)),
         "conditions": Subquery(_placements.values("conditions")[:1]),
         "suspended": suspended_first(_placements),
+        "logo": Subquery(OrganizationLogo.objects.filter(organization=OuterRef("pk")).values("digest")[:1]),
     }
     id = Id()
     name = Text()
@@ -109,9 +131,21 @@ class OrganizationOut(Shape):
     description = Text()
     enabled = Flag()
     second_factor_required = Flag()
+    technical_contact_name = Text()
+    technical_contact_email = Text()
+    billing_contact_name = Text()
+    billing_contact_email = Text()
+    accent_light = Text()
+    accent_dark = Text()
+    logo = Text(
+        allow_null=True, help_text="SHA-256 of its bytes, which are at /branding/<name>/logo; null: it has none"
+    )
     phase = serializers.ChoiceField(choices=Phase.choices, help_text="of its worst placement")
     conditions = serializers.ListField(child=serializers.DictField(), allow_null=True)
     generation = Whole()
+    deletion_due_at = Moment(
+        allow_null=True, help_text="from then on it goes, with all that is in it; undone until then"
+    )
     deletion_requested_at = Moment(allow_null=True)
     suspended = SuspendedOut(allow_null=True, help_text=SUSPENDED)
     created_at = Moment()

@@ -32,6 +32,19 @@ urlpatterns = [
         views.OrganizationViewSet.as_view({"get": "timeline"}),
         name="organization-timeline",
     ),
+    *[
+        path(
+            f"organizations/<uuid:pk>/{verb}",
+            views.OrganizationViewSet.as_view({"post": verb.replace("-", "_")}),
+            name=f"organization-{verb}",
+        )
+        for verb in ("disable", "enable", "undo-deletion")
+    ],
+    path(
+        "organizations/<uuid:pk>/logo",
+        views.OrganizationViewSet.as_view({"put": "set_logo", "delete": "remove_logo"}),
+        name="organization-logo",
+    ),
     path(
         "organizations/<uuid:pk>/drift",
         views.OrganizationViewSet.as_view({"get": "drift"}),

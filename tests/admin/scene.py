@@ -19,6 +19,7 @@ from tenancy.models import (
     Group,
     Invitation,
     Membership,
+    OrganizationLogo,
     PasswordReset,
     Role,
     RoleBinding,
@@ -106,6 +107,9 @@ def one_of_everything() -> VirtualMachine:
     at = {"organization_id": vm.organization_id, "vdc_id": vm.vdc_id, "vm_id": vm.pk}
     RoleBinding.objects.create(user=bob, custom=role, **at)
     SigningKey.objects.create(kid="k" * 43, private=SECRET.encode(), public="PEM")
+    OrganizationLogo.objects.create(
+        organization=vm.organization, media_type="image/png", data=SECRET.encode(), digest="d" * 64, width=1, height=1
+    )
     link = {"digest": SECRET, "expires_at": vm.created_at}
     Mail.objects.create(kind="test", recipient="eve@example.org", body=SECRET.encode(), good_until=vm.created_at)
     PasswordReset.objects.create(user=bob, asked_for="bob", **link)

@@ -27,12 +27,13 @@ def _meant(wanted: tuple[str, ...], verb: str, *kinds: Noun) -> list[tuple[Noun,
 
 @click.command()
 @objects
+@click.option("--vms", type=click.Choice(("keep", "stop")), help="Of an organization: what runs is kept or stopped.")
 @scoped
 @dry_run
 @click.pass_obj
-def disable(context_name: str | None, /, **options: Any) -> None:
-    """No more access: a person's sessions end, an organization's people can do nothing. What runs goes on running."""
-    _switch(context_name, "disable", **options)
+def disable(context_name: str | None, /, *, vms: str | None, **options: Any) -> None:
+    """No more access: a person's sessions end, an organization's people can do nothing in it."""
+    _switch(context_name, "disable", body={"vms": vms} if vms else None, **options)
 
 
 @click.command()
@@ -45,23 +46,40 @@ def enable(context_name: str | None, /, **options: Any) -> None:
     _switch(context_name, "enable", **options)
 
 
+@click.command()
+@objects
+@scoped
+@dry_run
+@click.pass_obj
+def restore(context_name: str | None, /, **options: Any) -> None:
+    """Undo the deletion of organizations, while there is time for it. What was stopped stays so."""
+    _switch(context_name, "undo-deletion", **options)
+
+
+DONE = {"disable": "disabled", "enable": "enabled", "undo-deletion": "restored"}
+
+
 def _switch(
-    context_name: str | None, verb: str, /, *, wanted: tuple[str, ...], dry_run: str | None, **more: Any
+    context_name: str | None,
+    verb: str,
+    /,
+    *,
+    wanted: tuple[str, ...],
+    dry_run: str | None,
+    body: dict[str, str] | None = None,
+    **more: Any,
 ) -> None:
-    place, meant = where(more), _meant(wanted, verb, USER, ORGANIZATION)
+    place, kinds = where(more), (ORGANIZATION,) if body or verb == "undo-deletion" else (USER, ORGANIZATION)
+    meant = _meant(wanted, "restore" if verb == "undo-deletion" else verb, *kinds)
     client = client_of(context_name)
     for noun, row in [(noun, names.find(client, noun, name, place)) for noun, name in meant]:
-        path = f"{noun.path}/{row['id']}"
-        # An organization has no such verb in the API: there it is a field.
-        method, path, body = (
-            ("POST", f"{path}/{verb}", None) if noun is USER else ("PATCH", path, {"enabled": verb == "enable"})
-        )
+        path, given = f"{noun.path}/{row['id']}/{verb}", body or ({} if noun is ORGANIZATION else None)
         if dry_run:
-            answer = plan.ask(client, method, path, dry_run, body=body)
-            plan.show(answer, f"{plan.target(noun, row)} would be {verb}d:", row)
+            answer = plan.ask(client, "POST", path, dry_run, body=given)
+            plan.show(answer, f"{plan.target(noun, row)} would be {DONE[verb]}:", row)
             continue
-        client.ask(method, path, body=body)
-        say(f"{plan.target(noun, row)} is {verb}d.")
+        client.ask("POST", path, body=given)
+        say(f"{plan.target(noun, row)} is {DONE[verb]}.")
 
 
 @click.command("reset-password")

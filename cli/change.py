@@ -14,7 +14,7 @@ from cli.options import dry_run, objects, output, scoped, timeout, waits, where
 from cli.output import plain, say, show
 from cli.waiting import Wish, wait
 
-VM, USER = NOUNS["vms"], NOUNS["users"]
+VM, USER, INVITATION = NOUNS["vms"], NOUNS["users"], NOUNS["invitations"]
 
 
 @click.command()
@@ -116,7 +116,8 @@ def delete(
             plan.show(answer, f"{plan.target(noun, row)} would be deleted:", row)
             continue
         client.ask("DELETE", path, query=query)
-        say(f"{plan.target(noun, row)} is {'being deleted' if noun.live or 'phase' in row else 'deleted'}.")
+        done = "withdrawn" if noun is INVITATION else "being deleted" if noun.live or "phase" in row else "deleted"
+        say(f"{plan.target(noun, row)} is {done}.")
     for noun, row in rows if wants_wait and not dry_run else ():
         if noun.has_detail:
             waited(client, noun, row, Wish("deleted"), timeout)

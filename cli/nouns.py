@@ -120,9 +120,12 @@ ORGANIZATION = Noun(
     ID,
     text("name"),
     made=("name", "display_name", "description"),
-    edited=("display_name", "description", "enabled", "second_factor_required"),
-    shown=STATUS - {"observed_generation", "updated_at"},
-)
+    edited=(
+        "display_name", "description", "enabled", "second_factor_required", "technical_contact_name",
+        "technical_contact_email", "billing_contact_name", "billing_contact_email", "accent_light", "accent_dark",
+    ),
+    shown=STATUS - {"observed_generation", "updated_at"} | {"deletion_due_at", "logo"},
+)  # fmt: skip
 CATALOG = Noun(
     "catalog",
     "catalogs",
@@ -299,6 +302,32 @@ BINDING = Noun(
     shown=BASE - {"generation"} | {"username", "group_name", "custom_role", "organization_name", "vdc_name", "vm_name"},
     has_detail=False,
 )
+INVITATION = Noun(
+    "invitation",
+    "invitations",
+    ("invitation", "inv"),
+    {
+        "EMAIL": text("email"),
+        "STATE": text("state"),
+        "ROLE": text("role"),
+        "ON": where,
+        "BY": text("inviter"),
+        "SENT": age("sent_at"),
+        "EXPIRES": text("expires_at"),
+    },
+    ID,
+    text("email"),
+    key="email",
+    scopes=frozenset({"org"}),
+    home=frozenset({"org"}),
+    made=("organization", "email", "role", "vdc", "days"),
+    refs={"organization": "organizations", "vdc": "vdcs"},
+    shown=BASE
+    | {
+        "organization_name", "vdc_name", "state", "inviter", "sent_at", "expires_at", "accepted_at", "accepted_by",
+        "withdrawn_at",
+    },
+)  # fmt: skip
 TOKEN = Noun(
     "access token",
     "tokens",
@@ -373,6 +402,7 @@ NOUNS = {
     "groups": GROUP,
     "memberships": MEMBERSHIP,
     "role-bindings": BINDING,
+    "invitations": INVITATION,
     "tokens": TOKEN,
     "service-accounts": SERVICE_ACCOUNT,
     "audit-entries": ENTRY,

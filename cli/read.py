@@ -35,7 +35,7 @@ def get(context_name: str | None, /, *, wanted: tuple[str, ...], style: str, no_
     """List things, or show those with the given names.
 
     Kinds: vms, vdcs, organizations, catalogs, items, clusters, orphans, users, roles, groups,
-    memberships, role-bindings, audit-entries; and unmanaged: the machines in a VDC that OVIM did not make.
+    memberships, role-bindings, invitations, audit-entries; and unmanaged: the machines in a VDC that OVIM did not make.
     """
     place = where(options)
     if not wanted:

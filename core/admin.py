@@ -1,4 +1,4 @@
-"""The audit log, kept views and answered requests in the admin."""
+"""The audit log, kept views, answered requests and mail in the admin."""
 
 from django.contrib import admin
 
@@ -11,6 +11,7 @@ from core.models import (
     AuditSeal,
     AuditStream,
     AuditWaiting,
+    Mail,
     SavedView,
     SupportAccess,
 )
@@ -93,3 +94,15 @@ class SavedViewAdmin(Admin):
     pointers = {"owner_id": "=user"}
     find_by_id = ("id", "owner_id")
     search_help_text = "Its id, or that of the person."
+
+
+@admin.register(Mail)
+class MailAdmin(Admin):
+    """Whether it was sent, never what it says: its links are secrets."""
+
+    list_display = ("created_at", "kind", "recipient", "attempts", "sent_at", "given_up_at", "error")
+    list_filter = (("sent_at", admin.EmptyFieldListFilter), ("given_up_at", admin.EmptyFieldListFilter))
+    secret = ("body",)
+    find_by_id = ("id", "organization_id")
+    find_by_name = ("recipient",)
+    search_help_text = "How the address begins, or the id of a mail or an organization."

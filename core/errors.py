@@ -94,6 +94,14 @@ class InProgress(Conflict):
     code = "idempotency_in_progress"
 
 
+class Ended(DomainError):
+    """A link that was good once: `code` says whether it was used, is too old, or was withdrawn."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Stale(DomainError):
     """If-Match names a generation that is no longer current."""
 

@@ -1,4 +1,4 @@
-"""The audit log with its chain, and views of lists that people keep.
+"""The audit log with its chain, views of lists that people keep, and mail on its way.
 
 Audit entries point at objects by kind and id, never by foreign key: they outlive what they tell of.
 """
@@ -194,3 +194,35 @@ class SavedView(models.Model):
     def as_dict(self) -> dict[str, str]:
         query = QueryDict(self.query)
         return {name: str(query[name]) for name in query}
+
+
+class Mail(models.Model):
+    """A mail to somebody: put here with its cause, sent by a worker, at least once. See `core.mail.outbox`."""
+
+    scope = Scope(organization="organization_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=40)
+    recipient = models.EmailField()
+    subject = models.CharField(max_length=255)
+    # Sealed, since it has links that are secrets; empty as soon as it has been sent or given up.
+    body = models.BinaryField()
+    organization_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    good_until = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField(db_default=Now())
+    error = models.CharField(max_length=255, blank=True)
+    sent_at = models.DateTimeField(null=True)
+    given_up_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "mail"
+        indexes = [
+            models.Index(
+                fields=["next_at"], name="mail_due", condition=models.Q(sent_at__isnull=True, given_up_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"

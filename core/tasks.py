@@ -3,13 +3,15 @@
 from celery import shared_task
 
 from core import replays, retention, sealing
+from core.mail import outbox
 from core.outlet import stream
 
 
 @shared_task
 def sweep() -> None:
-    """Forget kept answers that are too old."""
+    """Forget kept answers, and mail, that are too old."""
     replays.sweep()
+    outbox.sweep()
 
 
 @shared_task
@@ -29,3 +31,9 @@ def expire() -> None:
 def tell() -> None:
     """Stream sealed audit entries to the receiver outside, if there is one."""
     stream.deliver()
+
+
+@shared_task
+def post() -> None:
+    """Send the mail that is due."""
+    outbox.post()

@@ -109,6 +109,7 @@ app.conf.update(
         "seal": {"task": "core.tasks.seal", "schedule": 5.0, "options": {"expires": 5}},
         "expire": {"task": "core.tasks.expire", "schedule": 3600.0, "options": {"expires": 3600}},
         "tidy": {"task": "tenancy.tasks.tidy", "schedule": 60.0, "options": {"expires": 60}},
+        "tenants": {"task": "tenancy.tasks.delete_due", "schedule": 30.0, "options": {"expires": 30}},
         "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
     },
     timezone="UTC",
@@ -117,5 +118,10 @@ if settings.OVIM_AUDIT_STREAM:  # it waits for somebody else's server, as those 
     app.conf.beat_schedule["tell"] = {
         "task": "core.tasks.tell", "schedule": 3.0, "options": {"expires": 3, "queue": "images"},
     }  # fmt: skip
+if settings.OVIM_MAIL_URL:  # as above
+    app.conf.beat_schedule |= {
+        "resets": {"task": "tenancy.tasks.send_resets", "schedule": 2.0, "options": {"expires": 2}},
+        "post": {"task": "core.tasks.post", "schedule": 2.0, "options": {"expires": 2, "queue": "images"}},
+    }
 app.steps["consumer"].add(ClusterQueues)
 app.autodiscover_tasks(["clusters", "catalogs", "tenancy", "vdcs", "core"])

@@ -3,9 +3,11 @@
 import base64
 import binascii
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from email.utils import parseaddr
 from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
@@ -41,6 +43,10 @@ class Environment:
     audit_stream_secret: str
     audit_stream_ca: str
     audit_stream_private: bool
+    deletion_grace_days: int
+    mail_url: str
+    mail_from: str
+    mail_ca: str
     debug: bool
     fresh_files: bool
     static_root: str
@@ -73,8 +79,12 @@ def read(environ: Mapping[str, str]) -> Environment:
         audit_retention_days=_days(environ, "OVIM_AUDIT_RETENTION_DAYS"),
         audit_stream=_stream(environ),
         audit_stream_secret=environ.get("OVIM_AUDIT_STREAM_SECRET", ""),
-        audit_stream_ca=environ.get("OVIM_AUDIT_STREAM_CA", ""),
+        audit_stream_ca=_certificates(environ, "OVIM_AUDIT_STREAM_CA"),
         audit_stream_private=_flag(environ, "OVIM_AUDIT_STREAM_PRIVATE"),
+        deletion_grace_days=_whole(environ, "OVIM_DELETION_GRACE_DAYS", 7, least=0, most=365),
+        mail_url=_mail(environ),
+        mail_from=environ.get("OVIM_MAIL_FROM", ""),
+        mail_ca=_certificates(environ, "OVIM_MAIL_CA"),
         debug=_flag(environ, "OVIM_DEBUG"),
         fresh_files=_flag(environ, "OVIM_FRESH_FILES"),
         static_root=environ.get("OVIM_STATIC_ROOT", ""),
@@ -198,9 +208,33 @@ def _stream(environ: Mapping[str, str]) -> str:
         raise SettingError(f"{name} names a host, and neither user nor password.")
     if parts.scheme == "https":
         _text(environ, "OVIM_AUDIT_STREAM_SECRET", at_least=32)
-    ca = environ.get("OVIM_AUDIT_STREAM_CA", "")
-    if ca and not os.path.isfile(ca):
-        raise SettingError(f"OVIM_AUDIT_STREAM_CA must be a file of certificates: {ca} is none.")
+    return value
+
+
+def _certificates(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    if value and not os.path.isfile(value):
+        raise SettingError(f"{name} must be a file of certificates: {value} is none.")
+    return value
+
+
+def _mail(environ: Mapping[str, str]) -> str:
+    """Where mail goes; empty: this installation sends none."""
+    name = "OVIM_MAIL_URL"
+    if not environ.get(name):
+        return ""
+    value = _url(environ, name, ("smtp", "smtp+tls", "smtps", "file"))
+    parts = urlsplit(value)
+    if parts.scheme == "file":
+        if parts.netloc or not parts.path.startswith("/"):
+            raise SettingError(f"{name} names a folder by its whole path, as in file:///var/mail.")
+    elif not parts.hostname:
+        raise SettingError(f"{name} names no host.")
+    elif parts.username is not None and parts.scheme == "smtp":
+        raise SettingError(f"{name} would send the password in the clear: use smtp+tls or smtps.")
+    sender = parseaddr(_text(environ, "OVIM_MAIL_FROM"))[1]
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", sender):
+        raise SettingError("OVIM_MAIL_FROM must be an address, such as OVIM <ovim@example.org>.")
     return value
 
 

@@ -69,8 +69,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "tenancy.password_rules.MaximumLength", "OPTIONS": {"max_length": 128}},
-    # The list of about 20,000 passwords from breaches that comes with Django.
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "tenancy.password_rules.NotOutOfAList"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 LOGIN_URL = "sign-in"
@@ -149,7 +148,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "ovim_site.document.finish"],
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {"InvitationState": ["open", "expired", "accepted", "withdrawn"]},
 }
 
 OVIM_ACCESS_DECIDER = "tenancy.access.reach"
@@ -170,6 +169,10 @@ OVIM_ASKED = {
     "group": ("tenancy.Group", "binding.view", "tenancy.actions.GROUP"),
     "cluster": ("clusters.Cluster", "cluster.view", ""),
 }
+OVIM_TENANT_STOP = "vms.tenants.stop_all"  # what runs in an organization, stopped with it
+# What an organization holds, in the order in which it goes: each asks for it to go and says how much is left.
+OVIM_TENANT_PARTS = ["vdcs.tenants.remove", "catalogs.tenants.remove"]
+OVIM_DELETION_GRACE_DAYS = ENV.deletion_grace_days
 OVIM_ACTOR = "tenancy.selectors.actor_of_session"
 # Everything that is reconciled, in one place: nothing below an app imports it (ENGINE §0).
 OVIM_KINDS = [
@@ -191,6 +194,9 @@ OVIM_AUDIT_STREAM = ENV.audit_stream
 OVIM_AUDIT_STREAM_SECRET = ENV.audit_stream_secret
 OVIM_AUDIT_STREAM_CA = ENV.audit_stream_ca
 OVIM_AUDIT_STREAM_PRIVATE = ENV.audit_stream_private
+OVIM_MAIL_URL = ENV.mail_url  # empty: no mail is sent
+OVIM_MAIL_FROM = ENV.mail_from
+OVIM_MAIL_CA = ENV.mail_ca
 OVIM_TRUSTED_PROXIES = ENV.trusted_proxies
 OVIM_RATE_LIMIT_USER = ENV.rate_limit_user  # requests a minute; 0: not limited
 OVIM_RATE_LIMIT_ADDRESS = ENV.rate_limit_address

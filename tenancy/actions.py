@@ -1,17 +1,30 @@
 """What can be done to tenancy's rows, and the states in which it can't: told beside each row. The services decide."""
 
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
 
 from core.actions import Action, Actions
 from core.rights import Right
 from tenancy.models import RoleBinding
 
 _GOING = (Q(deletion_requested_at__isnull=False), "It is being deleted.")
+_DUE = (Q(deletion_due_at__isnull=False), "It is to be deleted: undo that first.")
 _DISABLED = (Q(enabled=False), "It is disabled.")
+# Right.ORGANIZATION_DELETE is the provider's alone, as these verbs are.
 ORGANIZATION: Actions = {
-    "edit": Action(Right.ORGANIZATION_EDIT, (_GOING,)),
-    "delete": Action(Right.ORGANIZATION_DELETE, (_GOING,)),
-    "create_vdc": Action(Right.VDC_CREATE, (_GOING, _DISABLED)),
+    "edit": Action(Right.ORGANIZATION_EDIT, (_GOING, _DUE)),
+    "disable": Action(Right.ORGANIZATION_DELETE, (_GOING, _DUE, (Q(enabled=False), "It is disabled already."))),
+    "enable": Action(Right.ORGANIZATION_DELETE, (_GOING, _DUE, (Q(enabled=True), "It is enabled already."))),
+    "delete": Action(Right.ORGANIZATION_DELETE, (_GOING, _DUE)),
+    "undo_deletion": Action(
+        Right.ORGANIZATION_DELETE,
+        (
+            _GOING,
+            (Q(deletion_due_at=None), "It is not to be deleted."),
+            (Q(deletion_due_at__lte=Now()), "It has begun."),
+        ),
+    ),
+    "create_vdc": Action(Right.VDC_CREATE, (_GOING, _DUE, _DISABLED)),
 }
 OWN_ACCOUNT = "It is your own account: another admin can do that."
 USER: Actions = {
@@ -22,6 +35,14 @@ USER: Actions = {
     "delete": Action(Right.USER_EDIT, not_own=OWN_ACCOUNT),
 }
 SERVICE_ACCOUNT: Actions = {name: action for name, action in USER.items() if name != "reset_password"}
+_OVER = (
+    (Q(accepted_at__isnull=False), "It was accepted already."),
+    (Q(withdrawn_at__isnull=False), "It was withdrawn already."),
+)
+INVITATION: Actions = {
+    "resend": Action(Right.USER_EDIT, _OVER),
+    "withdraw": Action(Right.USER_EDIT, _OVER),
+}
 ROLE_BINDING: Actions = {"delete": Action(Right.BINDING_EDIT)}
 _BOUND = Exists(RoleBinding.objects.filter(custom=OuterRef("pk")))
 ROLE: Actions = {

@@ -12,8 +12,11 @@ from tenancy.models import (
     AccessToken,
     FailedSignIns,
     Group,
+    Invitation,
     Membership,
     Organization,
+    OrganizationLogo,
+    PasswordReset,
     Role,
     RoleBinding,
     SecondFactor,
@@ -73,6 +76,15 @@ class OrganizationAdmin(Admin):
     find_by_name = ("name",)
     search_help_text = "How the name begins, or an id."
     related = ("placement", "vdc", "virtualmachine", "user", "rolebinding", "catalog", "quotascope", "auditentry")
+
+
+@admin.register(OrganizationLogo)
+class OrganizationLogoAdmin(Admin):
+    list_display = ("organization", "media_type", "width", "height", "changed_at")
+    list_select_related = ("organization",)
+    secret = ("data",)
+    find_by_id = ("organization_id",)
+    search_help_text = "The id of the organization."
 
 
 @admin.register(User)
@@ -185,6 +197,34 @@ class SecondFactorAdmin(Admin):
     list_filter = (("confirmed_at", admin.EmptyFieldListFilter),)
     list_select_related = ("user",)
     secret = ("secret", "last_step", "recovery")
+    find_by_id = ("id", "user_id")
+    search_help_text = "Its id, or that of the person."
+
+
+@admin.register(Invitation)
+class InvitationAdmin(Admin):
+    list_display = (
+        "email",
+        "organization",
+        "role",
+        points("vdc_id", "VDC"),
+        "inviter_name",
+        "expires_at",
+        "accepted_at",
+    )
+    list_filter = (("accepted_at", admin.EmptyFieldListFilter), ("withdrawn_at", admin.EmptyFieldListFilter))
+    list_select_related = ("organization",)
+    secret = ("digest",)
+    pointers = {"vdc_id": "=vdc", "mail_id": "=mail"}
+    find_by_id = ("id", "organization_id")
+    search_help_text = "Its id, or that of the organization."
+
+
+@admin.register(PasswordReset)
+class PasswordResetAdmin(Admin):
+    list_display = ("created_at", "asked_for", "user", "expires_at", "used_at", "address")
+    list_select_related = ("user",)
+    secret = ("digest",)
     find_by_id = ("id", "user_id")
     search_help_text = "Its id, or that of the person."
 

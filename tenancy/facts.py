@@ -1,7 +1,16 @@
 """What an organization's desired state on one cluster is built from. Pure."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Whom to ask; either may be empty."""
+
+    name: str = ""
+    email: str = ""
 
 
 @dataclass(frozen=True)
@@ -14,3 +23,6 @@ class OrganizationFacts:
     description: str
     enabled: bool
     namespace: str
+    technical: Contact = Contact()
+    billing: Contact = Contact()
+    deletion_due_at: datetime | None = None

@@ -14,6 +14,7 @@ from tenancy import right_words
 from tenancy.models import username as username_rule
 from tenancy.roles import GIVEN_TO_ROLES, GIVEN_TO_TOKENS
 
+COLOUR = "Such as #1d5bc9, readable on the surfaces of the theme: a contrast of 4.5. Empty: the portal’s own."
 PROVIDER = "provider"  # the choice that stands for no organization
 SECRET = {"autocomplete": "new-password"}
 
@@ -31,6 +32,60 @@ class CodeForm(forms.Form):
         widget=forms.TextInput({"autocomplete": "one-time-code", "spellcheck": "false"}),
         help_text="Of your authenticator app; where it is lost, a recovery code.",
     )
+
+
+class ForgottenForm(forms.Form):
+    account = forms.CharField(
+        label="User name or e-mail", max_length=254, widget=forms.TextInput({"autocomplete": "username"})
+    )
+
+
+class NewPasswordForm(forms.Form):
+    new_password = forms.CharField(
+        label="New password",
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(SECRET),
+        help_text="At least 12 characters. A few words in a row are easy to remember and hard to guess.",
+    )
+    again = forms.CharField(
+        label="New password again", max_length=1024, strip=False, widget=forms.PasswordInput(SECRET)
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if "again" in given and given.get("new_password") not in (None, given["again"]):
+            self.add_error("again", "This is another one than above.")
+        return given
+
+
+class AcceptForm(NewPasswordForm):
+    """A new account, by an invitation."""
+
+    username = forms.CharField(
+        label="User name",
+        max_length=150,
+        validators=[username_rule],
+        widget=forms.TextInput(PLAIN | {"autocomplete": "username"}),
+        help_text="For signing in. It never changes.",
+    )
+    full_name = forms.CharField(label="Name", max_length=255, required=False)
+    field_order = ("username", "full_name", "new_password", "again")
+
+
+class InvitationForm(Form):
+    email = forms.EmailField(label="E-mail", max_length=254)
+    role = forms.ChoiceField()
+    vdc = forms.ChoiceField(label="Where", required=False)
+    days = forms.IntegerField(label="Good for days", min_value=1, max_value=30, initial=7)
+    layout = (Section("Who", ("email", "role", "vdc", "days")),)
+
+    def __init__(
+        self, *args: Any, roles: Sequence[tuple[str, str]], places: Sequence[tuple[str, str]], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].choices = roles  # type: ignore[attr-defined]
+        self.fields["vdc"].choices = places  # type: ignore[attr-defined]
 
 
 class TokenForm(Form):
@@ -74,22 +129,13 @@ class PersonDeleteForm(NameForm):
     layout = (Section("What becomes of the machines", ("heir",)), Section("To be sure", ("confirm",)))
 
 
-class OrganizationEditForm(Form):
+class OrganizationTextsForm(Form):
     display_name = forms.CharField(label="Title", max_length=255)
     description = forms.CharField(label="About", max_length=1000, required=False)
-    second_factor_required = forms.BooleanField(
-        label="Its people need a second factor",
-        required=False,
-        help_text="Whoever has none is led to enrol; until then his roles, and his access tokens, have no effect.",
-    )
-    layout: Sequence[Section] = (
-        Section("Texts", ("display_name", "description")),
-        Section("Sign-in", ("second_factor_required",)),
-    )
+    layout: Sequence[Section] = (Section("Texts", ("display_name", "description")),)
 
 
-class OrganizationForm(OrganizationEditForm):
-    second_factor_required = None  # type: ignore[assignment]  # how Django takes an inherited field away
+class OrganizationForm(OrganizationTextsForm):
     name = forms.CharField(
         label="Name",
         max_length=63,
@@ -99,6 +145,58 @@ class OrganizationForm(OrganizationEditForm):
     )
     field_order = ("name", "display_name", "description")
     layout: Sequence[Section] = (Section("Who", ("name", "display_name", "description")),)
+
+
+class OrganizationEditForm(OrganizationTextsForm):
+    """Its settings."""
+
+    second_factor_required = forms.BooleanField(
+        label="Its people need a second factor",
+        required=False,
+        help_text="Whoever has none is led to enrol; until then his roles, and his access tokens, have no effect.",
+    )
+    technical_contact_name = forms.CharField(label="Technical: name", max_length=255, required=False)
+    technical_contact_email = forms.EmailField(label="Technical: e-mail", max_length=254, required=False)
+    billing_contact_name = forms.CharField(label="Billing: name", max_length=255, required=False)
+    billing_contact_email = forms.EmailField(label="Billing: e-mail", max_length=254, required=False)
+    accent_light = forms.CharField(
+        label="Colour, light theme", max_length=7, required=False, widget=forms.TextInput(PLAIN), help_text=COLOUR
+    )
+    accent_dark = forms.CharField(
+        label="Colour, dark theme", max_length=7, required=False, widget=forms.TextInput(PLAIN), help_text=COLOUR
+    )
+    layout: Sequence[Section] = (
+        Section("Texts", ("display_name", "description")),
+        Section("Sign-in", ("second_factor_required",)),
+        Section(
+            "Contacts",
+            (
+                "technical_contact_name",
+                "technical_contact_email",
+                "billing_contact_name",
+                "billing_contact_email",
+            ),
+        ),
+        Section(
+            "Look", ("accent_light", "accent_dark"), hint="Shown in the portal’s frame and where its people sign in."
+        ),
+    )
+
+
+class OrganizationDisableForm(Form):
+    vms = forms.ChoiceField(
+        label="What runs",
+        choices=[("keep", "goes on running"), ("stop", "is stopped")],
+        help_text="Enabling starts nothing: what is stopped now stays so until somebody starts it.",
+    )
+    layout = (Section("Virtual machines", ("vms",)),)
+
+
+class LogoForm(forms.Form):
+    logo = forms.FileField(
+        help_text="A PNG, JPEG or WebP file of 256 KiB and 1024 × 1024 points at most.",
+        widget=forms.FileInput({"accept": "image/png,image/jpeg,image/webp"}),
+    )
 
 
 class PersonEditForm(Form):
@@ -222,27 +320,12 @@ class MemberForm(Form):
     layout = (Section("Add somebody", ("username",)),)
 
 
-class OwnPasswordForm(Form):
+class OwnPasswordForm(NewPasswordForm, Form):
     current_password = forms.CharField(
         label="Current password",
         max_length=1024,
         strip=False,
         widget=forms.PasswordInput({"autocomplete": "current-password"}),
     )
-    new_password = forms.CharField(
-        label="New password",
-        max_length=1024,
-        strip=False,
-        widget=forms.PasswordInput(SECRET),
-        help_text="At least 12 characters. A few words in a row are easy to remember and hard to guess.",
-    )
-    again = forms.CharField(
-        label="New password again", max_length=1024, strip=False, widget=forms.PasswordInput(SECRET)
-    )
+    field_order = ("current_password", "new_password", "again")
     layout = (Section("Password", ("current_password", "new_password", "again")),)
-
-    def clean(self) -> dict[str, Any]:
-        given: dict[str, Any] = super().clean() or self.cleaned_data
-        if "again" in given and given.get("new_password") not in (None, given["again"]):
-            self.add_error("again", "This is another one than above.")
-        return given

@@ -15,7 +15,7 @@ from clusters.reconcile import Recipe, Situation
 from clusters.refs import Ref
 from core.actor import Actor
 from tenancy import desired, observe
-from tenancy.facts import OrganizationFacts
+from tenancy.facts import Contact, OrganizationFacts
 from tenancy.models import Organization, RoleBinding, RoleName, User
 
 OWNER = "organization"
@@ -30,6 +30,9 @@ def facts(placement: Placement) -> OrganizationFacts:
         description=organization.description,
         enabled=organization.enabled,
         namespace=_namespace(placement),
+        technical=Contact(organization.technical_contact_name, organization.technical_contact_email),
+        billing=Contact(organization.billing_contact_name, organization.billing_contact_email),
+        deletion_due_at=organization.deletion_due_at,
     )
 
 
@@ -49,9 +52,11 @@ def _wanted(situation: Situation) -> Sequence[Wanted]:
 
 
 def _observe(situation: Situation) -> Outcome:
-    refs = [item.ref for item in _wanted(situation)]
+    known = facts(situation.row)
+    refs = [item.ref for item in desired.organization_objects(known)]
     live = {ref: seen.body for ref, seen in situation.view.objects.items()}
-    return observe.observe(refs, live, Ref("", "Namespace", "", _namespace(situation.row)))
+    found = observe.observe(refs, live, Ref("", "Namespace", "", known.namespace))
+    return observe.with_life(found, known)
 
 
 def _mirror(placement: Placement) -> tuple[Ref, Mapping[str, Any]]:

@@ -29,6 +29,8 @@ def _organizations() -> QuerySet[Organization]:
 
 
 def _organization_state(row: Row) -> str:
+    if row["deletion_due_at"] is not None and row["deletion_requested_at"] is None:
+        return chip("warn", "To be deleted", "delete")
     if not row["enabled"]:
         return chip("warn", "Disabled", "paused")
     return phase_mark(row["phase"], deleting=row["deletion_requested_at"] is not None)
@@ -44,7 +46,16 @@ ORGANIZATIONS = Listing(
     right=Right.ORGANIZATION_VIEW,
     rows=_organizations,
     organization_path="pk",
-    fields=("name", "display_name", "description", "enabled", "phase", "deletion_requested_at", "created_at"),
+    fields=(
+        "name",
+        "display_name",
+        "description",
+        "enabled",
+        "phase",
+        "deletion_due_at",
+        "deletion_requested_at",
+        "created_at",
+    ),
     columns=(
         Column("name", "Name", lambda row: str(row["name"]), "w-name", sort="name"),
         Column("title", "Title", lambda row: str(row["display_name"]), "second"),
@@ -58,7 +69,10 @@ ORGANIZATIONS = Listing(
     actions=actions.ORGANIZATION,
     steps=(
         Step("create_vdc", "Create VDC", "add", lambda pk: f"{resolve_url('vdc-new')}?org={pk}"),
-        Step("edit", "Edit", "settings", lambda pk: resolve_url("organization-edit", pk)),
+        Step("edit", "Settings", "settings", lambda pk: resolve_url("organization-edit", pk)),
+        Step("enable", "Enable…", "ok", lambda pk: resolve_url("organization-enable", pk)),
+        Step("undo_deletion", "Undo the deletion…", "refresh", lambda pk: resolve_url("organization-undo", pk)),
+        Step("disable", "Disable…", "paused", lambda pk: resolve_url("organization-disable", pk), danger=True),
         Step("delete", "Delete…", "delete", lambda pk: resolve_url("organization-delete", pk), danger=True),
     ),
     menu="organization-menu",

@@ -8,6 +8,7 @@ from django.contrib.postgres.indexes import OpClass
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
+from django.utils import timezone
 
 from core.access import Scope
 from core.ids import uuid7
@@ -32,7 +33,17 @@ class Organization(models.Model):
     enabled = models.BooleanField(default=True)
     # Its people need a second factor: until one has it, no role of his has any effect.
     second_factor_required = models.BooleanField(default=False, db_default=False)
+    technical_contact_name = models.CharField(max_length=255, blank=True, db_default="", default="")
+    technical_contact_email = models.EmailField(blank=True, db_default="", default="")
+    billing_contact_name = models.CharField(max_length=255, blank=True, db_default="", default="")
+    billing_contact_email = models.EmailField(blank=True, db_default="", default="")
+    # `#rrggbb`, each readable on the surfaces of its theme (`tenancy.branding`); empty: the portal's own.
+    accent_light = models.CharField(max_length=7, blank=True, db_default="", default="")
+    accent_dark = models.CharField(max_length=7, blank=True, db_default="", default="")
     generation = models.BigIntegerField(default=1)
+    # With all that is in it, then; until then it is disabled, and that can be undone (`tenancy.services.lifecycle`).
+    deletion_due_at = models.DateTimeField(null=True, blank=True)
+    enabled_before_deletion = models.BooleanField(default=True, db_default=True)
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -41,6 +52,26 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class OrganizationLogo(models.Model):
+    """An organization's picture, as its bytes were found to be (`tenancy.branding`). Everybody may see it."""
+
+    scope = Scope(organization="organization_id")
+
+    organization = models.OneToOneField(Organization, on_delete=models.CASCADE, primary_key=True, related_name="logo")
+    media_type = models.CharField(max_length=20)
+    data = models.BinaryField()
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the bytes, in hex")
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "logo"
+
+    def __str__(self) -> str:
+        return f"{self.organization_id}"
 
 
 class UserManager(BaseUserManager["User"]):
@@ -162,6 +193,34 @@ class AccessToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PasswordReset(models.Model):
+    """That somebody asked for a new password by mail; once a worker has found out whose, a link good for once.
+
+    Without a user nobody has looked yet: the request itself does the same whether or not there is such an account.
+    """
+
+    scope = Scope(organization="user__organization_id", owner="user_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    asked_for = models.CharField(max_length=254, help_text="user name or e-mail address, as given")
+    address = models.CharField(max_length=64, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="password_resets")
+    digest = models.CharField(max_length=64, unique=True, null=True, help_text="SHA-256 of the link's secret, in hex")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "password reset"
+        indexes = [
+            models.Index(fields=["id"], name="reset_not_looked_at", condition=models.Q(user__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
 
 
 class SigningKey(models.Model):
@@ -352,3 +411,56 @@ class RoleBinding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id or self.group_id} {self.role or self.custom_id}"
+
+
+class Invitation(models.Model):
+    """An e-mail address asked to join an organization with a role there; whoever has its link accepts, once.
+
+    The role is one that the inviter may give, now and still when it is accepted.
+    """
+
+    scope = Scope(organization="organization_id")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=16, choices=RoleName.choices)
+    vdc_id = models.UUIDField(null=True, blank=True)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    inviter_name = models.CharField(max_length=150)
+    digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the link's secret")
+    mail_id = models.UUIDField(null=True, blank=True, help_text="the last mail with the link")
+    generation = models.BigIntegerField(default=1)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    sent_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        verbose_name = "invitation"
+        constraints = [
+            models.UniqueConstraint(
+                "organization",
+                Lower("email"),
+                "role",
+                "vdc_id",
+                nulls_distinct=False,
+                condition=models.Q(withdrawn_at__isnull=True, accepted_at__isnull=True),
+                name="invited_once",
+                violation_error_message="This address is invited to this role already: send that invitation again.",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "id"], name="invitation_by_organization")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def state(self) -> str:
+        if self.accepted_at is not None:
+            return "accepted"
+        if self.withdrawn_at is not None:
+            return "withdrawn"
+        return "expired" if self.expires_at <= timezone.now() else "open"

@@ -1,10 +1,12 @@
 """Live objects of an organization on one cluster → phase and conditions: an ordered table, first match wins. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from clusters.conditions import Outcome, false, true
 from clusters.refs import Ref
+from tenancy.facts import OrganizationFacts
 
 Live = Mapping[Ref, Mapping[str, Any]]
 
@@ -22,6 +24,19 @@ def observe(wanted: Sequence[Ref], live: Live, home: Ref) -> Outcome:
         names = ", ".join(str(ref) for ref in missing)
         return Outcome("Provisioning", (false("Ready", "Applying", f"Not there yet: {names}."),))
     return Outcome("Active", (true("Ready", "Applied", "Everything is in place."),), settled=True)
+
+
+def with_life(outcome: Outcome, organization: OrganizationFacts) -> Outcome:
+    """And what people decided: that it is disabled, and from when on it goes."""
+    told = []
+    if not organization.enabled:
+        told.append(false("Enabled", "Disabled", "Its people can do nothing: a system admin can enable it."))
+    if organization.deletion_due_at is not None:
+        at = f"{organization.deletion_due_at:%Y-%m-%d %H:%M} UTC"
+        told.append(
+            true("DeletionPending", "Grace", f"It goes at {at} with all that is in it; until then it can be undone.")
+        )
+    return replace(outcome, conditions=(*outcome.conditions, *told)) if told else outcome
 
 
 def status(

@@ -21,23 +21,29 @@ _LOOKS_AFTER = frozenset({Right.USER_EDIT})
 # His organization wants a second factor of him, and he has none yet.
 _MUST_ENROL = """(coalesce(home.second_factor_required, false) AND NOT u.is_service AND NOT EXISTS (
   SELECT FROM tenancy_secondfactor f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL))"""
+# What the person is bound to, himself or through a group; of that, what has an effect.
+_BOUND = """(
+    SELECT own.* FROM tenancy_rolebinding own WHERE own.user_id = u.id
+    UNION ALL
+    SELECT given.* FROM tenancy_membership m JOIN tenancy_rolebinding given ON given.group_id = m.group_id
+    WHERE m.user_id = u.id
+  )"""
+_HOLDS = "(b.organization_id IS NULL OR o.enabled) AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())"
 # Everything an Actor is made of, in one round trip, on every request: so that signing out, losing a role and being
 # disabled take effect with the next request. By hand, because this is the one query that every request pays.
 _ACTOR = f"""
 SELECT u.id, u.username, u.organization_id, u.must_change_password, {_MUST_ENROL}, (
   SELECT json_agg(json_build_array(b.role, b.organization_id, b.vdc_id, b.vm_id, c.rights, c.own_only))
-  FROM (
-    SELECT own.* FROM tenancy_rolebinding own WHERE own.user_id = u.id
-    UNION ALL
-    SELECT given.* FROM tenancy_membership m JOIN tenancy_rolebinding given ON given.group_id = m.group_id
-    WHERE m.user_id = u.id
-  ) b LEFT JOIN tenancy_organization o ON o.id = b.organization_id LEFT JOIN tenancy_role c ON c.id = b.custom_id
-  WHERE (b.organization_id IS NULL OR o.enabled) AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())
-    AND NOT u.must_change_password AND NOT {_MUST_ENROL}
+  FROM {_BOUND} b LEFT JOIN tenancy_organization o ON o.id = b.organization_id
+    LEFT JOIN tenancy_role c ON c.id = b.custom_id
+  WHERE {_HOLDS} AND NOT u.must_change_password AND NOT {_MUST_ENROL}
 )
 FROM tenancy_user u LEFT JOIN tenancy_organization home ON home.id = u.organization_id
 """  # noqa: S608  # put together from constants
-_ALIVE = "u.is_active AND (u.organization_id IS NULL OR home.enabled)"
+# Whoever's organization is disabled is out, unless he has a role elsewhere: that he keeps.
+_ELSEWHERE = f"""EXISTS (
+  SELECT FROM {_BOUND} b LEFT JOIN tenancy_organization o ON o.id = b.organization_id WHERE {_HOLDS})"""
+_ALIVE = f"u.is_active AND (u.organization_id IS NULL OR home.enabled OR {_ELSEWHERE})"
 # At the end: whose view the session has at the moment, if it is another one's.
 _PREVIEW = "CASE WHEN s.preview_until > clock_timestamp() THEN s.preview_of END"
 _OF_SESSION = f"""{_ACTOR.replace("FROM tenancy_user u", f", {_PREVIEW} FROM tenancy_user u", 1)}

@@ -3,13 +3,23 @@
 from django.urls import path
 
 from core.listing.menu import menu_of
-from tenancy import directory, group_pages, keys, own, people, programs, role_pages, views
+from tenancy import brands, directory, doors, group_pages, inviting, keys, own, people, programs, role_pages, views
 from tenancy.listings import ORGANIZATIONS, USERS
 
 urlpatterns = [
     path(".well-known/jwks.json", keys.jwks, name="jwks"),
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-in/code/", views.sign_in_code, name="sign-in-code"),
+    path("sign-in/forgotten/", doors.forgotten, name="password-forgotten"),
+    path("sign-in/reset/", doors.reset, name="password-reset"),
+    path("invitation/", doors.invitation, name="invitation"),
+    path("invitation/join/", doors.join, name="invitation-join"),
+    path("orgs/<uuid:pk>/invitations/", inviting.invitation_list, name="invitation-list-page"),
+    path("orgs/<uuid:pk>/invitations/new/", inviting.invitation_create, name="invitation-new"),
+    path("invitations/<uuid:pk>/resend/", inviting.invitation_resend, name="invitation-resend-page"),
+    path("invitations/<uuid:pk>/withdraw/", inviting.invitation_withdraw, name="invitation-withdraw"),
+    path("branding/<slug:name>/logo", brands.logo, name="brand-logo"),
+    path("branding/<slug:name>/style.css", brands.style, name="brand-style"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("orgs/", directory.organization_list, name="organization-list"),
     path("people/", directory.user_list, name="user-list"),

@@ -16,9 +16,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from core.actor import Actor
 from core.enforce import needs, public
 from core.errors import Throttled, Unauthenticated
+from core.mail import outbox
 from core.rights import Right
 from core.ui.filling import actor_of
 from core.ui.ways import target
+from tenancy import links
 from tenancy.forms import CodeForm, SignInForm
 from tenancy.middleware import COOKIE_KEY
 from tenancy.models import Session
@@ -46,8 +48,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             form.add_error(None, refusal.message)
             status = 429 if isinstance(refusal, Throttled) else 422
         else:
-            return _signed_in(request, session)
-    return render(request, "tenancy/sign_in.html", {"form": form, "next": target(request)}, status=status)
+            return signed_in(request, session)
+    page = {"form": form, "next": target(request), "sends_mail": outbox.possible()}
+    return render(request, "tenancy/sign_in.html", page, status=status)
 
 
 @public
@@ -70,7 +73,7 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
             form.add_error(None, refusal.message)
             status = 429 if isinstance(refusal, Throttled) else 422
         else:
-            return _signed_in(request, session)
+            return signed_in(request, session)
     return render(request, "tenancy/sign_in.html", {"form": form, "next": target(request), "step": 2}, status=status)
 
 
@@ -84,9 +87,13 @@ def _from(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _signed_in(request: HttpRequest, session: Session) -> HttpResponse:
+def signed_in(request: HttpRequest, session: Session) -> HttpResponse:
+    """The cookie of this session, and on to where the person was going. A link that he came by goes with him."""
+    link = request.session.get(links.SESSION_KEY)
     request.session.flush()
     request.session[COOKIE_KEY] = str(session.pk)
+    if link is not None:
+        request.session[links.SESSION_KEY] = link
     rotate_token(request)
     return HttpResponseRedirect(target(request))
 

@@ -63,12 +63,16 @@ FORMS = {
     "orgs/<uuid:pk>/service-accounts/new/": ORGANIZATION,
     "service-accounts/<uuid:pk>/tokens/new/": ORGANIZATION,
     "service-accounts/<uuid:pk>/delete/": ORGANIZATION,
+    "orgs/<uuid:pk>/invitations/new/": ORGANIZATION,
+    "invitations/<uuid:pk>/withdraw/": ORGANIZATION,
     "orgs/new/": PROVIDER,
     "orgs/<uuid:pk>/edit/": ORGANIZATION,
     "orgs/<uuid:pk>/quota/": ORGANIZATION,
     "orgs/<uuid:pk>/disable/": ORGANIZATION,
     "orgs/<uuid:pk>/enable/": ORGANIZATION,
     "orgs/<uuid:pk>/delete/": PROVIDER,
+    "orgs/<uuid:pk>/undo-deletion/": PROVIDER,
+    "orgs/<uuid:pk>/logo/": ORGANIZATION,
     "orgs/<uuid:pk>/people/": VDC_ADMIN,
     "vdcs/new/": ORGANIZATION,
     "vdcs/<uuid:pk>/edit/": ORGANIZATION,
@@ -88,6 +92,14 @@ TABLE = {
     ("get", "api/docs/"): ALL,
     ("get", "sign-in/"): ALL,
     ("post", "sign-in/"): ALL,
+    **{(method, f"sign-in/{page}/"): ALL for method in ("get", "post") for page in ("forgotten", "reset")},
+    ("get", "branding/<slug:name>/logo"): ALL,
+    ("get", "branding/<slug:name>/style.css"): ALL,
+    ("get", "invitation/"): ALL,
+    ("post", "invitation/"): ALL,
+    ("post", "invitation/join/"): NO_COOKIE,
+    ("get", "orgs/<uuid:pk>/invitations/"): NO_COOKIE,
+    ("post", "invitations/<uuid:pk>/resend/"): NO_COOKIE,
     ("get", "sign-in/code/"): NO_COOKIE,  # without the first step, back to it
     ("post", "sign-in/code/"): NO_COOKIE,
     ("get", "account/sessions/"): NO_COOKIE,
@@ -147,6 +159,14 @@ TABLE = {
     ("post", "api/v1/auth/login"): ALL,
     ("post", "api/v1/auth/refresh"): ALL,
     ("get", "api/v1/auth/info"): ALL,
+    ("post", "api/v1/auth/password-reset"): ALL,
+    ("post", "api/v1/auth/invitation"): ALL,
+    ("post", "api/v1/auth/invitation/accept"): ALL,
+    ("post", "api/v1/me/invitation"): SIGNED_IN,
+    **{(method, "api/v1/invitations"): ORGANIZATION for method in ("get", "post")},
+    **{(method, "api/v1/invitations/<uuid:pk>"): ORGANIZATION for method in ("get", "delete")},
+    ("post", "api/v1/invitations/<uuid:pk>/resend"): ORGANIZATION,
+    ("post", "api/v1/auth/password-reset/confirm"): ALL,
     ("post", "api/v1/auth/logout"): SIGNED_IN,
     ("get", "api/v1/me"): SIGNED_IN,
     ("post", "api/v1/me/password"): SIGNED_IN,
@@ -168,6 +188,8 @@ TABLE = {
     ("patch", "api/v1/organizations/<uuid:pk>"): ORGANIZATION,
     ("delete", "api/v1/organizations/<uuid:pk>"): PROVIDER,
     ("get", "api/v1/organizations/<uuid:pk>/timeline"): WITH_A_ROLE,
+    **{("post", f"api/v1/organizations/<uuid:pk>/{verb}"): PROVIDER for verb in ("disable", "enable", "undo-deletion")},
+    **{(method, "api/v1/organizations/<uuid:pk>/logo"): ORGANIZATION for method in ("put", "delete")},
     ("get", "api/v1/vdcs/<uuid:pk>/timeline"): WITH_A_ROLE,
     ("get", "api/v1/vms/<uuid:pk>/timeline"): WITH_A_ROLE,
     ("get", "api/v1/users"): ORGANIZATION,
@@ -240,6 +262,11 @@ PAGE_METHODS = {
     **dict.fromkeys(FORMS, ("get", "post")),
     "sign-in/": ("get", "post"),
     "sign-in/code/": ("get", "post"),
+    "sign-in/forgotten/": ("get", "post"),
+    "invitation/": ("get", "post"),
+    "invitation/join/": ("post",),
+    "invitations/<uuid:pk>/resend/": ("post",),
+    "sign-in/reset/": ("get", "post"),
     "account/sessions/end-others/": ("post",),
     "account/sessions/<uuid:pk>/end/": ("post",),
     "sign-out/": ("post",),
@@ -265,6 +292,9 @@ PAGES_OF_FEW = {
     ("get", "orgs/<uuid:pk>/groups/"): VDC_ADMIN,
     ("post", "preview/end/"): SIGNED_IN,
     ("get", "orgs/<uuid:pk>/service-accounts/"): ORGANIZATION,
+    ("post", "invitation/join/"): SIGNED_IN,
+    ("get", "orgs/<uuid:pk>/invitations/"): ORGANIZATION,
+    ("post", "invitations/<uuid:pk>/resend/"): ORGANIZATION,
     ("post", "vms/<uuid:pk>/orders/"): VDC_ADMIN,
     ("get", "vdcs/<uuid:pk>/unmanaged/"): VDC_ADMIN,
     ("get", "vdcs/<uuid:pk>/unmanaged/<str:name>/adopt/"): ORGANIZATION,
@@ -358,7 +388,7 @@ def outcome(answer) -> str:
 
 @pytest.mark.parametrize(("method", "route"), sorted(TABLE))
 def test_who_gets_past_the_door(api, cluster, method, route):
-    address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web")
+    address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web").replace("<slug:name>", "acme")
     for name, wanted in zip(PEOPLE, TABLE[method, route].split(), strict=True):
         client = Client(raise_request_exception=False)
         body = {} if method == "get" else {"data": {}, "content_type": "application/json"}
@@ -368,7 +398,7 @@ def test_who_gets_past_the_door(api, cluster, method, route):
 
 @pytest.mark.parametrize(("method", "route"), sorted(PAGES))
 def test_who_gets_past_the_door_of_a_page(cluster, method, route):
-    address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web")
+    address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web").replace("<slug:name>", "acme")
     for name, wanted in zip(PEOPLE[:5], PAGES[method, route].split()[:5], strict=True):
         answer = getattr(signed_in(name), method)(address)
         assert outcome(answer) == wanted, (name, answer.status_code, answer.content[:300])

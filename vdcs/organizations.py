@@ -1,21 +1,26 @@
 """Pages that make, change and remove organizations. Here rather than in tenancy, since their quota is vdcs'."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from core import access
 from core.enforce import needs
+from core.errors import Conflict, Invalid
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import NameForm, SureForm
-from tenancy.forms import OrganizationEditForm
+from tenancy import branding, brands
+from tenancy.forms import LogoForm, OrganizationDisableForm, OrganizationEditForm
 from tenancy.models import Organization
-from tenancy.services import organizations
+from tenancy.services import lifecycle, logos, organizations
 from vdcs import services
 from vdcs.forms import NewOrganizationForm, QuotaForm, limits_of
 from vdcs.meters import limit_meters
@@ -65,20 +70,20 @@ def organization_create(request: HttpRequest) -> HttpResponse:
 @require_http_methods(FORM)
 def organization_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     organization = _organization(request, pk, Right.ORGANIZATION_EDIT)
-    fields = ("display_name", "description", "second_factor_required", "generation")
-    now = {name: getattr(organization, name) for name in fields}
+    fields = [name for name in organizations.EDITABLE if name in OrganizationEditForm.base_fields]
+    now = {name: getattr(organization, name) for name in (*fields, "generation")}
     form = OrganizationEditForm(posted(request), initial=now)
 
     def act() -> Done:
         organizations.edit_organization(
             actor=actor_of(request),
             organization=organization,
-            changes=form.given("display_name", "description", "second_factor_required"),
+            changes=form.given(*fields),
             generations=form.generations(),
         )
         return Done(reverse("organization-detail", args=[pk]), f"{organization} is changed.")
 
-    return fill(request, _page(organization, f"Edit {organization}", "Save"), form, act, row=organization)
+    return fill(request, _page(organization, f"Settings of {organization}", "Save"), form, act, row=organization)
 
 
 @needs(Right.ORGANIZATION_EDIT)
@@ -114,56 +119,122 @@ def organization_quota(request: HttpRequest, pk: UUID) -> HttpResponse:
 @needs(Right.ORGANIZATION_EDIT)
 @require_http_methods(FORM)
 def organization_disable(request: HttpRequest, pk: UUID) -> HttpResponse:
-    intro = "Its people are out at once and can do nothing. What runs goes on running; nothing is deleted."
-    return _switch(request, pk, on=False, intro=intro)
+    organization = _of_the_provider(request, pk)
+    form = OrganizationDisableForm(posted(request), initial={"generation": organization.generation})
+
+    def act() -> Done:
+        lifecycle.disable(
+            actor=actor_of(request),
+            organization=organization,
+            vms=form.cleaned_data["vms"],
+            generations=form.generations(),
+        )
+        return Done(reverse("organization-detail", args=[pk]), f"{organization} is disabled.")
+
+    intro = "Its people are out at once and can do nothing in it. Nothing is deleted."
+    page = _page(organization, f"Disable {organization}?", "Disable", intro=intro, danger=True, live=False)
+    return fill(request, page, form, act, row=organization)
 
 
 @needs(Right.ORGANIZATION_EDIT)
 @require_http_methods(FORM)
 def organization_enable(request: HttpRequest, pk: UUID) -> HttpResponse:
-    return _switch(request, pk, on=True, intro="Its people can sign in again, with the roles they had.")
+    intro = "Its people can sign in again, with the roles they had. Nothing is started."
+    return _sure(request, pk, "Enable", intro, lifecycle.enable)
 
 
-def _switch(request: HttpRequest, pk: UUID, *, on: bool, intro: str) -> HttpResponse:
+@needs(Right.ORGANIZATION_DELETE)
+@require_http_methods(FORM)
+def organization_undo(request: HttpRequest, pk: UUID) -> HttpResponse:
+    intro = "It stays, enabled if it was so before. What was stopped stays so until somebody starts it."
+    return _sure(request, pk, "Undo the deletion of", intro, lifecycle.undo_deletion)
+
+
+def _of_the_provider(request: HttpRequest, pk: UUID) -> Organization:
     organization = _organization(request, pk, Right.ORGANIZATION_EDIT)
     access.require_system(actor_of(request), Right.ORGANIZATION_EDIT)
+    return organization
+
+
+def _sure(request: HttpRequest, pk: UUID, verb: str, intro: str, act_on: Callable[..., Organization]) -> HttpResponse:
+    organization = _of_the_provider(request, pk)
     form = SureForm(posted(request), initial={"generation": organization.generation})
 
     def act() -> Done:
-        organizations.edit_organization(
-            actor=actor_of(request),
-            organization=organization,
-            changes={"enabled": on},
-            generations=form.generations(),
-        )
-        where = reverse("organization-detail", args=[pk])
-        return Done(where, f"{organization} is {'enabled' if on else 'disabled'}.")
+        changed = act_on(actor=actor_of(request), organization=organization, generations=form.generations())
+        state = "enabled" if changed.enabled else "disabled"
+        return Done(reverse("organization-detail", args=[pk]), f"{organization} is {state} now.")
 
-    verb = "Enable" if on else "Disable"
-    page = _page(organization, f"{verb} {organization}?", verb, intro=intro, danger=not on, live=False)
+    page = _page(organization, f"{verb} {organization}?", verb.partition(" ")[0], intro=intro, live=False)
     return fill(request, page, form, act, row=organization)
+
+
+@needs(Right.ORGANIZATION_EDIT)
+@require_http_methods(FORM)
+def organization_logo(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The picture: another one, or none."""
+    organization = _organization(request, pk, Right.ORGANIZATION_EDIT)
+    removing = "remove" in request.POST
+    form = LogoForm(request.POST, request.FILES) if request.method == "POST" and not removing else LogoForm()
+    status = 200
+    if request.method == "POST" and (removing or form.is_valid()):
+        try:
+            data = None if removing else form.cleaned_data["logo"].read(branding.LARGEST + 1)
+            logos.set_logo(actor=actor_of(request), organization=organization, data=data)
+        except (Conflict, Invalid) as refusal:
+            form = form if form.is_bound else LogoForm({})
+            form.full_clean()
+            form.add_error(None if removing else "logo", refusal.message)
+            status = 409 if isinstance(refusal, Conflict) else 422
+        else:
+            messages.success(request, "The logo is gone." if removing else "The logo is changed.")
+            return HttpResponseRedirect(reverse("organization-logo-page", args=[pk]))
+    brand = brands.brand_named(organization.name)
+    page = {
+        "section": "organizations",
+        "organization": organization,
+        "form": form,
+        "shown": brand.logo if brand else "",
+    }
+    status = 422 if form.is_bound and form.errors and status == 200 else status
+    return render(request, "tenancy/logo.html", page, status=status)
 
 
 @needs(Right.ORGANIZATION_DELETE)
 @require_http_methods(FORM)
 def organization_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """At once where nothing is in it; else with all that is, after a time in which it can be undone."""
     organization = _organization(request, pk, Right.ORGANIZATION_DELETE)
+    vdcs = Vdc.objects.filter(organization=organization).order_by("name")
+    held = access.visible(actor_of(request), vdcs, Right.VDC_VIEW)
+    filled = held.exists() or organization.catalogs.exists()
     form = NameForm(posted(request), name=organization.name, initial={"generation": organization.generation})
 
     def act() -> Done:
-        organizations.delete_organization(
-            actor=actor_of(request), organization=organization, generations=form.generations()
-        )
+        actor, generations = actor_of(request), form.generations()
+        if filled:
+            gone = lifecycle.schedule_deletion(
+                actor=actor,
+                organization=organization,
+                confirm=form.cleaned_data["confirm"].strip(),
+                generations=generations,
+            )
+            at = f"{gone.deletion_due_at:%Y-%m-%d %H:%M} UTC"
+            return Done(reverse("organization-detail", args=[pk]), f"{organization} goes at {at}. It is disabled now.")
+        organizations.delete_organization(actor=actor, organization=organization, generations=generations)
         return Done(reverse("organization-list"), f"{organization} is being deleted.")
 
-    vdcs = Vdc.objects.filter(organization=organization).order_by("name")
-    intro = "Its people and their roles go with it. It can’t be undone. While it has VDCs it can’t be deleted."
+    days = settings.OVIM_DELETION_GRACE_DAYS
+    intro = "Its people and their roles go with it. It can’t be undone."
+    if filled:
+        intro = (
+            f"It is disabled now and all that runs in it is stopped. In {days} day{'' if days == 1 else 's'} it goes for good, "
+            "with its people, their roles, its VDCs, machines, disks and catalogs; until then it can be undone."
+        )
     page = _page(organization, f"Delete {organization}?", "Delete", intro=intro, danger=True, live=False)
     page.more = {
-        "held_title": "Delete these VDCs first",
-        "held": [
-            (vdc.name, reverse("vdc-detail", args=[vdc.pk]))
-            for vdc in access.visible(actor_of(request), vdcs, Right.VDC_VIEW)[:MOST_NAMED]
-        ],
+        "held_title": "What goes with it",
+        "held": [(vdc.name, reverse("vdc-detail", args=[vdc.pk])) for vdc in held[:MOST_NAMED]],
+        "held_more": max(held.count() - MOST_NAMED, 0),
     }
     return fill(request, page, form, act, row=organization)

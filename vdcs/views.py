@@ -67,8 +67,11 @@ def vdc_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _may(actor: Actor, organization: Organization, whole: bool) -> dict[str, bool]:
     """Which verbs the page of an organization offers."""
     provider = any(grant.level is Level.SYSTEM for grant in actor.grants)
-    stays = organization.deletion_requested_at is None
+    stays = organization.deletion_requested_at is None and organization.deletion_due_at is None
     return {
+        "may_undo": provider
+        and organization.deletion_due_at is not None
+        and organization.deletion_requested_at is None,
         "may_edit": whole and stays,
         "may_set_quota": provider and stays,
         "may_switch": provider and stays,

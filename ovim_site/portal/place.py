@@ -13,6 +13,7 @@ from core.enforce import needs
 from core.ids import uuids_in
 from core.rights import Right
 from core.ui.ways import target
+from tenancy import brands
 from tenancy.models import Organization
 from vdcs.models import Vdc
 
@@ -31,20 +32,20 @@ def without(request: HttpRequest) -> str:
     return _with(request.get_full_path(), {}) if request.method == "GET" else "/"
 
 
-def named(actor: Actor, where: dict[str, str]) -> dict[str, str]:
-    """The place in words, in one statement. A place one may not see is no place."""
+def named(actor: Actor, where: dict[str, str]) -> dict[str, Any]:
+    """The place in words, and how its organization looks, in one statement. A place one may not see is no place."""
     if "vdc" in where:
-        rows = Vdc.objects.select_related("organization").filter(pk=where["vdc"])
-        vdc = access.visible(actor, rows, Right.VDC_VIEW).first()
+        rows = Vdc.objects.filter(pk=where["vdc"])
+        looks = {f"organization__{field}": field for field in brands.FIELDS}
+        vdc = access.visible(actor, rows, Right.VDC_VIEW).values("name", *looks).first()
         if vdc is not None:
-            return {"level": "VDC", "name": f"{vdc.organization.name} / {vdc.name}"}
+            home = {field: vdc[path] for path, field in looks.items()}
+            return {"level": "VDC", "name": f"{home['name']} / {vdc['name']}", "brand": brands.brand_of(home)}
     pk = where.get("org") or (next(iter(actor.organizations)) if len(actor.organizations) == 1 else None)
     if pk is not None:
-        name = access.visible(actor, Organization.objects.filter(pk=pk), Right.ORGANIZATION_VIEW).values_list(
-            "name", flat=True
-        )
-        for found in name[:1]:
-            return {"level": "Organization", "name": found}
+        seen = access.visible(actor, Organization.objects.filter(pk=pk), Right.ORGANIZATION_VIEW)
+        for found in seen.values(*brands.FIELDS)[:1]:
+            return {"level": "Organization", "name": found["name"], "brand": brands.brand_of(found)}
     return {
         "level": "Working in",
         "name": "All organizations" if actor.organizations or actor.grants else "nowhere yet",

@@ -166,6 +166,8 @@ def read_site(var: Var, outside: Mapping[str, str]) -> Site:
         "OVIM_DEMO_IMAGE_URL": f"http://{LOOPBACK}:{ports['images']}/demo.qcow2",
         "OVIM_IMAGE_HOSTS": LOOPBACK,
         "OVIM_LOOPBACK_CLUSTERS": "true",
+        "OVIM_MAIL_URL": (var.folder / "mail").as_uri(),  # mail is written, not sent
+        "OVIM_MAIL_FROM": "OVIM <ovim@localhost>",
         **_bytecode(var, outside),
     }
     if postgres:

@@ -1,7 +1,7 @@
 """Shapes of tenancy's resources: what goes in, what comes out. Rules are in the services."""
 
-from django.db.models import Case, F, IntegerField, OuterRef, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, F, IntegerField, OuterRef, Subquery, TextField, Value, When
+from django.db.models.functions import Coalesce, Now
 from rest_framework import serializers
 
 from clusters.api.suspension import SUSPENDED, SuspendedOut, suspended_first
@@ -10,8 +10,8 @@ from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.models import Outcome
 from core.names import dns_label
 from core.rights import Right
-from tenancy.actions import GROUP, MEMBERSHIP, ORGANIZATION, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, USER
-from tenancy.models import Organization
+from tenancy.actions import GROUP, INVITATION, MEMBERSHIP, ORGANIZATION, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, USER
+from tenancy.models import Organization, OrganizationLogo, RoleName
 from tenancy.models import username as username_rule
 
 _WORST_FIRST = (Phase.FAILED, Phase.TERMINATING, Phase.UNKNOWN, Phase.PENDING, Phase.PROVISIONING)
@@ -35,6 +35,15 @@ class LoginIn(Shape):
 
 class RefreshIn(Shape):
     refresh = Text(max_length=4096)
+
+
+class PasswordAsk(Shape):
+    account = Text(max_length=254, help_text="user name or e-mail address")
+
+
+class PasswordByLink(Shape):
+    token = Text(max_length=100, help_text="of the link in the mail")
+    new_password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
 
 
 class GrantOut(Shape):
@@ -69,6 +78,7 @@ class TokensOut(Shape):
 
 class AuthInfoOut(Shape):
     methods = serializers.ListField(child=Text(), help_text="ways to sign in")
+    password_reset = Flag(help_text="whether a new password can be asked for by mail")
     live_url = Text(allow_null=True, help_text="where GET /live/v1/stream is; null: at this address")
 
 
@@ -78,12 +88,33 @@ class OrganizationIn(Shape):
     description = Text(max_length=1000, allow_blank=True, default="")
 
 
+ACCENT = "#rrggbb, with a contrast of 4.5 or more on the surfaces of its theme; empty: the portal's own"
+
+
 class OrganizationEdit(Shape):
     display_name = Text(max_length=255, required=False)
     description = Text(max_length=1000, allow_blank=True, required=False)
     enabled = Flag(required=False, help_text="false: its people can do nothing; what runs goes on running")
     second_factor_required = Flag(
         required=False, help_text="of its people; without one no role of theirs has any effect"
+    )
+    technical_contact_name = Text(max_length=255, allow_blank=True, required=False)
+    technical_contact_email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
+    billing_contact_name = Text(max_length=255, allow_blank=True, required=False)
+    billing_contact_email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
+    accent_light = Text(max_length=7, allow_blank=True, required=False, help_text=ACCENT)
+    accent_dark = Text(max_length=7, allow_blank=True, required=False, help_text=ACCENT)
+
+
+class OrganizationDisable(Shape):
+    vms = serializers.ChoiceField(
+        choices=["keep", "stop"], default="keep", help_text="what becomes of what runs: it goes on, or is stopped"
+    )
+
+
+class LogoIn(Shape):
+    picture = Text(
+        max_length=400_000, help_text="a PNG, JPEG or WebP of 256 KiB and 1024 × 1024 points at most, in base64"
     )
 
 
@@ -92,6 +123,7 @@ class OrganizationOut(Shape):
         "phase": Coalesce(Subquery(_placements.values("phase")[:1]), Value(Phase.PENDING)),
         "conditions": Subquery(_placements.values("conditions")[:1]),
         "suspended": suspended_first(_placements),
+        "logo": Subquery(OrganizationLogo.objects.filter(organization=OuterRef("pk")).values("digest")[:1]),
     }
     id = Id()
     name = Text()
@@ -99,9 +131,21 @@ class OrganizationOut(Shape):
     description = Text()
     enabled = Flag()
     second_factor_required = Flag()
+    technical_contact_name = Text()
+    technical_contact_email = Text()
+    billing_contact_name = Text()
+    billing_contact_email = Text()
+    accent_light = Text()
+    accent_dark = Text()
+    logo = Text(
+        allow_null=True, help_text="SHA-256 of its bytes, which are at /branding/<name>/logo; null: it has none"
+    )
     phase = serializers.ChoiceField(choices=Phase.choices, help_text="of its worst placement")
     conditions = serializers.ListField(child=serializers.DictField(), allow_null=True)
     generation = Whole()
+    deletion_due_at = Moment(
+        allow_null=True, help_text="from then on it goes, with all that is in it; undone until then"
+    )
     deletion_requested_at = Moment(allow_null=True)
     suspended = SuspendedOut(allow_null=True, help_text=SUSPENDED)
     created_at = Moment()
@@ -416,6 +460,84 @@ class PreviewOut(Shape):
     user = Id()
     username = Text()
     until = Moment()
+
+
+class InvitationIn(Shape):
+    organization = Id()
+    email = serializers.EmailField(max_length=254)
+    role = serializers.ChoiceField(choices=RoleName.choices)
+    vdc = Id(allow_null=True, default=None, help_text="null: the whole organization")
+    days = Whole(default=7, min_value=1, max_value=30, help_text="for which it can be accepted")
+
+
+class InvitationAgain(Shape):
+    days = Whole(default=7, min_value=1, max_value=30, help_text="for which it can be accepted, from now on")
+
+
+class InvitationOut(Shape):
+    sql = {
+        "state": Case(
+            When(accepted_at__isnull=False, then=Value("accepted")),
+            When(withdrawn_at__isnull=False, then=Value("withdrawn")),
+            When(expires_at__lte=Now(), then=Value("expired")),
+            default=Value("open"),
+            output_field=TextField(),
+        ),
+        "vdc_name": Subquery(Organization.objects.filter(vdcs=OuterRef("vdc_id")).values("vdcs__name")[:1]),
+    }
+    id = Id()
+    email = Text()
+    organization = Id(source="organization_id")
+    organization_name = Text(source="organization.name")
+    role = serializers.ChoiceField(choices=RoleName.choices)
+    vdc = Id(source="vdc_id", allow_null=True)
+    vdc_name = Text(allow_null=True)
+    state = serializers.ChoiceField(choices=["open", "expired", "accepted", "withdrawn"])
+    inviter = Text(source="inviter_name")
+    sent_at = Moment()
+    expires_at = Moment()
+    accepted_at = Moment(allow_null=True)
+    accepted_by = Id(source="accepted_by_id", allow_null=True)
+    withdrawn_at = Moment(allow_null=True)
+    generation = Whole()
+    created_at = Moment()
+    allowed_actions = AllowedActions(INVITATION, Right.USER_VIEW)
+
+
+class InvitationMade(InvitationOut):
+    """An invitation that has just been sent."""
+
+    link = Text(
+        allow_null=True,
+        help_text="to be passed on, told this once, where no mail is sent; null: a mail brings it, or this is told again",
+    )
+
+
+class LinkIn(Shape):
+    token = Text(max_length=100, help_text="of the link")
+
+
+class InvitationSeen(Shape):
+    """What an invitation says to who holds its link."""
+
+    organization = Text()
+    display_name = Text(help_text="of the organization")
+    email = Text()
+    role = serializers.ChoiceField(choices=RoleName.choices)
+    vdc = Text(allow_null=True, help_text="its name; null: the whole organization")
+    inviter = Text()
+    expires_at = Moment()
+
+
+class InvitationAccept(LinkIn):
+    username = Text(max_length=150, validators=[username_rule])
+    full_name = Text(max_length=255, allow_blank=True, default="")
+    password = Text(max_length=1024, write_only=True, style={"input_type": "password"})
+
+
+class Joined(Shape):
+    id = Id()
+    username = Text()
 
 
 class AuditEntryOut(Shape):

@@ -3,13 +3,17 @@
 from django.urls import path
 
 from core.api.routes import resource
-from tenancy.api import access, own, programs, roles, views
+from tenancy.api import access, doors, invitations, own, programs, roles, views
 
 urlpatterns = [
     path("auth/login", views.LoginView.as_view(), name="auth-login"),
     path("auth/refresh", views.RefreshView.as_view(), name="auth-refresh"),
     path("auth/logout", views.LogoutView.as_view(), name="auth-logout"),
     path("auth/info", views.AuthInfoView.as_view(), name="auth-info"),
+    path("auth/password-reset", doors.PasswordResetView.as_view(), name="auth-password-reset"),
+    path("auth/password-reset/confirm", doors.PasswordByLinkView.as_view(), name="auth-password-reset-confirm"),
+    path("auth/invitation", doors.InvitationView.as_view(), name="auth-invitation"),
+    path("auth/invitation/accept", doors.AcceptView.as_view(), name="auth-invitation-accept"),
     path("me", views.MeView.as_view(), name="me"),
     path("me/sessions", own.MySessionsView.as_view(), name="my-sessions"),
     path("me/sessions/end-others", own.EndOthersView.as_view(), name="my-sessions-end-others"),
@@ -18,6 +22,7 @@ urlpatterns = [
     path("me/second-factor/confirm", own.ConfirmSecondFactorView.as_view(), name="my-second-factor-confirm"),
     path("me/second-factor/recovery-codes", own.RecoveryCodesView.as_view(), name="my-recovery-codes"),
     path("me/second-factor/remove", own.RemoveSecondFactorView.as_view(), name="my-second-factor-remove"),
+    path("me/invitation", invitations.JoinView.as_view(), name="my-invitation"),
     path("me/password", views.MyPasswordView.as_view(), name="my-password"),
     path("access/explain", access.ExplainView.as_view(), name="access-explain"),
     path("access/preview", access.PreviewView.as_view(), name="access-preview"),
@@ -26,6 +31,19 @@ urlpatterns = [
         "organizations/<uuid:pk>/timeline",
         views.OrganizationViewSet.as_view({"get": "timeline"}),
         name="organization-timeline",
+    ),
+    *[
+        path(
+            f"organizations/<uuid:pk>/{verb}",
+            views.OrganizationViewSet.as_view({"post": verb.replace("-", "_")}),
+            name=f"organization-{verb}",
+        )
+        for verb in ("disable", "enable", "undo-deletion")
+    ],
+    path(
+        "organizations/<uuid:pk>/logo",
+        views.OrganizationViewSet.as_view({"put": "set_logo", "delete": "remove_logo"}),
+        name="organization-logo",
     ),
     path(
         "organizations/<uuid:pk>/drift",
@@ -61,6 +79,12 @@ urlpatterns = [
         "service-accounts/<uuid:pk>/enable",
         programs.ServiceAccountViewSet.as_view({"post": "enable"}),
         name="service-account-enable",
+    ),
+    *resource("invitations", invitations.InvitationViewSet, "invitation"),
+    path(
+        "invitations/<uuid:pk>/resend",
+        invitations.InvitationViewSet.as_view({"post": "resend"}),
+        name="invitation-resend",
     ),
     *resource("roles", roles.RoleViewSet, "role"),
     *resource("groups", roles.GroupViewSet, "group"),

@@ -1,5 +1,7 @@
 """Signing in over the API, and the resources of tenancy: shape in, service, shape out."""
 
+import base64
+import binascii
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -20,7 +22,8 @@ from core.api import once, pages, parameters
 from core.api.base import ApiView, ApiViewSet, etag
 from core.api.parameters import Parameter
 from core.enforce import PUBLIC
-from core.errors import Unauthenticated
+from core.errors import Invalid, Unauthenticated
+from core.mail import outbox
 from core.models import AuditEntry
 from core.rights import Right
 from tenancy import export, selectors
@@ -28,7 +31,7 @@ from tenancy.api import serializers, tokens
 from tenancy.api.accounts import Accounts
 from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from tenancy.models import Organization, Session, User
-from tenancy.services import exports, organizations, passwords, second_factor, sessions, users
+from tenancy.services import exports, lifecycle, logos, organizations, passwords, second_factor, sessions, users
 
 
 def _tokens(session: Session) -> dict[str, Any]:
@@ -91,7 +94,12 @@ class AuthInfoView(ApiView):
     def get(self, request: Request) -> Response:
         here = (settings.OVIM_PUBLIC_URL, "")
         live = settings.OVIM_LIVE_URL.rstrip("/")
-        return Response({"methods": ["password"], "live_url": None if live in here else live})
+        told = {
+            "methods": ["password"],
+            "password_reset": outbox.possible(),
+            "live_url": None if live in here else live,
+        }
+        return Response(told)
 
 
 class MeView(ApiView):
@@ -139,11 +147,28 @@ class OrganizationViewSet(HasTimeline, HasDrift, ApiViewSet):
         "create": Right.ORGANIZATION_CREATE,
         "partial_update": Right.ORGANIZATION_EDIT,
         "destroy": Right.ORGANIZATION_DELETE,
+        "disable": Right.ORGANIZATION_DELETE,
+        "enable": Right.ORGANIZATION_DELETE,
+        "undo_deletion": Right.ORGANIZATION_DELETE,
+        "set_logo": Right.ORGANIZATION_EDIT,
+        "remove_logo": Right.ORGANIZATION_EDIT,
     }
-    shapes = {"create": serializers.OrganizationIn, "partial_update": serializers.OrganizationEdit}
+    shapes = {
+        "create": serializers.OrganizationIn,
+        "partial_update": serializers.OrganizationEdit,
+        "disable": serializers.OrganizationDisable,
+        "set_logo": serializers.LogoIn,
+    }
     out = serializers.OrganizationOut
     outs = {"timeline": TimelinePage, "drift": DriftOut}
-    parameters = {**TIMELINE_PARAMETERS, **DRIFT_PARAMETERS}
+    parameters = {
+        **TIMELINE_PARAMETERS,
+        **DRIFT_PARAMETERS,
+        "destroy": {
+            "cascade": Parameter({"type": "boolean"}, "with all that is in it, once the time to undo it is over"),
+            "confirm": Parameter({"type": "string", "maxLength": 63}, "its name, where it cascades"),
+        },
+    }
     statuses = {"destroy": 202}
     filters = {"name": "name", "enabled": "enabled"}
     search = ("name", "display_name")
@@ -162,10 +187,55 @@ class OrganizationViewSet(HasTimeline, HasDrift, ApiViewSet):
         return self.answer(organization)
 
     def destroy(self, request: Request, pk: UUID) -> Response:
-        organization = self.row(pk)
-        organizations.delete_organization(actor=self.actor, organization=organization, generations=self.generations())
+        """Refused while it has VDCs or catalogs. `?cascade=true&confirm=<name>`: they go with it, after a time of grace."""
+        organization, generations, query = self.row(pk), self.generations(), request._request.GET
+        if parameters.flag(query, "cascade"):
+            lifecycle.schedule_deletion(
+                actor=self.actor,
+                organization=organization,
+                confirm=str(query.get("confirm", "")),
+                generations=generations,
+            )
+        else:
+            organizations.delete_organization(actor=self.actor, organization=organization, generations=generations)
         organization.refresh_from_db()
         return self.answer(organization, status=202)
+
+    def disable(self, request: Request, pk: UUID) -> Response:
+        """Nobody signs in to it any more, and no session has any effect in it. Roles elsewhere are kept."""
+        vms = self.body()["vms"]
+        return self.answer(
+            lifecycle.disable(actor=self.actor, organization=self.row(pk), vms=vms, generations=self.generations())
+        )
+
+    def enable(self, request: Request, pk: UUID) -> Response:
+        """Its people are in again. What was stopped with it stays so until somebody starts it."""
+        return self.answer(
+            lifecycle.enable(actor=self.actor, organization=self.row(pk), generations=self.generations())
+        )
+
+    def undo_deletion(self, request: Request, pk: UUID) -> Response:
+        """It stays, enabled if it was so before."""
+        return self.answer(
+            lifecycle.undo_deletion(actor=self.actor, organization=self.row(pk), generations=self.generations())
+        )
+
+    def set_logo(self, request: Request, pk: UUID) -> Response:
+        """Another logo, told by its bytes."""
+        try:
+            data = base64.b64decode(self.body()["picture"], validate=True)
+        except binascii.Error:
+            raise Invalid.field("picture", "base64", "picture must be base64.") from None
+        return self._with_logo(pk, data)
+
+    def remove_logo(self, request: Request, pk: UUID) -> Response:
+        """No logo: the portal's own is shown."""
+        return self._with_logo(pk, None)
+
+    def _with_logo(self, pk: UUID, data: bytes | None) -> Response:
+        return self.answer(
+            logos.set_logo(actor=self.actor, organization=self.row(pk), data=data, generations=self.generations())
+        )
 
 
 class UserViewSet(Accounts):

@@ -26,12 +26,24 @@ def kept(people: QuerySet[User], *, but: UUID | None = None) -> Iterator[None]:
     One lock for all such changes, taken before any row's: two admins removing each other at the same moment would both
     find the other. Conflict, and all is rolled back, if no admin is left where one of these was.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    _lock()
     before = {pk for pk in _administered(people) if but is None or pk != but}
     yield
     for organization_id in before:
         _require_one(organization_id)
+
+
+def require_others(organization: Organization) -> None:
+    """Inside a transaction, before any row is locked: Conflict if what its people administer elsewhere had nobody else."""
+    _lock()
+    others = User.objects.exclude(organization=organization)
+    for pk in _administered(User.objects.filter(organization=organization)) - {organization.pk}:
+        _require_one(pk, others)
+
+
+def _lock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def _administered(people: QuerySet[User]) -> set[UUID | None]:
@@ -41,10 +53,10 @@ def _administered(people: QuerySet[User]) -> set[UUID | None]:
     return set(found.values_list("organization_id", flat=True))
 
 
-def _require_one(organization_id: UUID | None) -> None:
+def _require_one(organization_id: UUID | None, people: QuerySet[User] | None = None) -> None:
     role = RoleName.SYSTEM_ADMIN if organization_id is None else RoleName.ORG_ADMIN
     here = Q(organization_id=organization_id) if organization_id else Q(organization=None)
-    held = RoleBinding.objects.filter(_of_somebody(None), here, role=role)
+    held = RoleBinding.objects.filter(_of_somebody(people), here, role=role)
     if held.filter(expires_at=None).exists():
         return
     where = "of OVIM" if organization_id is None else f"of {Organization.objects.get(pk=organization_id)}"
@@ -59,10 +71,11 @@ def _of_somebody(people: QuerySet[User] | None) -> Q:
 
 
 def _who(path: str, people: QuerySet[User] | None) -> Q:
-    at_home = (
+    # Whose own organization is disabled still is what he is elsewhere; with one that is deleted he goes.
+    stays = (
         Q(**{f"{path}__organization": None})
-        | Q(**{f"{path}__organization__enabled": True})
-        | Q(**{f"{path}__organization": F("organization")})  # a disabled organization keeps its own admins
+        | Q(**{f"{path}__organization__deletion_requested_at": None})
+        | Q(**{f"{path}__organization": F("organization")})  # and nobody has to stay in that itself
     )
-    alive = Q(**{f"{path}__is_active": True, f"{path}__is_service": False}) & at_home
+    alive = Q(**{f"{path}__is_active": True, f"{path}__is_service": False}) & stays
     return alive if people is None else alive & Q(**{f"{path}__in": people.order_by().values("pk")})

@@ -65,6 +65,26 @@ def bind_role(
 
 
 @transaction.atomic
+def bind_invited(
+    *, inviter: Actor, user: User, role: RoleName, organization: Organization, vdc_id: UUID | None = None
+) -> RoleBinding:
+    """As `bind_role`, to who accepted an invitation: the inviter need not see him, who may be from anywhere."""
+    binding = RoleBinding(user=user, role=role, organization=organization, vdc_id=vdc_id)
+    _check_place(binding, role)
+    require_giver(inviter, binding)
+    _tidy(inviter, binding)
+    rows.save(binding, new=True)
+    audit.record(inviter, "binding.create", binding, after=told(binding))
+    reach.changed_at(binding.organization_id, binding.vdc_id)
+    return binding
+
+
+def check_place(role: RoleName, organization: Organization, vdc_id: UUID | None) -> None:
+    """Whether the role is one of such a place; Invalid, naming the field."""
+    _check_place(RoleBinding(organization=organization, vdc_id=vdc_id), role)
+
+
+@transaction.atomic
 def unbind_role(*, actor: Actor, binding: RoleBinding) -> None:
     """Take a role away. It is without effect from the next request on, in clusters seconds later."""
     access.require(actor, Right.BINDING_EDIT, binding)

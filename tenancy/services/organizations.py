@@ -13,11 +13,23 @@ from core.actor import Actor
 from core.errors import Conflict, Invalid, NotFound
 from core.rights import Right
 from core.rows import Generations
+from tenancy import branding
 from tenancy.models import Organization, User
 from tenancy.services import admins, reach
 
 KIND = "organization"
-EDITABLE = ("display_name", "description", "enabled", "second_factor_required")
+EDITABLE = (
+    "display_name",
+    "description",
+    "enabled",
+    "second_factor_required",
+    "technical_contact_name",
+    "technical_contact_email",
+    "billing_contact_name",
+    "billing_contact_email",
+    "accent_light",
+    "accent_dark",
+)
 
 
 @transaction.atomic
@@ -52,17 +64,13 @@ def edit_organization(
     access.require(actor, Right.ORGANIZATION_EDIT, organization)
     if "enabled" in changes:
         access.require_system(actor, Right.ORGANIZATION_EDIT)
-    wanted = {key: changes[key] for key in EDITABLE if key in changes}
-    if wanted.get("enabled") is False:  # its people may be the last admins of something else
-        with admins.kept(User.objects.filter(organization=organization), but=organization.pk):
-            return _edit(actor, organization, wanted, generations)
-    return _edit(actor, organization, wanted, generations)
+    branding.check_accents(changes)
+    return _edit(actor, organization, {key: changes[key] for key in EDITABLE if key in changes}, generations)
 
 
 def _edit(actor: Actor, organization: Organization, changes: dict[str, Any], generations: Generations) -> Organization:
     organization = rows.lock(organization, generations)
-    if organization.deletion_requested_at is not None:
-        raise Conflict(f"{organization} is being deleted.")
+    require_staying(organization)
     before = rows.edit(organization, changes)
     if before:
         after = {name: changes[name] for name in before}
@@ -80,6 +88,15 @@ def _edit(actor: Actor, organization: Organization, changes: dict[str, Any], gen
     return organization
 
 
+def require_staying(organization: Organization) -> None:
+    """Conflict if it is going, or to go."""
+    if organization.deletion_requested_at is not None:
+        raise Conflict(f"The organization {organization} is being deleted.")
+    if organization.deletion_due_at is not None:
+        at = f"{organization.deletion_due_at:%Y-%m-%d %H:%M} UTC"
+        raise Conflict(f"The organization {organization} is to be deleted at {at}: undo that first.")
+
+
 @transaction.atomic
 def delete_organization(*, actor: Actor, organization: Organization, generations: Generations = None) -> None:
     """Ask for it to go: refused while it has VDCs or catalogs. The row goes once its last namespace is confirmed gone."""
@@ -95,7 +112,7 @@ def _delete(actor: Actor, organization: Organization, generations: Generations) 
     for what, held in (("VDCs", organization.vdcs), ("catalogs", organization.catalogs)):
         names = list(held.values_list("name", flat=True)[:5])
         if names:
-            raise Conflict(f"{organization} still has {what} ({', '.join(names)}): delete them first.")
+            raise Conflict(f"{organization} still has {what} ({', '.join(names)}): delete them first, or cascade.")
     organization.deletion_requested_at = timezone.now()
     organization.enabled = False
     organization.generation += 1
@@ -113,8 +130,7 @@ def lock_organization(organization_id: UUID) -> Organization:
     organization = Organization.objects.select_for_update(no_key=True).filter(pk=organization_id).first()
     if organization is None:
         raise NotFound("No such organization.")
-    if organization.deletion_requested_at is not None:
-        raise Conflict(f"The organization {organization} is being deleted.")
+    require_staying(organization)
     if not organization.enabled:
         raise Conflict(f"The organization {organization} is disabled: a system admin can enable it.")
     return organization

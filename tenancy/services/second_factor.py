@@ -9,7 +9,7 @@ from core.actor import Actor
 from core.errors import Conflict, Invalid
 from tenancy.models import SecondFactor, User
 from tenancy.services import codes, reach, throttle
-from tenancy.services.sessions import end_all
+from tenancy.services.sessions import attempt, end_all
 from tenancy.services.users import require_over
 
 
@@ -61,7 +61,7 @@ def prove(*, actor: Actor, code: str) -> None:
 
     Call it outside any transaction: what rolls back would take a wrong attempt back, too.
     """
-    throttle.attempt(actor.name, actor.address)
+    attempt(actor, actor.name)
     if not codes.passes(User.objects.get(pk=actor.account_id), code):
         raise Invalid.field("code", "wrong", codes.WRONG)
     throttle.was_right(actor.name, actor.address)

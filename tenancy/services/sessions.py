@@ -50,7 +50,7 @@ def sign_in(
     `code`: of the second factor, or a recovery code; SecondFactorNeeded where one is asked for and none was given.
     Not one transaction: the attempt is counted before the password is looked at, and stays counted if it was wrong.
     """
-    throttle.attempt(username, visitor.address)
+    attempt(visitor, username)
     user = User.objects.filter(username=username.lower()).first()
     if user is None or user.is_service:
         make_password(password)  # as much work as for a user there is: the time must not tell
@@ -59,9 +59,7 @@ def sign_in(
         right = user.check_password(password)
     actor = actor_of_user(user.pk) if user is not None and right else None
     if user is None or actor is None:
-        home = None if user is None else user.organization_id  # whose admins see that somebody tries its accounts
-        tried = replace(visitor, name=username[:254], organization_id=home)
-        audit.refused(tried, "session.begin", WRONG)
+        audit.refused(_tried(visitor, username, user), "session.begin", WRONG)
         raise Unauthenticated(WRONG)
     if codes.is_asked_of(user):
         _check_code(replace(visitor, name=username[:254]), user, code)
@@ -79,11 +77,28 @@ def sign_in_by_code(
     actor = actor_of_user(user_id, address=visitor.address, request_id=visitor.request_id)
     if user is None or actor is None or not constant_time_compare(proof, proof_of(user)):
         raise Unauthenticated(WRONG)
-    throttle.attempt(user.username, visitor.address)
+    attempt(visitor, user.username)
     _check_code(replace(visitor, name=user.username), user, code)
     with transaction.atomic():
         throttle.was_right(user.username, visitor.address)
         return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
+
+
+def attempt(visitor: Actor, username: str) -> None:
+    """Count it ahead; TooMany, and an audit entry, once there were too many."""
+    try:
+        throttle.attempt(username, visitor.address)
+    except throttle.TooMany as refusal:
+        if refusal.telling:
+            user = User.objects.filter(username=username.lower()).first()
+            audit.refused(_tried(visitor, username, user), "session.begin", refusal.message)
+        raise
+
+
+def _tried(visitor: Actor, username: str, user: User | None) -> Actor:
+    """For the audit log: an account's organization sees that somebody tries it."""
+    home = None if user is None else user.organization_id
+    return replace(visitor, name=username[:254], organization_id=home)
 
 
 def proof_of(user: User) -> str:

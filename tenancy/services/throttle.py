@@ -11,6 +11,8 @@ from core.errors import Throttled
 WINDOW_SECONDS = 15 * 60
 # One address guessing at one account; everybody guessing at one account; one address guessing at many.
 PER_PAIR, PER_ACCOUNT, PER_ADDRESS = 10, 50, 100
+# Mails with a link for a new password: of one account, and asked for from one address.
+RESETS_PER_ACCOUNT, RESETS_PER_ADDRESS = 5, 30
 
 _COUNT = """
 INSERT INTO tenancy_failedsignins AS f (key, failures, since)
@@ -35,17 +37,42 @@ def _limits(username: str, address: str) -> dict[str, int]:
     }
 
 
+class TooMany(Throttled):
+    """`telling`: it is worth an audit entry. The first one is, then the tenth, the hundredth …: who guesses on and on
+    fills no log, and still it says how much there was."""
+
+    def __init__(self, what: str, seconds: int, excess: int) -> None:
+        minutes = -(-seconds // 60)
+        super().__init__(f"Too many {what}: try again in {_counted(minutes, 'minute')}.", retry_after=seconds)
+        self.telling = str(excess).rstrip("0") == "1"
+
+
 def attempt(username: str, address: str) -> None:
-    """Count an attempt; Throttled once there have been too many in the window. Commits by itself."""
-    limits = _limits(username, address)
+    """Count an attempt; TooMany once there have been too many in the window. Commits by itself."""
+    _count(_limits(username, address), "failed attempts to sign in")
+
+
+def ask(account: str, address: str) -> None:
+    """Count a wish for a mail with a link, as above. Accounts that there are not count alike."""
+    limits = {
+        f"reset:account:{account.lower()[:200]}": RESETS_PER_ACCOUNT,
+        f"reset:address:{address}": RESETS_PER_ADDRESS,
+    }
+    _count(limits, "requests for a new password")
+
+
+def _count(limits: dict[str, int], what: str) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_COUNT, {"keys": sorted(limits), "window": WINDOW_SECONDS})
-        over = [seconds for key, failures, seconds in cursor.fetchall() if failures > limits[key]]
+        over = [
+            (seconds, failures - limits[key]) for key, failures, seconds in cursor.fetchall() if failures > limits[key]
+        ]
     if over:
-        seconds = max(over)
-        raise Throttled(
-            f"Too many failed attempts to sign in: try again in {-(-seconds // 60)} minutes.", retry_after=seconds
-        )
+        raise TooMany(what, max(over)[0], max(excess for _, excess in over))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def was_right(username: str, address: str) -> None:

@@ -1,6 +1,7 @@
 """People's accounts. Whoever changes an account needs every right that account has: else a password is a ladder."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -14,11 +15,11 @@ from core.models import SavedView
 from core.rights import Right
 from core.rows import Generations
 from tenancy.access import covers, outranks
-from tenancy.models import Organization, RoleBinding, User
+from tenancy.models import Organization, PasswordReset, RoleBinding, User
 from tenancy.roles import grant_of
 from tenancy.selectors import bindings_of
 from tenancy.services import admins, passwords, reach, throttle
-from tenancy.services.sessions import end_all
+from tenancy.services.sessions import attempt, end_all
 
 EDITABLE = ("email", "full_name")
 
@@ -69,10 +70,29 @@ def create_user(
 
 
 @transaction.atomic
+def make_invited(
+    *, visitor: Actor, organization: Organization, username: str, password: str, email: str, full_name: str
+) -> User:
+    """Inside the transaction in which an invitation is accepted (`tenancy.services.invitations`): the account of who did.
+
+    It is he who makes it: nobody else knows the password.
+    """
+    user = User(username=username.lower(), organization=organization, email=email, full_name=full_name)
+    passwords.put(user, password)
+    rows.save(user, new=True)
+    who = replace(visitor, user_id=user.pk, name=user.username, organization_id=organization.pk)
+    after = {"username": user.username, "email": email, "full_name": full_name}
+    audit.record(who, "user.create", user, organization_id=organization.pk, after=after)
+    return user
+
+
+@transaction.atomic
 def edit_user(*, actor: Actor, user: User, changes: Mapping[str, Any], generations: Generations = None) -> User:
     """Change what EDITABLE names; `enabled` and `password` are verbs of their own, done in the same transaction."""
     require_over(actor, user)
     user = _edit(actor, user, {key: changes[key] for key in EDITABLE if key in changes}, generations, "user.edit")
+    if "email" in changes:
+        PasswordReset.objects.filter(user=user, used_at=None).delete()  # a link went to the address there was
     if changes.get("enabled") is True:
         user = enable_user(actor=actor, user=user)
     if changes.get("enabled") is False:
@@ -183,7 +203,7 @@ def prove_password(*, actor: Actor, password: str) -> None:
     Call it outside any transaction: what rolls back would take a wrong attempt back, too.
     """
     user = _self(actor)
-    throttle.attempt(user.username, actor.address)
+    attempt(actor, user.username)
     if not user.check_password(password):
         raise Invalid.field("current_password", "wrong", "This is not your current password.")
     throttle.was_right(user.username, actor.address)
@@ -198,6 +218,12 @@ def choose_password(*, actor: Actor, password: str) -> User:
     return _put_password(actor, user, password, must_change=False, field="new_password")
 
 
+@transaction.atomic
+def put_by_link(*, actor: Actor, user: User, password: str) -> User:
+    """Inside the transaction in which a link is used (`tenancy.services.resets`): the person has proven himself by it."""
+    return _put_password(actor, rows.lock(user), password, must_change=False, field="new_password")
+
+
 def _put_password(actor: Actor, user: User, password: str, *, must_change: bool, field: str) -> User:
     """Onto the locked row."""
     passwords.put(user, password, field=field)
@@ -207,6 +233,7 @@ def _put_password(actor: Actor, user: User, password: str, *, must_change: bool,
     user.save(update_fields=["password", "must_change_password", "generation"])
     if user.must_change_password != before:
         reach.changed_of([user])
+    PasswordReset.objects.filter(user=user, used_at=None).delete()  # links by mail are for who has none
     end_all(actor=actor, user=user)
     audit.record(actor, "user.set_password", user, organization_id=user.organization_id)
     return user

@@ -11,13 +11,16 @@ from catalogs.models import Catalog, CatalogItem, Image, ImageProbe
 from clusters.models import Happening, InventoryItem, NamespaceAllotment, ObservedObject, Orphan, WorkItem
 from core import audit, sealing
 from core.actor import system_actor
-from core.models import AnsweredRequest, AuditRetention, AuditStream, SavedView, SupportAccess
+from core.models import AnsweredRequest, AuditRetention, AuditStream, Mail, SavedView, SupportAccess
 from tenancy.middleware import COOKIE_KEY
 from tenancy.models import (
     AccessToken,
     FailedSignIns,
     Group,
+    Invitation,
     Membership,
+    OrganizationLogo,
+    PasswordReset,
     Role,
     RoleBinding,
     SecondFactor,
@@ -104,6 +107,13 @@ def one_of_everything() -> VirtualMachine:
     at = {"organization_id": vm.organization_id, "vdc_id": vm.vdc_id, "vm_id": vm.pk}
     RoleBinding.objects.create(user=bob, custom=role, **at)
     SigningKey.objects.create(kid="k" * 43, private=SECRET.encode(), public="PEM")
+    OrganizationLogo.objects.create(
+        organization=vm.organization, media_type="image/png", data=SECRET.encode(), digest="d" * 64, width=1, height=1
+    )
+    link = {"digest": SECRET, "expires_at": vm.created_at}
+    Mail.objects.create(kind="test", recipient="eve@example.org", body=SECRET.encode(), good_until=vm.created_at)
+    PasswordReset.objects.create(user=bob, asked_for="bob", **link)
+    Invitation.objects.create(organization=vm.organization, email="eve@example.org", role="user", **link)
     AuditRetention.objects.create(chain=vm.organization_id, days=90)
     AuditStream.objects.create(target="f" * 64)
     SupportAccess.objects.create(session_id=uuid.uuid4(), organization_id=vm.organization_id)

@@ -154,6 +154,7 @@ def test_diff(bob, item):
         ("organizations", "OrganizationInRequest", "PatchedOrganizationEditRequest", "OrganizationOut"),
         ("users", "UserInRequest", "PatchedUserEditRequest", "UserOut"),
         ("role-bindings", "RoleBindingInRequest", None, "RoleBindingOut"),
+        ("invitations", "InvitationInRequest", None, "InvitationOut"),
         ("clusters", "ClusterInRequest", "PatchedClusterEditRequest", "ClusterOut"),
     ],
 )

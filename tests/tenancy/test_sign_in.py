@@ -99,6 +99,27 @@ def test_too_many_failures_are_told_when_to_come_back(api, alice_user, monkeypat
     assert 0 < int(blocked.headers["Retry-After"]) <= throttle.WINDOW_SECONDS
 
 
+def test_being_throttled_is_in_the_audit_log_and_does_not_fill_it(api, alice_user, monkeypatch):
+    monkeypatch.setattr(throttle, "PER_PAIR", 1)
+    answers = [sign_in(api, password="wrong") for _ in range(13)]
+    entries = AuditEntry.objects.filter(action="session.begin", reason__startswith="Too many failed attempts")
+    assert [(entry.outcome, entry.actor_name) for entry in entries] == [("refused", "alice")] * 2, (
+        "the 1st and the 10th"
+    )
+    assert {entry.organization_id for entry in entries} == {alice_user.organization_id}
+    assert answers[-1].json()["detail"] == "Too many failed attempts to sign in: try again in 15 minutes."
+    assert AuditEntry.objects.filter(action="session.begin").count() == 3
+
+
+def test_guessing_at_the_password_of_an_open_session_is_in_the_audit_log(api, alice_user, monkeypatch):
+    monkeypatch.setattr(throttle, "PER_PAIR", 1)
+    alice = api("alice")
+    body = {"current_password": "wrong", "new_password": "a-very-long-passphrase"}
+    assert [alice.post("me/password", body).status_code for _ in range(2)] == [422, 429]
+    entry = AuditEntry.objects.get(action="session.begin", outcome="refused")
+    assert (entry.actor_id, entry.actor_name) == (alice_user.pk, "alice")
+
+
 def test_the_count_starts_anew_after_the_window(api, alice_user, monkeypatch):
     monkeypatch.setattr(throttle, "PER_PAIR", 1)
     assert [sign_in(api, password="wrong").status_code for _ in range(2)] == [401, 429]

@@ -69,4 +69,4 @@ def test_suspension_costs_a_list_no_more_queries(api, cluster, django_assert_num
 )
 def test_who_is_not_signed_in_learns_where_the_live_stream_is(api, live, told):
     with override_settings(OVIM_LIVE_URL=live):
-        assert api(None).get("auth/info").json() == {"methods": ["password"], "live_url": told}
+        assert api(None).get("auth/info").json() == {"methods": ["password"], "password_reset": False, "live_url": told}

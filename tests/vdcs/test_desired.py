@@ -1,12 +1,14 @@
 """Facts of a VDC and of an organization → whole manifests. The backstop is looser than the ledger, isolation is never inert."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
+from clusters.conditions import Outcome, true
 from clusters.refs import Ref
 from tenancy.desired import organization_objects
-from tenancy.facts import OrganizationFacts
-from tenancy.observe import observe
+from tenancy.facts import Contact, OrganizationFacts
+from tenancy.observe import observe, with_life
 from vdcs import desired
 from vdcs.facts import VdcFacts
 
@@ -130,3 +132,23 @@ def test_an_organization_and_its_table():
     assert (ready.phase, ready.settled) == ("Active", True)
     leaving = {"metadata": {"deletionTimestamp": "x"}, "status": {"phase": "Terminating"}}
     assert observe(refs, dict.fromkeys(refs, leaving), home).phase == "Failed"
+
+
+def test_an_organization_tells_its_contacts_and_what_is_decided():
+    plain = OrganizationFacts(ORG, "acme", "Acme", "", True, "acme")
+    spec = organization_objects(plain)[1].manifest["spec"]
+    assert spec == {"displayName": "Acme", "description": "", "isEnabled": True}
+    due = datetime(2026, 12, 1, 10, 30, 15, 7, tzinfo=UTC)
+    facts = replace(
+        plain, enabled=False, technical=Contact("Tess", ""), billing=Contact("", "b@x.org"), deletion_due_at=due
+    )
+    spec = organization_objects(facts)[1].manifest["spec"]
+    assert (spec["technicalContact"], spec["billingContact"]) == ({"name": "Tess"}, {"email": "b@x.org"})
+    assert (spec["isEnabled"], spec["deletionDueAt"]) == (False, "2026-12-01T10:30:15Z")
+    ready = Outcome("Active", (true("Ready", "Applied"),), settled=True)
+    assert with_life(ready, plain) is ready
+    found = with_life(ready, facts)
+    assert [(item.type, item.status) for item in found.conditions] == [
+        ("Ready", "True"), ("Enabled", "False"), ("DeletionPending", "True"),
+    ]  # fmt: skip
+    assert found.settled

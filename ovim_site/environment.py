@@ -31,6 +31,8 @@ class Environment:
     allowed_hosts: tuple[str, ...]
     worker_slots: int
     image_hosts: tuple[str, ...]
+    oidc_hosts: tuple[str, ...]
+    oidc_ca: str
     loopback_clusters: bool
     trusted_proxies: int
     cors_origins: tuple[str, ...]
@@ -65,6 +67,8 @@ def read(environ: Mapping[str, str]) -> Environment:
         allowed_hosts=_list(environ, "OVIM_ALLOWED_HOSTS") or (urlsplit(public_url).hostname or "",),
         worker_slots=_whole(environ, "OVIM_WORKER_SLOTS", 2, least=1, most=256),
         image_hosts=_list(environ, "OVIM_IMAGE_HOSTS"),
+        oidc_hosts=_list(environ, "OVIM_OIDC_HOSTS"),
+        oidc_ca=_certificates(environ, "OVIM_OIDC_CA"),
         loopback_clusters=_flag(environ, "OVIM_LOOPBACK_CLUSTERS"),
         trusted_proxies=_whole(environ, "OVIM_TRUSTED_PROXIES", 0, least=0, most=9),
         cors_origins=_origins(environ, "OVIM_CORS_ORIGINS"),
@@ -198,10 +202,15 @@ def _stream(environ: Mapping[str, str]) -> str:
         raise SettingError(f"{name} names a host, and neither user nor password.")
     if parts.scheme == "https":
         _text(environ, "OVIM_AUDIT_STREAM_SECRET", at_least=32)
-    ca = environ.get("OVIM_AUDIT_STREAM_CA", "")
-    if ca and not os.path.isfile(ca):
-        raise SettingError(f"OVIM_AUDIT_STREAM_CA must be a file of certificates: {ca} is none.")
+    _certificates(environ, "OVIM_AUDIT_STREAM_CA")
     return value
+
+
+def _certificates(environ: Mapping[str, str], name: str) -> str:
+    found = environ.get(name, "")
+    if found and not os.path.isfile(found):
+        raise SettingError(f"{name} must be a file of certificates: {found} is none.")
+    return found
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

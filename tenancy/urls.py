@@ -5,11 +5,14 @@ from django.urls import path
 from core.listing.menu import menu_of
 from tenancy import directory, group_pages, keys, own, people, programs, role_pages, views
 from tenancy.listings import ORGANIZATIONS, USERS
+from tenancy.oidc.urls import urlpatterns as oidc
 
 urlpatterns = [
     path(".well-known/jwks.json", keys.jwks, name="jwks"),
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-in/code/", views.sign_in_code, name="sign-in-code"),
+    *oidc,
+    path("sign-in/<str:organization>/", views.sign_in, name="sign-in-to"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("orgs/", directory.organization_list, name="organization-list"),
     path("people/", directory.user_list, name="user-list"),

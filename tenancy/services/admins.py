@@ -26,12 +26,17 @@ def kept(people: QuerySet[User], *, but: UUID | None = None) -> Iterator[None]:
     One lock for all such changes, taken before any row's: two admins removing each other at the same moment would both
     find the other. Conflict, and all is rolled back, if no admin is left where one of these was.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    lock()
     before = {pk for pk in _administered(people) if but is None or pk != but}
     yield
     for organization_id in before:
         _require_one(organization_id)
+
+
+def lock() -> None:
+    """For whoever decides that enough admins are left, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def _administered(people: QuerySet[User]) -> set[UUID | None]:

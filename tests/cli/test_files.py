@@ -154,6 +154,7 @@ def test_diff(bob, item):
         ("organizations", "OrganizationInRequest", "PatchedOrganizationEditRequest", "OrganizationOut"),
         ("users", "UserInRequest", "PatchedUserEditRequest", "UserOut"),
         ("role-bindings", "RoleBindingInRequest", None, "RoleBindingOut"),
+        ("identity-providers", "ProviderInRequest", "PatchedProviderEditRequest", "ProviderOut"),
         ("clusters", "ClusterInRequest", "PatchedClusterEditRequest", "ClusterOut"),
     ],
 )

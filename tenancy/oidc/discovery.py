@@ -43,6 +43,7 @@ class _Keys:
 class _Kept:
     metadata: dict[str, tuple[float, Metadata | ProviderTrouble]] = field(default_factory=dict)
     keys: dict[str, _Keys] = field(default_factory=dict)
+    no_keys: dict[str, tuple[float, str]] = field(default_factory=dict)  # until when a failure is remembered
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -54,6 +55,7 @@ def forget() -> None:
     with _kept.lock:
         _kept.metadata.clear()
         _kept.keys.clear()
+        _kept.no_keys.clear()
 
 
 def of(issuer: str) -> Metadata:
@@ -122,6 +124,17 @@ def _of(keys: Sequence[Mapping[str, Any]], kid: str | None) -> list[Mapping[str,
 
 
 def _read_keys(metadata: Metadata) -> _Keys:
+    until, why = _kept.no_keys.get(metadata.issuer, (0.0, ""))
+    if time.monotonic() < until:
+        raise ProviderTrouble(why)
+    try:
+        return _asked_keys(metadata)
+    except ProviderTrouble as trouble:
+        _kept.no_keys[metadata.issuer] = (time.monotonic() + FAILURE_SECONDS, trouble.message)
+        raise
+
+
+def _asked_keys(metadata: Metadata) -> _Keys:
     answer = door.get(metadata.jwks_uri)
     keys = answer.json().get("keys") if answer.status == 200 else None
     if not isinstance(keys, list):

@@ -44,7 +44,7 @@ def _page(provider: IdentityProvider | None, title: str, submit: str, **more: An
     if provider is not None:
         back = reverse("identity-provider-page", args=[provider.pk])
         crumbs.append((provider.display_name, back))
-    return Page(title, "users", crumbs, submit, back, **more)
+    return Page(title, "identity-providers", crumbs, submit, back, **more)
 
 
 def _system(actor: Actor) -> bool:
@@ -56,7 +56,7 @@ def _system(actor: Actor) -> bool:
 def provider_list(request: HttpRequest) -> HttpResponse:
     rows = IdentityProvider.objects.select_related("organization").order_by("organization__name", "name")
     seen = access.visible(actor_of(request), rows, Right.IDENTITY_PROVIDER_VIEW)
-    return render(request, "tenancy/providers.html", {"section": "users", "providers": seen[:SHOWN]})
+    return render(request, "tenancy/providers.html", {"section": "identity-providers", "providers": seen[:SHOWN]})
 
 
 @needs(Right.IDENTITY_PROVIDER_VIEW)
@@ -65,7 +65,7 @@ def provider_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     """With `?look`: what the provider says of itself now, or what is wrong with it."""
     provider = _provider(request, pk)
     page: dict[str, Any] = {
-        "section": "users",
+        "section": "identity-providers",
         "provider": provider,
         "rules": _told(list(provider.rules.select_related("organization"))),
         "identities": provider.identities.count(),
@@ -261,7 +261,12 @@ def provider_try(request: HttpRequest, pk: UUID) -> HttpResponse:
             form.add_error("pasted", refusal.message)
     if form.errors:
         status = 422
-    page = {"section": "users", "provider": provider, "form": form if form.errors else PasteForm(), "found": found}
+    page = {
+        "section": "identity-providers",
+        "provider": provider,
+        "form": form if form.errors else PasteForm(),
+        "found": found,
+    }
     if found is not None:
         _told([rule for rule, _holds in found.rules])
         page |= {name: _in_words(getattr(found, name)) for name in ("made", "removed", "kept")}

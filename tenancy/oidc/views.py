@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from core import audit
 from core.actor import Actor
 from core.enforce import public
-from core.errors import DomainError, Unavailable
+from core.errors import DomainError, Throttled, Unavailable
 from core.ui.ways import target
 from tenancy.entering import ARRIVAL, PATIENCE, PENDING, enter, whence
 from tenancy.forms import SignInForm
@@ -23,7 +23,7 @@ from tenancy.oidc import onward, realms, tokens
 from tenancy.oidc.claims import Proven, text, username_of
 from tenancy.oidc.library import Departure, Exchange, Refused, RelyingParty
 from tenancy.oidc.rows import IdentityProvider
-from tenancy.services import arrivals, departures, sessions
+from tenancy.services import arrivals, departures, sessions, throttle
 
 STATES = "oidc_states"  # the library's name for the sign-ins that this browser has begun
 LINKING = "oidc_link"  # for which provider and account a link was asked for, by a form of ours
@@ -143,6 +143,11 @@ def _confirm_link(request: HttpRequest, provider: IdentityProvider, proven: Prov
 
 def _failed(request: HttpRequest, provider: IdentityProvider, reason: str, *, failed: bool = False) -> HttpResponse:
     visitor: Actor = whence(request)["visitor"]
+    try:
+        throttle.failed_by_provider(visitor.address)
+    except Throttled as refusal:
+        page = {"provider": provider, "reason": refusal.message, "request_id": visitor.request_id}
+        return render(request, "tenancy/sign_in_failed.html", page, status=429)
     tried = Actor(
         user_id=None,
         name=f"somebody by {provider.slug}",
@@ -171,6 +176,7 @@ def back_channel_logout(request: HttpRequest, slug: str) -> HttpResponse:
                 raise tokens.BadToken("it was used before")
             departures.end_by_provider(visitor=visitor, provider=provider, told=told)
     except tokens.BadToken as error:
+        throttle.failed_by_provider(visitor.address)
         reason = f"A logout token is no good: {error}."
         audit.refused(Actor(None, provider.slug, address=visitor.address), "session.end", reason, row=provider)
         return JsonResponse({"error": "invalid_request", "error_description": reason}, status=400)

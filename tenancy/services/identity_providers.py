@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from core import access, audit, rows, sealed
 from core.actor import Actor
@@ -11,7 +12,7 @@ from core.errors import Conflict, Forbidden, Invalid
 from core.rights import Right
 from core.rows import Generations
 from tenancy.access import covers
-from tenancy.models import Organization, RoleBinding, RoleName
+from tenancy.models import Organization, RoleBinding, RoleName, Session
 from tenancy.oidc import discovery, door
 from tenancy.oidc.library import PURPOSE
 from tenancy.oidc.rows import GroupRule, IdentityProvider, Match
@@ -94,13 +95,19 @@ def edit_provider(
 
 @transaction.atomic
 def delete_provider(*, actor: Actor, provider: IdentityProvider, generations: Generations = None) -> None:
-    """It is gone, with the links to its identities and the roles that its rules gave. Accounts stay."""
+    """It is gone, with links to its identities, roles that its rules gave, and sessions begun by it. Accounts stay."""
     require(actor, provider.organization)
     provider = rows.lock(provider, generations)
     provider_roles.require_admins(provider, [], usable=False)
     for binding in RoleBinding.objects.filter(by_provider=provider).order_by("pk"):
         bindings.unbind_role(actor=provider_roles.acting(provider, actor), binding=binding)
-    before = {"name": provider.name, "issuer": provider.issuer, "identities": provider.identities.count()}
+    alive = Session.objects.filter(by_provider__identity__provider=provider, revoked_at=None)
+    before = {
+        "name": provider.name,
+        "issuer": provider.issuer,
+        "identities": provider.identities.count(),
+        "sessions": alive.update(revoked_at=timezone.now()),
+    }
     audit.record(actor, "identity_provider.delete", provider, organization_id=provider.organization_id, before=before)
     provider.delete()
 

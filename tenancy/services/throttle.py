@@ -37,7 +37,15 @@ def _limits(username: str, address: str) -> dict[str, int]:
 
 def attempt(username: str, address: str) -> None:
     """Count an attempt; Throttled once there have been too many in the window. Commits by itself."""
-    limits = _limits(username, address)
+    _count(_limits(username, address))
+
+
+def failed_by_provider(address: str) -> None:
+    """Count a sign-in or a sign-out by a provider that came to nothing: anybody can send such, and each is on record."""
+    _count({f"provider:{address}": PER_ADDRESS})
+
+
+def _count(limits: dict[str, int]) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_COUNT, {"keys": sorted(limits), "window": WINDOW_SECONDS})
         over = [seconds for key, failures, seconds in cursor.fetchall() if failures > limits[key]]

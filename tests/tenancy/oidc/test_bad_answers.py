@@ -17,6 +17,7 @@ from core.models import AuditEntry
 from tenancy.models import Session, User
 from tenancy.oidc import discovery, door, views
 from tenancy.oidc.rows import Identity
+from tenancy.services import throttle
 from tests.portal import Browser, text
 from tests.tenancy.oidc.conftest import back, begin, sign_in
 
@@ -198,6 +199,23 @@ def test_a_state_is_good_once_also_with_the_cookie_from_before(op, make_provider
     answer = back(client, provider, state)
     assert answer.status_code == 422
     assert len(op.forms) == 1
+
+
+def test_one_address_fills_no_audit_log(op, make_provider, monkeypatch):
+    monkeypatch.setattr(throttle, "PER_ADDRESS", 2)
+    provider = make_provider()
+    answers = [back(Browser(), provider, "made-up").status_code for _ in range(3)]
+    answers.append(Browser().post(f"/oidc/back-channel-logout/{provider.slug}/", {"logout_token": "x"}).status_code)
+    assert answers == [422, 422, 429, 429]
+    assert AuditEntry.objects.exclude(outcome="done").exclude(action="POST oidc-back-channel-logout").count() == 2
+
+
+def test_keys_that_can_t_be_had_are_not_asked_for_again_at_once(op, make_provider):
+    op.answers["/jwks"] = (500, {})
+    provider = make_provider()
+    for _ in range(3):
+        assert sign_in(op, provider)[1].status_code == 503
+    assert op.asked.count("/jwks") == 1
 
 
 def test_a_state_grows_old(op, make_provider, monkeypatch):

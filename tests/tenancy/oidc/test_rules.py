@@ -178,6 +178,7 @@ def test_what_would_lock_every_admin_out_is_refused(api, op, make_provider, acme
     if how == "delete":
         assert api("root").delete(f"identity-providers/{provider.pk}").status_code == 204
         assert not RoleBinding.objects.filter(user__username="dora").exists()
+        assert client.get("/settings/").status_code == 302
         assert AuditEntry.objects.filter(action="binding.delete").exists()
     else:
         assert api("root").patch(f"identity-providers/{provider.pk}", {"rules": []}).status_code == 200

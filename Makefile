@@ -14,7 +14,7 @@ SEEDS ?= 1 2 3
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-install: install-run .venv/.test ## set up everything for development, in .venv and node_modules
+install: install-run .venv/.test node_modules/.tests ## set up everything for development, in .venv and node_modules
 
 install-run: .venv/.run node_modules/.installed ## set up only what running takes
 
@@ -26,6 +26,10 @@ install-run: .venv/.run node_modules/.installed ## set up only what running take
 
 node_modules/.installed: $(wildcard package.json package-lock.json) bin/sprite core/ui/icons.py | .venv/.run
 	@bin/install assets
+
+# What only tests need of npm: it stands beside what the portal loads.
+node_modules/.tests: node_modules/.installed
+	@bin/install test-assets
 
 demo: install-run ## start everything here and make a virtual machine (EXIT=1: end once it runs; VAR=folder)
 	@$(PY) -m ovim_site.supervisor demo --var "$(VAR)" $(if $(filter-out 0,$(EXIT)),--exit)

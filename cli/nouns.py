@@ -299,7 +299,8 @@ BINDING = Noun(
     scopes=frozenset({"org", "vdc"}),
     made=("user", "group", "role", "organization", "vdc", "vm", "expires_at"),
     refs={"user": "users", "group": "groups", "organization": "organizations", "vdc": "vdcs", "vm": "vms"},
-    shown=BASE - {"generation"} | {"username", "group_name", "custom_role", "organization_name", "vdc_name", "vm_name"},
+    shown=BASE - {"generation"}
+    | {"username", "group_name", "custom_role", "organization_name", "vdc_name", "vm_name", "by_provider"},
     has_detail=False,
 )
 INVITATION = Noun(
@@ -351,6 +352,33 @@ TOKEN = Noun(
             "last_address",
         }
     ),
+)  # fmt: skip
+IDENTITY_PROVIDER = Noun(
+    "identity provider",
+    "identity-providers",
+    ("identity-provider", "identityprovider", "identityproviders", "idp"),
+    {
+        "NAME": text("name"),
+        "ORGANIZATION": text("organization_name"),
+        "DISPLAY NAME": text("display_name"),
+        "ISSUER": text("issuer"),
+        "ENABLED": flag("enabled"),
+        "RULES": lambda row: str(len(row["rules"])),
+        "AGE": age("created_at"),
+    },
+    {"CLIENT": text("client_id")} | ID,
+    text("name"),
+    scopes=frozenset({"org"}),
+    made=(
+        "name", "organization", "display_name", "issuer", "client_id", "client_secret", "scopes", "email_domains",
+        "enabled", "creates_users", "username_claim", "email_claim", "name_claim", "groups_claim", "multi_factor", "rules",
+    ),
+    edited=(
+        "display_name", "client_id", "client_secret", "scopes", "email_domains", "enabled", "creates_users",
+        "username_claim", "email_claim", "name_claim", "groups_claim", "multi_factor", "rules",
+    ),
+    refs={"organization": "organizations"},
+    shown=BASE | {"organization_name", "has_client_secret"},
 )  # fmt: skip
 SERVICE_ACCOUNT = Noun(
     "service account",
@@ -405,6 +433,7 @@ NOUNS = {
     "invitations": INVITATION,
     "tokens": TOKEN,
     "service-accounts": SERVICE_ACCOUNT,
+    "identity-providers": IDENTITY_PROVIDER,
     "audit-entries": ENTRY,
 }
 BY_WORD = {word: noun for plural, noun in NOUNS.items() for word in (plural, *noun.words)}

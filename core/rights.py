@@ -16,6 +16,8 @@ class Right(StrEnum):
     CLUSTER_EDIT = "cluster.edit"
     CLUSTER_VIEW = "cluster.view"
     ENGINE_OPERATE = "engine.operate"  # retry, suspend, release: the verbs on what reconciles
+    IDENTITY_PROVIDER_EDIT = "identity_provider.edit"  # and whatever an organization's admin may: it lets people in
+    IDENTITY_PROVIDER_VIEW = "identity_provider.view"
     IMAGE_USE = "image.use"
     ORGANIZATION_CREATE = "organization.create"
     ORGANIZATION_DELETE = "organization.delete"

@@ -33,6 +33,8 @@ class Environment:
     allowed_hosts: tuple[str, ...]
     worker_slots: int
     image_hosts: tuple[str, ...]
+    oidc_hosts: tuple[str, ...]
+    oidc_ca: str
     loopback_clusters: bool
     trusted_proxies: int
     cors_origins: tuple[str, ...]
@@ -71,6 +73,8 @@ def read(environ: Mapping[str, str]) -> Environment:
         allowed_hosts=_list(environ, "OVIM_ALLOWED_HOSTS") or (urlsplit(public_url).hostname or "",),
         worker_slots=_whole(environ, "OVIM_WORKER_SLOTS", 2, least=1, most=256),
         image_hosts=_list(environ, "OVIM_IMAGE_HOSTS"),
+        oidc_hosts=_list(environ, "OVIM_OIDC_HOSTS"),
+        oidc_ca=_certificates(environ, "OVIM_OIDC_CA"),
         loopback_clusters=_flag(environ, "OVIM_LOOPBACK_CLUSTERS"),
         trusted_proxies=_whole(environ, "OVIM_TRUSTED_PROXIES", 0, least=0, most=9),
         cors_origins=_origins(environ, "OVIM_CORS_ORIGINS"),
@@ -211,13 +215,6 @@ def _stream(environ: Mapping[str, str]) -> str:
     return value
 
 
-def _certificates(environ: Mapping[str, str], name: str) -> str:
-    value = environ.get(name, "")
-    if value and not os.path.isfile(value):
-        raise SettingError(f"{name} must be a file of certificates: {value} is none.")
-    return value
-
-
 def _mail(environ: Mapping[str, str]) -> str:
     """Where mail goes; empty: this installation sends none."""
     name = "OVIM_MAIL_URL"
@@ -236,6 +233,13 @@ def _mail(environ: Mapping[str, str]) -> str:
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", sender):
         raise SettingError("OVIM_MAIL_FROM must be an address, such as OVIM <ovim@example.org>.")
     return value
+
+
+def _certificates(environ: Mapping[str, str], name: str) -> str:
+    found = environ.get(name, "")
+    if found and not os.path.isfile(found):
+        raise SettingError(f"{name} must be a file of certificates: {found} is none.")
+    return found
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

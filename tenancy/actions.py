@@ -55,3 +55,7 @@ GROUP: Actions = {
     "delete": Action(Right.BINDING_EDIT),
 }
 MEMBERSHIP: Actions = {"delete": Action(Right.BINDING_EDIT)}
+IDENTITY_PROVIDER: Actions = {
+    "edit": Action(Right.IDENTITY_PROVIDER_EDIT),
+    "delete": Action(Right.IDENTITY_PROVIDER_EDIT),
+}

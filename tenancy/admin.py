@@ -24,7 +24,8 @@ from tenancy.models import (
     SigningKey,
     User,
 )
-from tenancy.services import access_tokens, bindings, groups, roles, sessions, users
+from tenancy.oidc.rows import GroupRule, Identity, IdentityProvider, ProviderSession, SpentToken
+from tenancy.services import access_tokens, bindings, groups, identity_providers, roles, sessions, users
 
 admin.site.unregister(DjangoGroup)  # groups are ours, and have no permissions of their own
 
@@ -67,6 +68,11 @@ def _delete_group(*, actor: Any, row: Group) -> str:
 def _remove_member(*, actor: Any, row: Membership) -> str:
     groups.remove_member(actor=actor, group=row.group, user=row.user)
     return "The person is out of the group."
+
+
+def _switch(*, actor: Any, row: IdentityProvider) -> str:
+    identity_providers.edit_provider(actor=actor, provider=row, changes={"enabled": not row.enabled})
+    return "It is disabled." if row.enabled else "It is enabled."
 
 
 @admin.register(Organization)
@@ -236,3 +242,53 @@ class SigningKeyAdmin(Admin):
     secret = ("private",)
     find_by_name = ("kid",)
     search_help_text = "How its kid begins, or an id."
+
+
+@admin.register(IdentityProvider)
+class IdentityProviderAdmin(Admin):
+    list_display = ("name", "organization", "display_name", "issuer", "enabled", "created_at")
+    list_filter = ("enabled",)
+    list_select_related = ("organization",)
+    secret = ("client_secret",)
+    find_by_id = ("id", "organization_id")
+    find_by_name = ("name",)
+    search_help_text = "How the name begins, or the id of the provider or the organization."
+    verbs = (
+        Verb("disable", "Disable", "Nobody signs in by it any more; sessions stay.", _switch,
+             applies=lambda row: row.enabled, dangerous=True),
+        Verb("enable", "Enable", "People can sign in by it again.", _switch, applies=lambda row: not row.enabled),
+    )  # fmt: skip
+
+
+@admin.register(GroupRule)
+class GroupRuleAdmin(Admin):
+    list_display = ("provider", "position", "claim", "match", "value", "role", "organization", points("vdc_id", "VDC"))
+    list_select_related = ("provider", "organization")
+    find_by_id = ("id", "provider_id")
+    search_help_text = "Its id, or that of the provider."
+
+
+@admin.register(Identity)
+class IdentityAdmin(Admin):
+    list_display = ("subject", "issuer", "user", "provider", "created_at", "last_used_at")
+    list_select_related = ("user", "provider")
+    find_by_id = ("id", "user_id", "provider_id")
+    find_by_name = ("subject",)
+    search_help_text = "How the subject begins, or the id of the identity, the person or the provider."
+
+
+@admin.register(ProviderSession)
+class ProviderSessionAdmin(Admin):
+    list_display = ("id", "session", "identity", "sid", "multi_factor", "created_at")
+    list_select_related = ("session", "identity")
+    secret = ("id_token",)
+    find_by_id = ("id", "session_id", "identity_id")
+    search_help_text = "Its id, or that of the session or the identity."
+
+
+@admin.register(SpentToken)
+class SpentTokenAdmin(Admin):
+    list_display = ("digest", "expires_at")
+    find_by_id = ()
+    find_by_name = ("digest",)
+    search_help_text = "How the digest begins."

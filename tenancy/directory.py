@@ -51,6 +51,7 @@ def user_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     page = {
         "section": "users",
         "person": person,
+        "identities": person.identities.select_related("provider").order_by("pk")[:SHOWN],
         "bindings": bound.told(actor, RoleBinding.objects.filter(held).order_by("pk"), SHOWN),
         "timeline": list(about.order_by("-pk")[:20]),
         "has_second_factor": codes.is_asked_of(person),

@@ -13,12 +13,13 @@ from core.enforce import needs, public
 from core.errors import Conflict, DomainError, Ended, Invalid, NotFound, Throttled
 from core.rights import Right
 from core.ui.filling import actor_of
+from core.ui.ways import target
 from tenancy import brands, links
+from tenancy.entering import enter
 from tenancy.forms import AcceptForm, ForgottenForm, NewPasswordForm
 from tenancy.models import Invitation
 from tenancy.selectors import actor_of_user
 from tenancy.services import invitations, resets, sessions
-from tenancy.views import signed_in
 
 FORM = ["GET", "HEAD", "POST"]
 _STATUS = {Conflict: 409, Throttled: 429, Ended: 410, NotFound: 404}
@@ -124,7 +125,7 @@ def _accepted(request: HttpRequest, token: str, form: AcceptForm) -> HttpRespons
         lifetime=sessions.BROWSER_LIFETIME,
         user_agent=request.headers.get("User-Agent", ""),
     )
-    return signed_in(request, session)
+    return enter(request, session, target(request))
 
 
 def _place(form: AcceptForm, refusal: DomainError) -> None:

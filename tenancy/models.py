@@ -13,6 +13,7 @@ from django.utils import timezone
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
+from tenancy.oidc.rows import IdentityProvider
 
 username = RegexValidator(
     r"^[a-z0-9]([a-z0-9._@+-]{0,148}[a-z0-9])?\Z",
@@ -372,6 +373,10 @@ class RoleBinding(models.Model):
     vdc_id = models.UUIDField(null=True, blank=True)
     vm_id = models.UUIDField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    # By a group rule of this provider: made and taken away with what the provider says. Null: by hand.
+    by_provider = models.ForeignKey(
+        IdentityProvider, on_delete=models.CASCADE, null=True, blank=True, related_name="bindings"
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -36,6 +36,7 @@ WORDS: Mapping[str, Mapping[Right, str]] = {
         Right.ORGANIZATION_VIEW: "see",
         Right.ORGANIZATION_EDIT: "change",
         Right.AUDIT_VIEW: "read the audit log",
+        Right.IDENTITY_PROVIDER_VIEW: "see identity providers",
     },
 }
 _KNOWN = frozenset(right for words in WORDS.values() for right in words)

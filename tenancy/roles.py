@@ -19,6 +19,8 @@ GRANTS: Mapping[RoleName, frozenset[Right]] = {
             Right.BINDING_EDIT,
             Right.BINDING_VIEW,
             Right.CATALOG_EDIT,
+            Right.IDENTITY_PROVIDER_EDIT,
+            Right.IDENTITY_PROVIDER_VIEW,
             Right.ORGANIZATION_EDIT,
             Right.USER_EDIT,
             Right.USER_VIEW,
@@ -42,7 +44,8 @@ GIVEN_TO_TOKENS = frozenset(Right) - {Right.SELF, Right.ACCOUNT, Right.ADMIN_OPE
 WITHIN_A_VDC = GRANTS[RoleName.VDC_ADMIN] | {Right.VDC_EDIT, Right.VM_ADOPT}
 OWN_ONLY = frozenset({RoleName.USER})
 # What an organization's own roles can be made of: what its admin has. The rest is the provider's, or everybody's own.
-GIVEN_TO_ROLES = GRANTS[RoleName.ORG_ADMIN]
+# Not what takes all of it: whoever edits an identity provider lets in whom he likes.
+GIVEN_TO_ROLES = GRANTS[RoleName.ORG_ADMIN] - {Right.IDENTITY_PROVIDER_EDIT}
 # What is left of a role that is bound at one VDC or one VM: what there is to do there, and what is needed to find it.
 IN_A_VDC = WITHIN_A_VDC | {Right.VDC_DELETE, Right.BINDING_EDIT}
 IN_A_VM = (VM_ALL - {Right.VM_CREATE}) | {Right.VM_ORDER, Right.VDC_VIEW, Right.ORGANIZATION_VIEW}

@@ -44,9 +44,13 @@ FROM tenancy_user u LEFT JOIN tenancy_organization home ON home.id = u.organizat
 _ELSEWHERE = f"""EXISTS (
   SELECT FROM {_BOUND} b LEFT JOIN tenancy_organization o ON o.id = b.organization_id WHERE {_HOLDS})"""
 _ALIVE = f"u.is_active AND (u.organization_id IS NULL OR home.enabled OR {_ELSEWHERE})"
+# Unless his provider says that he gave one there: of this session only.
+_GIVEN = """EXISTS (
+  SELECT FROM tenancy_providersession p WHERE p.session_id = s.id AND p.multi_factor)"""
+_BY_SESSION = _ACTOR.replace(_MUST_ENROL, f"({_MUST_ENROL} AND NOT {_GIVEN})")
 # At the end: whose view the session has at the moment, if it is another one's.
 _PREVIEW = "CASE WHEN s.preview_until > clock_timestamp() THEN s.preview_of END"
-_OF_SESSION = f"""{_ACTOR.replace("FROM tenancy_user u", f", {_PREVIEW} FROM tenancy_user u", 1)}
+_OF_SESSION = f"""{_BY_SESSION.replace("FROM tenancy_user u", f", {_PREVIEW} FROM tenancy_user u", 1)}
 JOIN tenancy_session s ON s.user_id = u.id WHERE s.id = %s AND s.revoked_at IS NULL AND s.expires_at > now() AND {_ALIVE}"""
 # Whether its last use was noted a moment ago, too, at the end.
 _SEEN = "s.seen_at > now() - interval '5 minutes'"

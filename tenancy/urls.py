@@ -5,6 +5,7 @@ from django.urls import path
 from core.listing.menu import menu_of
 from tenancy import brands, directory, doors, group_pages, inviting, keys, own, people, programs, role_pages, views
 from tenancy.listings import ORGANIZATIONS, USERS
+from tenancy.oidc.urls import urlpatterns as oidc
 
 urlpatterns = [
     path(".well-known/jwks.json", keys.jwks, name="jwks"),
@@ -20,6 +21,8 @@ urlpatterns = [
     path("invitations/<uuid:pk>/withdraw/", inviting.invitation_withdraw, name="invitation-withdraw"),
     path("branding/<slug:name>/logo", brands.logo, name="brand-logo"),
     path("branding/<slug:name>/style.css", brands.style, name="brand-style"),
+    *oidc,
+    path("sign-in/<str:organization>/", views.sign_in, name="sign-in-to"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("orgs/", directory.organization_list, name="organization-list"),
     path("people/", directory.user_list, name="user-list"),

@@ -45,6 +45,7 @@ def _start() -> None:
         "OVIM_PUBLIC_URL": "http://testserver",
         "OVIM_ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
         "OVIM_IMAGE_HOSTS": "127.0.0.1",
+        "OVIM_OIDC_HOSTS": "127.0.0.1",
         "OVIM_LOOPBACK_CLUSTERS": "true",
         "OVIM_RATE_LIMIT_USER": "0",
         "OVIM_RATE_LIMIT_ADDRESS": "0",

@@ -65,6 +65,13 @@ FORMS = {
     "service-accounts/<uuid:pk>/delete/": ORGANIZATION,
     "orgs/<uuid:pk>/invitations/new/": ORGANIZATION,
     "invitations/<uuid:pk>/withdraw/": ORGANIZATION,
+    "account/identities/confirm/": SIGNED_IN,
+    "identity-providers/new/": ORGANIZATION,
+    "identity-providers/<uuid:pk>/edit/": ORGANIZATION,
+    "identity-providers/<uuid:pk>/delete/": ORGANIZATION,
+    "identity-providers/<uuid:pk>/try/": ORGANIZATION,
+    "identity-providers/<uuid:pk>/rules/new/": ORGANIZATION,
+    "identity-providers/<uuid:pk>/rules/<uuid:rule>/delete/": ORGANIZATION,
     "orgs/new/": PROVIDER,
     "orgs/<uuid:pk>/edit/": ORGANIZATION,
     "orgs/<uuid:pk>/quota/": ORGANIZATION,
@@ -102,6 +109,17 @@ TABLE = {
     ("post", "invitations/<uuid:pk>/resend/"): NO_COOKIE,
     ("get", "sign-in/code/"): NO_COOKIE,  # without the first step, back to it
     ("post", "sign-in/code/"): NO_COOKIE,
+    ("get", "sign-in/<str:organization>/"): ALL,
+    ("post", "sign-in/<str:organization>/"): ALL,
+    ("get", "sign-in/find/"): ALL,
+    ("get", "oidc/<str:slug>/start/"): ALL,  # who is let in is the provider's word: tests/tenancy/oidc
+    ("get", "oidc/<str:slug>/callback/"): ALL,
+    ("post", "oidc/back-channel-logout/<str:slug>/"): ALL,
+    ("get", "account/identities/"): NO_COOKIE,
+    ("post", "account/identities/link/<str:slug>/"): NO_COOKIE,
+    ("post", "account/identities/<uuid:pk>/remove/"): NO_COOKIE,
+    ("get", "identity-providers/"): NO_COOKIE,
+    ("get", "identity-providers/<uuid:pk>/"): NO_COOKIE,
     ("get", "account/sessions/"): NO_COOKIE,
     ("post", "account/sessions/end-others/"): NO_COOKIE,
     ("post", "account/sessions/<uuid:pk>/end/"): NO_COOKIE,
@@ -213,6 +231,12 @@ TABLE = {
     **{(method, "api/v1/service-accounts/<uuid:pk>"): ORGANIZATION for method in ("get", "patch", "delete")},
     ("post", "api/v1/service-accounts/<uuid:pk>/disable"): ORGANIZATION,
     ("post", "api/v1/service-accounts/<uuid:pk>/enable"): ORGANIZATION,
+    **{(method, "api/v1/identity-providers"): ORGANIZATION for method in ("get", "post")},
+    **{(method, "api/v1/identity-providers/<uuid:pk>"): ORGANIZATION for method in ("get", "patch", "delete")},
+    ("post", "api/v1/identity-providers/<uuid:pk>/try"): ORGANIZATION,
+    ("post", "api/v1/identity-providers/<uuid:pk>/check"): ORGANIZATION,
+    ("get", "api/v1/me/identities"): SIGNED_IN,
+    ("delete", "api/v1/me/identities/<uuid:pk>"): SIGNED_IN,
     ("get", "api/v1/audit-entries"): ORGANIZATION,
     ("get", "api/v1/audit-entries/export"): ORGANIZATION,
     ("get", "api/v1/organizations/<uuid:pk>/audit-retention"): ORGANIZATION,
@@ -267,6 +291,10 @@ PAGE_METHODS = {
     "invitation/join/": ("post",),
     "invitations/<uuid:pk>/resend/": ("post",),
     "sign-in/reset/": ("get", "post"),
+    "sign-in/<str:organization>/": ("get", "post"),
+    "oidc/back-channel-logout/<str:slug>/": ("post",),
+    "account/identities/link/<str:slug>/": ("post",),
+    "account/identities/<uuid:pk>/remove/": ("post",),
     "account/sessions/end-others/": ("post",),
     "account/sessions/<uuid:pk>/end/": ("post",),
     "sign-out/": ("post",),
@@ -284,6 +312,9 @@ PAGE_METHODS = {
     "vms/<uuid:pk>/delete/": ("get", "post"),
 }
 PAGES_OF_FEW = {
+    ("get", "account/identities/"): SIGNED_IN,
+    ("post", "account/identities/link/<str:slug>/"): SIGNED_IN,
+    ("post", "account/identities/<uuid:pk>/remove/"): SIGNED_IN,
     ("get", "account/sessions/"): SIGNED_IN,
     ("post", "account/sessions/end-others/"): SIGNED_IN,
     ("post", "account/sessions/<uuid:pk>/end/"): SIGNED_IN,
@@ -304,7 +335,7 @@ PAGES_OF_FEW = {
 OWN = ("", "search/", "place/", "settings/", "views/", "views/<uuid:pk>/remove/",
        "activity/", "activity/<uuid:pk>/", "activity/export/")  # fmt: skip
 PAGES = {
-    row: {"people": ORGANIZATION, "clusters": PROVIDER, "orphans": PROVIDER}.get(
+    row: {"people": ORGANIZATION, "identity-providers": ORGANIZATION, "clusters": PROVIDER, "orphans": PROVIDER}.get(
         row[1].split("/")[0], SIGNED_IN if row[1] in OWN else WITH_A_ROLE
     )
     for row, cells in TABLE.items()
@@ -386,9 +417,19 @@ def outcome(answer) -> str:
     return "ok"
 
 
+def address_of(route: str) -> str:
+    """With ids and names that there are not."""
+    for part in ("<uuid:pk>", "<uuid:rule>"):
+        route = route.replace(part, str(uuid4()))
+    for part in ("<str:name>", "<str:slug>", "<str:organization>"):
+        route = route.replace(part, "web")
+    return f"/{route}"
+
+
 @pytest.mark.parametrize(("method", "route"), sorted(TABLE))
 def test_who_gets_past_the_door(api, cluster, method, route):
     address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web").replace("<slug:name>", "acme")
+    address = address_of(route)
     for name, wanted in zip(PEOPLE, TABLE[method, route].split(), strict=True):
         client = Client(raise_request_exception=False)
         body = {} if method == "get" else {"data": {}, "content_type": "application/json"}
@@ -399,6 +440,7 @@ def test_who_gets_past_the_door(api, cluster, method, route):
 @pytest.mark.parametrize(("method", "route"), sorted(PAGES))
 def test_who_gets_past_the_door_of_a_page(cluster, method, route):
     address = "/" + route.replace("<uuid:pk>", str(uuid4())).replace("<str:name>", "web").replace("<slug:name>", "acme")
+    address = address_of(route)
     for name, wanted in zip(PEOPLE[:5], PAGES[method, route].split()[:5], strict=True):
         answer = getattr(signed_in(name), method)(address)
         assert outcome(answer) == wanted, (name, answer.status_code, answer.content[:300])

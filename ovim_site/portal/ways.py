@@ -35,6 +35,15 @@ WAYS = (
     Way("catalog", "Catalog", "catalog", "catalog", Right.CATALOG_VIEW, "c"),
     Way("drift", "Drift", "drift", "drift", Right.VM_VIEW, "f"),
     Way("users", "People", "users", "user-list", Right.USER_VIEW, "u", "Governance"),
+    Way(
+        "identity-providers",
+        "Identity providers",
+        "user",
+        "identity-provider-list-page",
+        Right.IDENTITY_PROVIDER_VIEW,
+        "i",
+        "Governance",
+    ),
     Way("audit", "Activity", "activity", "audit-list", Right.SELF, "a", "Governance"),
     Way("admin", "Administration", "settings", "admin:index", Right.ADMIN_OPEN, "m", "Governance"),
 )

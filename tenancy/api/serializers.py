@@ -348,6 +348,9 @@ class RoleBindingOut(Shape):
     vm = Id(source="vm_id", allow_null=True)
     vm_name = Text(allow_null=True)
     expires_at = Moment(allow_null=True)
+    by_provider = Id(
+        source="by_provider_id", allow_null=True, help_text="made by a rule of this identity provider; null: by hand"
+    )
     created_at = Moment()
     allowed_actions = AllowedActions(ROLE_BINDING, Right.BINDING_VIEW)
 

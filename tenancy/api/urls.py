@@ -4,6 +4,7 @@ from django.urls import path
 
 from core.api.routes import resource
 from tenancy.api import access, doors, invitations, own, programs, roles, views
+from tenancy.api import identity_providers as providers
 
 urlpatterns = [
     path("auth/login", views.LoginView.as_view(), name="auth-login"),
@@ -18,6 +19,8 @@ urlpatterns = [
     path("me/sessions", own.MySessionsView.as_view(), name="my-sessions"),
     path("me/sessions/end-others", own.EndOthersView.as_view(), name="my-sessions-end-others"),
     path("me/sessions/<uuid:pk>", own.MySessionView.as_view(), name="my-session"),
+    path("me/identities", providers.MyIdentitiesView.as_view(), name="my-identities"),
+    path("me/identities/<uuid:pk>", providers.MyIdentityView.as_view(), name="my-identity"),
     path("me/second-factor", own.MySecondFactorView.as_view(), name="my-second-factor"),
     path("me/second-factor/confirm", own.ConfirmSecondFactorView.as_view(), name="my-second-factor-confirm"),
     path("me/second-factor/recovery-codes", own.RecoveryCodesView.as_view(), name="my-recovery-codes"),
@@ -85,6 +88,17 @@ urlpatterns = [
         "invitations/<uuid:pk>/resend",
         invitations.InvitationViewSet.as_view({"post": "resend"}),
         name="invitation-resend",
+    ),
+    *resource("identity-providers", providers.IdentityProviderViewSet, "identity-provider"),
+    path(
+        "identity-providers/<uuid:pk>/try",
+        providers.IdentityProviderViewSet.as_view({"post": "try_claims"}),
+        name="identity-provider-try-claims",
+    ),
+    path(
+        "identity-providers/<uuid:pk>/check",
+        providers.IdentityProviderViewSet.as_view({"post": "check"}),
+        name="identity-provider-check",
     ),
     *resource("roles", roles.RoleViewSet, "role"),
     *resource("groups", roles.GroupViewSet, "group"),

@@ -26,7 +26,7 @@ def kept(people: QuerySet[User], *, but: UUID | None = None) -> Iterator[None]:
     One lock for all such changes, taken before any row's: two admins removing each other at the same moment would both
     find the other. Conflict, and all is rolled back, if no admin is left where one of these was.
     """
-    _lock()
+    lock()
     before = {pk for pk in _administered(people) if but is None or pk != but}
     yield
     for organization_id in before:
@@ -35,13 +35,14 @@ def kept(people: QuerySet[User], *, but: UUID | None = None) -> Iterator[None]:
 
 def require_others(organization: Organization) -> None:
     """Inside a transaction, before any row is locked: Conflict if what its people administer elsewhere had nobody else."""
-    _lock()
+    lock()
     others = User.objects.exclude(organization=organization)
     for pk in _administered(User.objects.filter(organization=organization)) - {organization.pk}:
         _require_one(pk, others)
 
 
-def _lock() -> None:
+def lock() -> None:
+    """For whoever decides that enough admins are left, until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 

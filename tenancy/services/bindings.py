@@ -15,6 +15,7 @@ from core.errors import Forbidden, Invalid
 from core.rights import Right
 from tenancy.access import covers
 from tenancy.models import Group, Organization, Role, RoleBinding, RoleName, User
+from tenancy.oidc.rows import IdentityProvider
 from tenancy.roles import grant_of
 from tenancy.selectors import bindings_of
 from tenancy.services import admins, reach
@@ -33,10 +34,12 @@ def bind_role(
     vdc_id: UUID | None = None,
     vm_id: UUID | None = None,
     expires_at: datetime | None = None,
+    by_provider: IdentityProvider | None = None,
 ) -> RoleBinding:
     """Give a person or a group a role at a place: the system, an organization, one VDC of it, or one VM of that.
 
-    `role`: a built-in one, or one of the organization's own. From `expires_at` on it has no effect.
+    `role`: a built-in one, or one of the organization's own. From `expires_at` on it has no effect. `by_provider`: a
+    rule of this one gives it, and takes it away again (`tenancy.services.provider_roles`).
     """
     if isinstance(role, Role):
         role = rows.lock(role)  # what it gives is looked at now: nobody may change it meanwhile
@@ -47,9 +50,10 @@ def bind_role(
     binding = RoleBinding(
         user=user, group=group, organization=organization, vdc_id=vdc_id, vm_id=vm_id, expires_at=expires_at
     )
+    binding.by_provider = by_provider
     binding.role, binding.custom = ("", role) if isinstance(role, Role) else (role, None)
     _check_holder(binding)
-    _check_place(binding, role)
+    check_place(binding, role)
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid.field("expires_at", "past", "This moment is past: the role would never have any effect.")
     require_giver(actor, binding)
@@ -70,7 +74,7 @@ def bind_invited(
 ) -> RoleBinding:
     """As `bind_role`, to who accepted an invitation: the inviter need not see him, who may be from anywhere."""
     binding = RoleBinding(user=user, role=role, organization=organization, vdc_id=vdc_id)
-    _check_place(binding, role)
+    check_place(binding, role)
     require_giver(inviter, binding)
     _tidy(inviter, binding)
     rows.save(binding, new=True)
@@ -79,12 +83,6 @@ def bind_invited(
     return binding
 
 
-def check_place(role: RoleName, organization: Organization, vdc_id: UUID | None) -> None:
-    """Whether the role is one of such a place; Invalid, naming the field."""
-    _check_place(RoleBinding(organization=organization, vdc_id=vdc_id), role)
-
-
-@transaction.atomic
 def unbind_role(*, actor: Actor, binding: RoleBinding) -> None:
     """Take a role away. It is without effect from the next request on, in clusters seconds later."""
     access.require(actor, Right.BINDING_EDIT, binding)
@@ -181,7 +179,8 @@ def _check_holder(binding: RoleBinding) -> None:
         raise Invalid.field("group", "place", "A group of an organization is given roles in that organization only.")
 
 
-def _check_place(binding: RoleBinding, role: RoleName | Role) -> None:
+def check_place(binding: RoleBinding, role: RoleName | Role) -> None:
+    """Whether the role is one of such a place; Invalid, naming the field."""
     organization, vdc_id = binding.organization, binding.vdc_id
     if role is RoleName.SYSTEM_ADMIN:
         if organization is not None or vdc_id is not None:
@@ -242,4 +241,5 @@ def told(binding: RoleBinding) -> dict[str, Any]:
     found = {name: str(pk) if (pk := getattr(binding, f"{name}_id")) else None for name in ids}
     role = binding.custom.name if binding.custom else binding.role
     ends = binding.expires_at.isoformat() if binding.expires_at else None
-    return found | {"role": role, "expires_at": ends}
+    by = {"by_provider": str(binding.by_provider_id)} if binding.by_provider_id else {}
+    return found | {"role": role, "expires_at": ends} | by

@@ -54,7 +54,7 @@ def invite(
 ) -> tuple[Invitation, str | None]:
     """An invitation, and its link where no mail can bring it: then whoever invites passes it on."""
     users.require_people_of(actor, organization)
-    bindings.check_place(role, organization, vdc_id)
+    bindings.check_place(RoleBinding(organization=organization, vdc_id=vdc_id), role)
     if not bindings.may_give(actor, role, organization.pk, vdc_id):
         raise Forbidden(Right.BINDING_EDIT, f"the role {role} there: nobody invites to more than he may give")
     organization = lock_organization(organization.pk)

@@ -117,15 +117,16 @@ def _check_code(visitor: Actor, user: User, code: str) -> None:
 
 
 @transaction.atomic
-def begin(*, actor: Actor, user: User, lifetime: timedelta, user_agent: str = "") -> Session:
-    """A session for a person whose identity has been proven: by password here, by another provider later."""
+def begin(*, actor: Actor, user: User, lifetime: timedelta, user_agent: str = "", by: str = "") -> Session:
+    """A session for a person whose identity has been proven: by password, or `by` a provider, which is told."""
     session = Session.objects.create(
         user=user,
         expires_at=timezone.now() + lifetime,
         address=actor.address[:64],
         user_agent=user_agent[:255],
     )
-    audit.record(replace(actor, session_id=session.pk), "session.begin", session, organization_id=user.organization_id)
+    actor, after = replace(actor, session_id=session.pk), {"by": by} if by else None
+    audit.record(actor, "session.begin", session, organization_id=user.organization_id, after=after)
     return session
 
 

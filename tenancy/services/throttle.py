@@ -61,6 +61,11 @@ def ask(account: str, address: str) -> None:
     _count(limits, "requests for a new password")
 
 
+def failed_by_provider(address: str) -> None:
+    """Count a sign-in or a sign-out by a provider that came to nothing: anybody can send such, and each is on record."""
+    _count({f"provider:{address}": PER_ADDRESS}, "failed sign-ins")
+
+
 def _count(limits: dict[str, int], what: str) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_COUNT, {"keys": sorted(limits), "window": WINDOW_SECONDS})

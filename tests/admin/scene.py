@@ -27,6 +27,7 @@ from tenancy.models import (
     Session,
     SigningKey,
 )
+from tenancy.oidc.rows import GroupRule, Identity, IdentityProvider, ProviderSession, SpentToken
 from tests.cast import make_organization, make_person, make_vdc, session_of
 from vdcs.models import NamespaceAccess, QuotaClaim, QuotaScope, Vdc
 from vms.models import Disk, VirtualMachine
@@ -106,6 +107,13 @@ def one_of_everything() -> VirtualMachine:
     Membership.objects.create(group=Group.objects.create(name="ops", organization_id=vm.organization_id), user=bob)
     at = {"organization_id": vm.organization_id, "vdc_id": vm.vdc_id, "vm_id": vm.pk}
     RoleBinding.objects.create(user=bob, custom=role, **at)
+    provider = IdentityProvider.objects.create(
+        organization=dev.organization, name="sso", issuer="https://sso.example.org", client_secret=SECRET.encode()
+    )
+    GroupRule.objects.create(provider=provider, position=0, value="staff", role="user", organization=dev.organization)
+    identity = Identity.objects.create(provider=provider, issuer=provider.issuer, subject="s-1", user=bob)
+    ProviderSession.objects.create(identity=identity, session=session_of(bob), id_token=SECRET.encode())
+    SpentToken.objects.create(digest="e" * 64, expires_at=vm.created_at)
     SigningKey.objects.create(kid="k" * 43, private=SECRET.encode(), public="PEM")
     OrganizationLogo.objects.create(
         organization=vm.organization, media_type="image/png", data=SECRET.encode(), digest="d" * 64, width=1, height=1

@@ -155,6 +155,7 @@ def test_diff(bob, item):
         ("users", "UserInRequest", "PatchedUserEditRequest", "UserOut"),
         ("role-bindings", "RoleBindingInRequest", None, "RoleBindingOut"),
         ("invitations", "InvitationInRequest", None, "InvitationOut"),
+        ("identity-providers", "ProviderInRequest", "PatchedProviderEditRequest", "ProviderOut"),
         ("clusters", "ClusterInRequest", "PatchedClusterEditRequest", "ClusterOut"),
     ],
 )

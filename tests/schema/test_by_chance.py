@@ -19,6 +19,7 @@ from clusters.models import Cluster
 from clusters.secrets import encrypt
 from tenancy.api import tokens
 from tenancy.models import RoleBinding
+from tenancy.oidc.rows import IdentityProvider
 from tests.cast import make_cluster, make_organization, make_person, session_of
 from tests.domain import KEY, a_vdc, a_vm, an_organization
 from tests.live.conftest import ROOT, answers, free_port
@@ -31,6 +32,7 @@ SEED = os.environ.get("OVIM_SCHEMA_SEED", "1")
 LEFT_OUT = {
     "/live/v1/stream": "another process serves it and it never ends: tests/live",
     "/api/v1/auth/logout": "it ends the session that all other calls are made with: tests/tenancy/test_sign_in.py",
+    "/api/v1/identity-providers/{id}/check": "it asks a provider, and there is none: tests/tenancy/oidc/test_rules.py",
     "/api/v1/me/password": "who guesses one's password is stopped after ten times: tests/tenancy/test_accounts.py",
 } | {
     f"/api/v1/me/second-factor/{verb}": "who guesses codes is stopped as well: tests/tenancy/test_second_factor.py"
@@ -81,7 +83,16 @@ def _fill(sandbox: Sandbox) -> dict[str, str]:
     item = CatalogItem.objects.get()
     bob = make_person("bob")
     binding = RoleBinding.objects.get(user=bob)
+    provider, other = (
+        IdentityProvider.objects.create(
+            organization=acme, name=name, display_name=name, issuer=issuer, client_id="ovim"
+        )
+        for name, issuer in (("sso", "https://sso.example.org"), ("old", "https://old.example.org"))
+    )
     ids = {
+        "/identity-providers/{id}": provider.pk,
+        "/identity-providers/{id}/try": provider.pk,
+        "DELETE /identity-providers/{id}": other.pk,
         "/organizations/{id}": acme.pk,
         "/organizations/{id}/quota": acme.pk,
         "/users/{id}": bob.pk,

@@ -252,9 +252,10 @@ def only_htmx(copy: Path) -> None:
     lock, wanted = json.loads((copy / "package-lock.json").read_text()), "htmx.org"
     version = lock["packages"][""]["dependencies"][wanted]
     lock["packages"] = {
-        "": lock["packages"][""] | {"dependencies": {wanted: version}},
+        "": lock["packages"][""] | {"dependencies": {wanted: version}, "devDependencies": {}},
         f"node_modules/{wanted}": lock["packages"][f"node_modules/{wanted}"],
     }
     (copy / "package-lock.json").write_text(json.dumps(lock))
-    told = json.loads((copy / "package.json").read_text()) | {"dependencies": {wanted: version}}
+    told = json.loads((copy / "package.json").read_text())
+    told |= {"dependencies": {wanted: version}, "devDependencies": {}}
     (copy / "package.json").write_text(json.dumps(told))

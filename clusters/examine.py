@@ -4,15 +4,20 @@ it the one it was, may OVIM do there what it has to, and what can it do. Reads o
 
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from itertools import product
+from typing import Any
 from uuid import UUID
 
 import jwt
 import urllib3
+import yaml
 from cryptography import x509
+from django.conf import settings
 
 from clusters import addresses, discovery
 from clusters.client import Client
@@ -136,12 +141,36 @@ def _missing(client: Client) -> Iterator[str]:
     yield from (f"{plural}.ovim.io" for plural in DEFINITIONS if plural not in served)
     for role in TENANT_ROLES:
         try:
-            client.raw("GET", f"{ROLES}/{role}")
+            live = client.raw("GET", f"{ROLES}/{role}")
+            if rights_in(live) != _brought()[role]:
+                yield f"ClusterRole {role} as this version has it"
         except KubeError as error:
             if error.status == 404:
                 yield f"ClusterRole {role}"
             elif error.status != 403:  # a right that is lacking is told as such
                 raise
+
+
+@cache
+def _brought() -> dict[str, frozenset[tuple[str, ...]]]:
+    """What tenants' roles give as they come with this version: another one's might give more than the guide says."""
+    text = (settings.BASE_DIR / "deploy" / "rbac" / "tenants.yaml").read_text()
+    return {body["metadata"]["name"]: rights_in(body) for body in yaml.safe_load_all(text)}
+
+
+def rights_in(role: Mapping[str, Any]) -> frozenset[tuple[str, ...]]:
+    """A role's rights one by one, in whichever way its rules are written."""
+    return frozenset(
+        right
+        for rule in role.get("rules") or ()
+        for right in product(
+            rule.get("apiGroups") or ("",),
+            rule.get("resources") or ("",),
+            rule.get("verbs") or ("",),
+            rule.get("resourceNames") or ("",),
+            rule.get("nonResourceURLs") or ("",),
+        )
+    )
 
 
 def _explained(error: KubeError, access: Access) -> Unfit:

@@ -221,7 +221,7 @@ def test_the_last_system_admin_is_kept():
 
 
 def test_a_role_is_taken_away(vm):
-    binding = RoleBinding.objects.get(user__username="bob")
+    binding = RoleBinding.objects.get(user__username="bob", role="user")
     assert "taken away" in order("tenancy/rolebinding", "unbind", binding).text
     assert not RoleBinding.objects.filter(pk=binding.pk).exists()
     entry("binding.delete")

@@ -13,8 +13,11 @@ from django.db import connection
 from django.utils import timezone
 
 from clusters import heal
+from clusters.client import Client
+from clusters.errors import KubeError
 from clusters.fleet import edit_cluster
 from clusters.models import Cluster, InventoryItem, WorkItem
+from clusters.needs import TENANT_ROLES
 from core.errors import Invalid
 from tenancy.models import Organization, RoleBinding, RoleName, User
 from tenancy.services.bindings import bind_role, unbind_role
@@ -377,3 +380,25 @@ def test_an_upgrade_hands_over_what_was_written_before(scene: Scene) -> None:
     assert {item["metadata"]["uid"] for item in sandbox.request("GET", f"{RBAC}/rolebindings")["items"]} == uids
     assert set(NamespaceAccess.objects.values_list("phase", flat=True)) == {"Active"}
     scene.fleet.until(lambda: scene.fleet.phase(scene.dev) == "Active")
+
+
+def test_ovims_own_account_binds_these_roles_and_no_others(fleet: Fleet) -> None:
+    """By the cluster's own escalation check: `bind` by name in deploy/account, and nothing else."""
+    client, path = Client(fleet.east.url, fleet.east.token), f"{RBAC}/namespaces/default/rolebindings"
+
+    def bind(role: str) -> Any:
+        ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        who = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "eve"}
+        return client.raw("POST", path, {"metadata": {"name": role}, "roleRef": ref, "subjects": [who]})
+
+    for role in TENANT_ROLES:
+        bind(role)
+        fleet.east.sandbox.request("DELETE", f"{path}/{role}")
+    for role in ("admin", "edit", "cluster-admin", "kubevirt.io:admin", "kubevirt.io:edit"):
+        with pytest.raises(KubeError) as refused:
+            bind(role)
+        assert (refused.value.status, "not currently held" in refused.value.message) == (403, True), role
+    more = {"metadata": {"name": "more"}, "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["watch"]}]}
+    with pytest.raises(KubeError) as refused:
+        client.raw("POST", f"{RBAC}/namespaces/default/roles", more)
+    assert refused.value.status == 403

@@ -117,6 +117,22 @@ def test_a_cluster_without_ovims_definitions_is_refused_with_what_to_do(api, eas
     prepare(east.sandbox)
 
 
+def test_roles_of_tenants_that_give_anything_else_are_told(api, east):
+    """As an older version's would: its users saw everybody's machines."""
+    role = next(body for body in manifests("rbac") if body["metadata"]["name"] == "ovim:user")
+    wider = [*role["rules"], {"apiGroups": ["kubevirt.io"], "resources": ["virtualmachines"], "verbs": ["list"]}]
+    apply(east.sandbox, role | {"rules": wider})
+    message = refused(api("root").post("clusters", east.body("e")), 422, "server", "missing_definitions")
+    assert "ClusterRole ovim:user as this version has it" in message
+    apply(east.sandbox, role)
+    made = api("root").post("clusters", east.body("e")).json()
+    apply(east.sandbox, role | {"rules": wider})
+    told = api("root").post(f"clusters/{made['id']}/check").json()["check_error"]
+    assert "ClusterRole ovim:user as this version has it" in told
+    apply(east.sandbox, role)
+    assert api("root").post(f"clusters/{made['id']}/check").json()["check_error"] == ""
+
+
 @pytest.mark.parametrize(
     ("given", "field", "rule"),
     [

@@ -72,7 +72,9 @@ def explained(error: IntegrityError) -> DomainError:
     name = getattr(diagnosis, "constraint_name", None) or ""
     table = getattr(diagnosis, "table_name", None) or ""
     found = _KEY.search(getattr(diagnosis, "message_detail", None) or "")
-    columns = [part.strip().removesuffix("_id") for part in found.group(1).split(",")] if found else []
+    columns = _columns(name, table)
+    if found:
+        columns = [part.strip().removesuffix("_id") for part in found.group(1).split(",")]
     if state == "23505":
         message = _message(name) or f"There is one with this {columns[-1] if columns else 'name'} already."
         return Conflict(message, errors=[FieldError(_field(name, columns), "unique", message)])
@@ -82,6 +84,14 @@ def explained(error: IntegrityError) -> DomainError:
         return Conflict(f"Something it belongs to is gone, or {what} still use it.")
     message = _message(name) or "A value breaks a rule of the database."
     return Invalid(message, errors=[FieldError(columns[0] if columns else "", name or "constraint", message)])
+
+
+def _columns(constraint: str, table: str) -> list[str]:
+    """Of a column that is unique by itself: PostgreSQL names no key of a table whose rows it may have to hide."""
+    model = next((m for m in apps.get_models() if m._meta.db_table == table), None)
+    fields = model._meta.concrete_fields if model else ()
+    unique = [f.name for f in fields if f.unique and constraint.startswith(f"{table}_{f.column}_")]
+    return sorted(unique, key=len)[-1:]
 
 
 def _field(constraint: str, columns: list[str]) -> str:

@@ -23,10 +23,12 @@ def run(statement: str, params: Sequence[Any] | Mapping[str, Any] = (), *, prepa
         with connection.cursor() as watched:
             watched.execute(statement, params)
             return watched.fetchall() if watched.description else []
+    connection.keep_bounds()  # type: ignore[attr-defined]  # our own backend
     raw: Any = connection.connection
     raw.prepare_threshold = sys.maxsize  # Django turns preparing off; now only what asks for it is prepared
     with connection.wrap_database_errors, psycopg.Cursor(raw) as cursor:
         cursor.execute(statement, params, prepare=prepare)
+        connection.after(cursor)  # type: ignore[attr-defined]
         return cursor.fetchall() if cursor.description else []
 
 

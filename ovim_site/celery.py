@@ -16,7 +16,11 @@ from celery.worker.consumer.tasks import Tasks
 from celery.worker.state import maybe_shutdown
 from django.conf import settings
 
+from core import tenants
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ovim_site.settings")
+
+tenants.work_for_all()
 
 CONTROL_QUEUE = "ovim"
 RETRY = {"interval_start": 0.2, "interval_step": 0.4, "interval_max": 2.0}

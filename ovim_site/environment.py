@@ -118,7 +118,7 @@ def database(url: str) -> dict[str, object]:
     parts = urlsplit(url)
     options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
     return {
-        "ENGINE": "django_prometheus.db.backends.postgresql",
+        "ENGINE": "core.database",
         "NAME": parts.path.lstrip("/"),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

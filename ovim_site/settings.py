@@ -37,6 +37,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "ovim_site.metrics.Before",
     "ovim_site.middleware.RequestContext",
+    "core.tenants.Bounded",
     "ovim_site.compression.Compressed",
     "corsheaders.middleware.CorsMiddleware",
     "ovim_site.errors.ErrorEdge",

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from core import tenants
 from core.enforce import public
 from core.errors import NotFound
 from tenancy.models import Organization, OrganizationLogo
@@ -42,6 +43,7 @@ def brand_of(row: Mapping[str, Any]) -> Brand | None:
     return Brand(row["display_name"], logo, style)
 
 
+@tenants.everything()
 def brand_named(name: str) -> Brand | None:
     """Of the organization of this name; none for one that there is not, alike."""
     row = Organization.objects.filter(name=name, deletion_requested_at=None).values(*FIELDS).first()
@@ -50,6 +52,7 @@ def brand_named(name: str) -> Brand | None:
 
 @public
 @require_safe
+@tenants.everything()
 def logo(request: HttpRequest, name: str) -> HttpResponse:
     """The bytes, as what they were found to be and nothing else: no browser guesses, and nothing in them runs."""
     found = OrganizationLogo.objects.filter(organization__name=name).first()
@@ -66,6 +69,7 @@ def logo(request: HttpRequest, name: str) -> HttpResponse:
 
 @public
 @require_safe
+@tenants.everything()
 def style(request: HttpRequest, name: str) -> HttpResponse:
     """Its colours as a stylesheet of one rule: what stands in the page itself the Content-Security-Policy forbids."""
     row = Organization.objects.filter(name=name).values("accent_light", "accent_dark").first()

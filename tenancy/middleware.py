@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from core import support
+from core import support, tenants
 from core.actor import Actor
 from core.enforce import PUBLIC, declared
 from tenancy import selectors
@@ -40,6 +40,7 @@ class SignedIn:
         if found is None:
             return None
         actor, noted = found
+        tenants.enter(actor)
         if not noted:
             sessions.note_use(session_id)
         return actor

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
-from core import sql
+from core import sql, tenants
 from core.actor import Actor, Grant, Level
 from core.rights import Right
 from tenancy.access import covers, outranks
@@ -72,7 +72,7 @@ def actor_of_session(session_id: UUID, *, address: str = "", request_id: str = "
 
 def seen_in_session(session_id: UUID, *, address: str, request_id: str) -> tuple[Actor, bool] | None:
     """As `actor_of_session`, and whether the session's last use was noted a moment ago."""
-    found = sql.run(_OF_SESSION_SEEN, [session_id])
+    found = _asked(_OF_SESSION_SEEN, session_id)
     if not found:
         return None
     *user, preview, noted = found[0]
@@ -81,7 +81,7 @@ def seen_in_session(session_id: UUID, *, address: str, request_id: str) -> tuple
 
 def actors_of_sessions(session_ids: Collection[UUID]) -> dict[UUID, Actor]:
     """Who holds each of these sessions, in one question; those that have ended are left out."""
-    rows = sql.run(_OF_SESSIONS, [list(session_ids)])
+    rows = _asked(_OF_SESSIONS, list(session_ids))
     return {pk: _viewing(_made(user, pk, "", ""), preview) for pk, *user, preview in rows}
 
 
@@ -106,7 +106,7 @@ def may_see_as(actor: Actor, other: Actor) -> bool:
 
 def actor_of_token(digest: str, *, address: str = "", request_id: str = "") -> tuple[Actor, bool] | None:
     """Whose access token this is, and whether its last use was noted a moment ago. None: no such token, or it ended."""
-    found = sql.run(_OF_TOKEN.format("digest = %s"), [digest])
+    found = _asked(_OF_TOKEN.format("digest = %s"), digest)
     return (_by_token(found[0], address, request_id), bool(found[0][-1])) if found else None
 
 
@@ -114,7 +114,7 @@ def actors_behind(ids: Collection[UUID]) -> dict[UUID, Actor]:
     """As `actors_of_sessions`, where some of the ids are those of access tokens."""
     found = actors_of_sessions(ids)
     left = [pk for pk in ids if pk not in found]
-    rows = sql.run(_OF_TOKEN.format("id = ANY(%s)"), [left]) if left else ()
+    rows = _asked(_OF_TOKEN.format("id = ANY(%s)"), left) if left else ()
     return found | {row[6]: _by_token(row, "", "") for row in rows}
 
 
@@ -165,13 +165,19 @@ def actor_of_user(user_id: UUID, *, address: str = "", request_id: str = "") -> 
 
 def actors_of_users(user_ids: Sequence[UUID]) -> dict[UUID, Actor]:
     """The same of many, in one question; who can do nothing now is left out."""
-    found = sql.run(_OF_USER.replace("u.id = %s", "u.id = ANY(%s)"), [list(user_ids)]) if user_ids else ()
+    found = _asked(_OF_USER.replace("u.id = %s", "u.id = ANY(%s)"), list(user_ids)) if user_ids else ()
     return {row[0]: _made(row, None, "", "") for row in found}
 
 
 def _actor(query: str, pk: UUID, session_id: UUID | None, address: str, request_id: str) -> Actor | None:
-    found = sql.run(query, [pk])
+    found = _asked(query, pk)
     return _made(found[0], session_id, address, request_id) if found else None
+
+
+def _asked(query: str, key: object) -> list[sql.Row]:
+    """Who somebody is has to be known before it can be said what he sees."""
+    with tenants.everything():
+        return sql.run(query, [key])
 
 
 def _made(row: Sequence[Any], session_id: UUID | None, address: str, request_id: str) -> Actor:
@@ -195,11 +201,13 @@ def _grant(role: str, *where_and_what: Any) -> Grant:
     return granted(role, (*place,), None if rights is None else tuple(rights), bool(own_only))
 
 
-def bindings_of(user_id: UUID) -> QuerySet[RoleBinding]:
-    """What gives somebody rights, directly or through a group, and has not ended."""
+def bindings_of(user_id: UUID) -> list[RoleBinding]:
+    """What gives somebody rights, directly or through a group, and has not ended: also where nobody else sees it."""
     now = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
     his = Q(user_id=user_id) | Q(group__memberships__user_id=user_id)
-    return RoleBinding.objects.filter(now, his).select_related("custom", "group", "organization").order_by("pk")
+    found = RoleBinding.objects.filter(now, his).select_related("custom", "group", "organization")
+    with tenants.everything():
+        return list(found.order_by("pk"))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from clusters import queue
-from core import access, audit
+from core import access, audit, tenants
 from core.actor import Actor
 from core.errors import Conflict, FieldError
 from core.rights import Right
@@ -24,7 +24,8 @@ def hand_over(*, actor: Actor, user: User, heir: User | None) -> int:
 
     Refused, naming them, if there is no heir, or one who could not see what he is given.
     """
-    found = list(owned(user).select_for_update(of=("self",), no_key=True))
+    with tenants.everything():  # also those that the actor may not see: they are what it is refused for
+        found = list(owned(user).select_for_update(of=("self",), no_key=True))
     if not found:
         return 0
     ids = [vm.pk for vm in found]

@@ -17,7 +17,7 @@ from django.db.models import Q
 from starlette.requests import Request
 
 from clusters import kinds
-from core import access
+from core import access, tenants
 from core.actor import Actor
 from core.errors import Unauthenticated
 from core.rights import Right
@@ -167,7 +167,7 @@ def _places(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Place]:
         scope = _scope(kind)
         paths = scope.paths
         rows = kinds.by_name(kind).rows()._default_manager.filter(pk__in=ids)
-        found |= {
-            (kind, str(pk)): dict(zip(paths, values, strict=True)) for pk, *values in rows.values_list("pk", *paths)
-        }
+        with tenants.everything():  # read once for all who listen; who hears of it is decided for each (ADR 11)
+            values = list(rows.values_list("pk", *paths))
+        found |= {(kind, str(pk)): dict(zip(paths, rest, strict=True)) for pk, *rest in values}
     return found

@@ -42,7 +42,7 @@ from ovim_site.supervisor.process import (
     write_private,
 )
 
-OWNER, APP, DATABASE = "ovim_owner", "ovim_app", "ovim"
+OWNER, APP, WHOLE, DATABASE = "ovim_owner", "ovim_app", "ovim_app_whole", "ovim"
 PLAIN = {"PATH": os.defpath, "LC_ALL": "C"}  # nothing of the caller's PG* variables
 STOP_SIGNAL = signal.SIGINT  # "fast": ends sessions, writes a checkpoint; SIGTERM would wait for every client
 
@@ -53,6 +53,12 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+# The role that sees the rows of all tenants (ADR 23): the application takes it on where it works for all of them.
+_MAKE = f"CREATE ROLE {WHOLE} NOLOGIN NOSUPERUSER NOBYPASSRLS"
+ADD_WHOLE = (
+    f"DO $$ BEGIN IF to_regrole('{WHOLE}') IS NULL THEN {_MAKE}; END IF; END $$",
+    f"GRANT {WHOLE} TO {APP} WITH INHERIT FALSE, SET TRUE",
+)
 # For tests: a crash may lose everything, which nobody will miss.
 FAST_AND_LOSABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
@@ -148,17 +154,19 @@ class Postgres:
         self._check_version()
         self._end_leftover()
         mark = self.cluster / "ready"
-        fingerprint = hashlib.sha256(json.dumps(self._passwords, sort_keys=True).encode()).hexdigest()
+        made_of = [self._passwords, ADD_WHOLE]
+        fingerprint = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
         if not mark.exists():  # never made, or killed half-way through
             self._initdb()
             self._as_superuser(
                 f"CREATE ROLE {OWNER} LOGIN CREATEDB NOSUPERUSER NOBYPASSRLS",
                 f"CREATE ROLE {APP} LOGIN NOCREATEDB NOSUPERUSER NOBYPASSRLS",
                 f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
+                *ADD_WHOLE,
                 *self._set_passwords(),
             )
-        elif mark.read_text() != fingerprint:  # the file of passwords was lost and made anew
-            self._as_superuser(*self._set_passwords())
+        elif mark.read_text() != fingerprint:  # made by an older OVIM, or the file of passwords was lost and made anew
+            self._as_superuser(*ADD_WHOLE, *self._set_passwords())
         mark.write_text(fingerprint)
         return self._server()
 

@@ -6,6 +6,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from core import tenants
 from core.actor import Actor
 from core.errors import Unauthenticated
 from tenancy import selectors
@@ -44,6 +45,7 @@ class BearerSession(BaseAuthentication):
         if found is None:
             raise Unauthenticated(ENDED)
         actor, noted = found
+        tenants.enter(actor)
         if not noted:
             note_use(claims.session_id)
         return SignedInUser(actor), actor
@@ -56,6 +58,7 @@ class BearerSession(BaseAuthentication):
         if found is None:
             raise Unauthenticated(access_tokens.NO_GOOD)
         actor, noted = found
+        tenants.enter(actor)
         if not noted:
             access_tokens.note_use(digest, address)
         return actor

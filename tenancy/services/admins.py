@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from core import tenants
 from core.errors import Conflict
 from tenancy.models import Organization, RoleBinding, RoleName, User
 
@@ -47,6 +48,7 @@ def lock() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
+@tenants.everything()
 def _administered(people: QuerySet[User]) -> set[UUID | None]:
     """The organizations that some of these people are admins of now; None: OVIM itself."""
     now = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
@@ -54,6 +56,7 @@ def _administered(people: QuerySet[User]) -> set[UUID | None]:
     return set(found.values_list("organization_id", flat=True))
 
 
+@tenants.everything()
 def _require_one(organization_id: UUID | None, people: QuerySet[User] | None = None) -> None:
     role = RoleName.SYSTEM_ADMIN if organization_id is None else RoleName.ORG_ADMIN
     here = Q(organization_id=organization_id) if organization_id else Q(organization=None)

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from core import access, audit, rows
+from core import access, audit, rows, tenants
 from core.actor import Actor
 from core.errors import Conflict, Ended, Forbidden, NotFound, Throttled
 from core.mail import outbox
@@ -173,12 +173,14 @@ def vdc_name(invitation: Invitation) -> str | None:
     return vdcs.filter(pk=invitation.vdc_id).values_list("name", flat=True).first() or ""
 
 
+@tenants.everything()
 def look(*, token: str) -> Invitation:
     """The invitation as it stands, or Ended, or NotFound: for who holds its link."""
     found = Invitation.objects.select_related("organization").filter(digest=links.digest_of(token)).first()
     return _good(found)
 
 
+@tenants.everything()
 def accept_new(*, visitor: Actor, token: str, username: str, password: str, full_name: str = "") -> User:
     """An account of the organization's, with the address that was invited. Two at once make one."""
 
@@ -196,6 +198,7 @@ def accept_new(*, visitor: Actor, token: str, username: str, password: str, full
     return _audited(visitor, token, join)
 
 
+@tenants.everything()
 def accept_as(*, actor: Actor, token: str) -> User:
     """Who has an account joins with it, wherever it is from: he then belongs to several organizations."""
 

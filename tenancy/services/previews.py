@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from core import audit
+from core import audit, tenants
 from core.actor import Actor
 from core.errors import Conflict
 from tenancy.models import Session, User
@@ -40,6 +40,7 @@ def begin(*, actor: Actor, user: User) -> Session:
     return session
 
 
+@tenants.everything()
 @transaction.atomic
 def end(*, actor: Actor) -> Actor:
     """The session is its own person's again. Who acts from now on; without rights until the next request."""

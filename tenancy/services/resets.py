@@ -11,7 +11,7 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
-from core import audit
+from core import audit, tenants
 from core.actor import Actor
 from core.errors import Conflict, Ended, NotFound
 from core.mail import outbox
@@ -37,6 +37,7 @@ It was asked for from the address {address}. If it was not you, do nothing: your
 """
 
 
+@tenants.everything()
 @transaction.atomic
 def ask(*, visitor: Actor, account: str) -> None:
     """Note the wish. The same answer after the same work for everything that can be asked for."""
@@ -50,6 +51,7 @@ def ask(*, visitor: Actor, account: str) -> None:
     )
 
 
+@tenants.everything()
 def ask_counted(*, visitor: Actor, account: str) -> None:
     """As `ask`, unless it was asked too often. The count is outside the transaction: it stays."""
     try:
@@ -122,11 +124,13 @@ def _send(user: User, wish: PasswordReset, visitor: Actor) -> None:
     audit.record(visitor, "password.ask", user, organization_id=user.organization_id)
 
 
+@tenants.everything()
 def check(*, token: str) -> PasswordReset:
     """The link as it stands, or Ended, or NotFound."""
     return _good(PasswordReset.objects.select_related("user").filter(digest=links.digest_of(token)).first())
 
 
+@tenants.everything()
 def use(*, visitor: Actor, token: str, password: str) -> User:
     """Set the password; all sessions of the account end, and all its links. Two at once: one of them is too late.
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from core import access, audit
+from core import access, audit, tenants
 from core.actor import Actor
 from core.errors import Conflict, NotFound, Unauthenticated
 from core.ids import uuid7
@@ -42,6 +42,7 @@ class WrongCode(Unauthenticated):
     code = "second_factor_wrong"
 
 
+@tenants.everything()
 def sign_in(
     *, visitor: Actor, username: str, password: str, lifetime: timedelta, code: str = "", user_agent: str = ""
 ) -> Session:
@@ -69,6 +70,7 @@ def sign_in(
         return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
 
 
+@tenants.everything()
 def sign_in_by_code(
     *, visitor: Actor, user_id: UUID, proof: str, code: str, lifetime: timedelta, user_agent: str = ""
 ) -> Session:
@@ -173,12 +175,14 @@ def end_others(*, actor: Actor) -> int:
     return ended
 
 
+@tenants.everything()
 def note_use(session_id: UUID) -> None:
     """That the session is in use: written once in a few minutes, however many ask at once."""
     stale = timezone.now() - timedelta(minutes=5)
     Session.objects.filter(pk=session_id, seen_at__lte=stale).update(seen_at=timezone.now())
 
 
+@tenants.everything()
 def refresh(*, visitor: Actor, session_id: UUID, refresh_id: UUID) -> Session:
     """Trade a refresh token for the next one. One that was used before has been copied: that ends the session."""
     with transaction.atomic():

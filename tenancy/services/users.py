@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from core import access, audit, rows
+from core import access, audit, rows, tenants
 from core.actor import Actor
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.models import SavedView
@@ -150,9 +150,10 @@ def _delete(actor: Actor, user: User, heir: User | None, generations: Generation
         },
         after={"heir": heir.username, "handed_over": sum(handed)} if heir is not None else None,
     )
-    SavedView.objects.filter(owner_id=locked.pk).delete()
     reach.changed_of([locked])
-    locked.delete()
+    with tenants.everything():  # what is the person's own is nobody else's to see, and goes all the same
+        SavedView.objects.filter(owner_id=locked.pk).delete()
+        locked.delete()
 
 
 def _check_heir(user: User, heir: User) -> None:

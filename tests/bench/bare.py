@@ -26,7 +26,8 @@ _local = threading.local()
 
 def _connection() -> "psycopg.Connection[Any]":
     if not hasattr(_local, "connection"):
-        _local.connection = psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True)
+        whole = "-c role=ovim_app_whole"  # the role that sees all rows: nothing of the second line is in the floor
+        _local.connection = psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True, options=whole)
     connection: psycopg.Connection[Any] = _local.connection
     return connection
 

@@ -52,6 +52,9 @@ class Ground:
         self.start("migrate")
         import django
 
+        from core import tenants
+
+        tenants.work_for_all()
         django.setup()
         if self._deployed:
             from django.core.management import call_command

@@ -22,7 +22,7 @@ from vms.models import VirtualMachine
 
 ROUNDS, WARM_UP = 150, 25
 PAGE = 100
-MOST_TIMES, MOST_SPREAD, MOST_QUERIES = 3.5, 1.3, 20
+MOST_TIMES, MOST_SPREAD, MOST_QUERIES, MOST_RLS = 3.5, 1.3, 20, 1.3
 
 
 def measure(ground: Ground) -> Iterator[Row]:
@@ -31,7 +31,9 @@ def measure(ground: Ground) -> Iterator[Row]:
     crowd.fill(people)
     ground.start("web")
     floor = ground.serve("bare", "tests.bench.bare:application")
+    unbounded = ground.serve("unbounded", "tests.bench.unbounded:application")
     yield from _lists(ground.site.web_url, floor, people)
+    yield from _second_line(ground.site.web_url, unbounded, people)
     yield from _create(ground.site.web_url, people, few)
 
 
@@ -53,6 +55,33 @@ def _lists(web: str, bare: str, people: crowd.Crowd) -> Iterator[Row]:
             )
     ours, floors = medians(calls)
     yield from _told(ours, floors)
+
+
+def _second_line(web: str, unbounded: str, people: crowd.Crowd) -> Iterator[Row]:
+    """The same lists, and the cheapest request there is, with and without PostgreSQL's row-level security."""
+    http = urllib3.PoolManager(maxsize=4)
+    asked = {
+        "list, system admin": (people.root, "vms?limit=100"),
+        "list, organization admin": (people.lara, "vms?limit=100"),
+        "list, user with 50": (people.bob, "vms?limit=100"),
+        "who am I": (people.bob, "me"),
+    }
+    calls = {
+        what: (
+            _get(http, f"{web}/api/v1/{path}", _headers(user)),
+            _get(http, f"{unbounded}/api/v1/{path}", _headers(user)),
+        )
+        for what, (user, path) in asked.items()
+    }
+    ours, without = medians(calls)
+    lists = [what for what in asked if what.startswith("list")]
+    worst = max(lists, key=lambda what: ours[what] / without[what])
+    yield Row(
+        "rls-cost", ours[worst] / without[worst], "×", None, Goal("≤", MOST_RLS),
+        f"the worst of the lists: {worst}; {ours[worst]:.2f} ms with, {without[worst]:.2f} ms without",
+    )  # fmt: skip
+    for what, value in ours.items():
+        yield Row(f"rls-cost: {what}", value - without[what], "ms")
 
 
 def _told(ours: dict[tuple[str, str], float], floors: dict[tuple[str, str], float]) -> Iterator[Row]:

@@ -59,7 +59,7 @@ class History:
         outcome = Outcome(self.plan.seed)
         self._prepare()
         site = self.parts.ground.site
-        watch = QuotaWatch(site.environment["OVIM_DATABASE_URL"])
+        watch = QuotaWatch(site.environment["OVIM_DATABASE_OWNER_URL"])  # who sees all tenants
         watch.start()
         crowd = Crowd(self.plan, self.voices, self.record, self.organizations, site.environment["OVIM_DEMO_IMAGE_URL"])
         began = time.monotonic()

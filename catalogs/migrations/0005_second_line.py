@@ -11,7 +11,7 @@ def in_catalog(table: str) -> tuple[str, str]:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalogs", "0004_suspension"), ("core", "0008_second_line"), ("tenancy", "0011_second_line")]
+    dependencies = [("catalogs", "0004_suspension"), ("core", "0008_second_line"), ("tenancy", "0012_second_line")]
     operations = [
         policies.secure(
             {

@@ -57,7 +57,7 @@ def identity_link(request: HttpRequest, slug: str) -> HttpResponse:
 def identity_confirm(request: HttpRequest) -> HttpResponse:
     """Which identity the provider gave. Nothing is linked before the person says that it is his."""
     pk, issuer, subject, name, until = request.session.get(FOUND) or ("", "", "", "", 0)
-    provider = realms.alive().filter(pk=pk).first() if pk and until > time.time() else None
+    provider = realms.by_id(pk) if pk and until > time.time() else None
     if provider is None:
         return HttpResponseRedirect(reverse("identity-list"))
     if request.method == "POST":

@@ -12,7 +12,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from core import audit
 from core.actor import Actor
 from core.enforce import public
 from core.errors import DomainError, Throttled, Unavailable
@@ -51,7 +50,7 @@ def find(request: HttpRequest) -> HttpResponse:
             query = urlencode({"next": going, "hint": who})
             address = f"{reverse('oidc-start', args=[provider.slug])}?{query}"
             return onward.away(request, address, f"On to {provider.display_name}", provider)
-    elif realms.alive().filter(organization__name=who.lower()).exists():
+    elif realms.has_own(who.lower()):
         return HttpResponseRedirect(f"{reverse('sign-in-to', args=[who.lower()])}?{urlencode({'next': going})}")
     page = {"form": SignInForm(), "next": going, "providers": realms.offered(""), "lost": who}
     return render(request, "tenancy/sign_in.html", page)
@@ -155,7 +154,7 @@ def _failed(request: HttpRequest, provider: IdentityProvider, reason: str, *, fa
         request_id=visitor.request_id,
         organization_id=provider.organization_id,
     )
-    audit.refused(tried, "session.begin", reason, failed=failed, row=provider)
+    arrivals.note_refusal(tried=tried, provider=provider, action="session.begin", reason=reason, failed=failed)
     page = {"provider": provider, "reason": reason, "request_id": visitor.request_id}
     return render(request, "tenancy/sign_in_failed.html", page, status=503 if failed else 422)
 
@@ -178,7 +177,8 @@ def back_channel_logout(request: HttpRequest, slug: str) -> HttpResponse:
     except tokens.BadToken as error:
         throttle.failed_by_provider(visitor.address)
         reason = f"A logout token is no good: {error}."
-        audit.refused(Actor(None, provider.slug, address=visitor.address), "session.end", reason, row=provider)
+        tried = Actor(None, provider.slug, address=visitor.address)
+        arrivals.note_refusal(tried=tried, provider=provider, action="session.end", reason=reason)
         return JsonResponse({"error": "invalid_request", "error_description": reason}, status=400)
     except Unavailable as trouble:
         return JsonResponse({"error": "temporarily_unavailable", "error_description": trouble.message}, status=503)

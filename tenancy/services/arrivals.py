@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from django.db import connection, transaction
 from django.utils import timezone
 
-from core import audit, rows, sealed
+from core import audit, rows, sealed, tenants
 from core.actor import Actor
 from core.errors import Conflict, NotFound, Unauthenticated
 from tenancy.models import Session, User
@@ -41,6 +41,7 @@ class Arrival:
     changes: Changes
 
 
+@tenants.everything()
 @transaction.atomic
 def arrive(
     *, visitor: Actor, provider: IdentityProvider, proven: Proven, lifetime: timedelta, user_agent: str
@@ -74,6 +75,7 @@ def arrive(
     return Arrival(user, _keep(identity, proven, session), session, known is None, changes)
 
 
+@tenants.everything()
 def complete(*, arrival: str | None, session: Session) -> None:
     """The code was right: the session that came of it is the provider's, too. None: the first step was a password.
 
@@ -85,6 +87,12 @@ def complete(*, arrival: str | None, session: Session) -> None:
     if not waiting.update(session=session):
         Session.objects.filter(pk=session.pk).update(revoked_at=timezone.now())
         raise SignInRefused("The provider has ended this sign-in meanwhile: begin anew.")
+
+
+@tenants.everything()
+def note_refusal(*, tried: Actor, provider: IdentityProvider, action: str, reason: str, failed: bool = False) -> None:
+    """On record with the provider's organization, for which nobody has entered."""
+    audit.refused(tried, action, reason, failed=failed, row=provider)
 
 
 def _serialize(proven: Proven) -> None:
@@ -142,8 +150,8 @@ def may_enter_by(provider: IdentityProvider, user: User) -> bool:
         return False
     if provider.organization_id is None:
         return True
-    outside = bindings_of(user.pk).exclude(organization_id=provider.organization_id)
-    return user.organization_id == provider.organization_id and not outside.exists()
+    outside = any(binding.organization_id != provider.organization_id for binding in bindings_of(user.pk))
+    return user.organization_id == provider.organization_id and not outside
 
 
 def _follow(actor: Actor, provider: IdentityProvider, user: User, said: claims.Claims) -> None:

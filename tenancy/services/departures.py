@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from core import sealed
+from core import sealed, tenants
 from core.actor import Actor, system_actor
 from tenancy.oidc.rows import IdentityProvider, ProviderSession, SpentToken
 from tenancy.services import sessions
@@ -49,6 +49,7 @@ def spend(kind: str, provider: IdentityProvider, text: str) -> bool:
     return new
 
 
+@tenants.everything()
 @transaction.atomic
 def end_by_provider(*, visitor: Actor, provider: IdentityProvider, told: dict[str, Any]) -> int:
     """End the sessions that a good logout token names: the provider's one, or all of a subject. How many there were."""

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from core import audit
+from core import audit, tenants
 from core.actor import Actor, system_actor
 from core.errors import Conflict, Invalid
 from tenancy.models import RoleBinding, RoleName, User
@@ -142,6 +142,7 @@ def _ordered(places: set[Place]) -> list[Place]:
     return sorted(places, key=lambda place: (place.role, str(place.organization_id), str(place.vdc_id)))
 
 
+@tenants.everything()
 def require_admins(provider: IdentityProvider, rules: Sequence[GroupRule], *, usable: bool) -> None:
     """Refuse what would leave OVIM or an organization without an admin who can sign in.
 

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("vdcs", "0006_access_of_what_is_there"),
         ("core", "0008_second_line"),
-        ("tenancy", "0011_second_line"),
+        ("tenancy", "0012_second_line"),
     ]
     operations = [
         migrations.RunSQL(KEYS, DROP),

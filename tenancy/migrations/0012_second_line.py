@@ -11,6 +11,8 @@ BOUND_HERE = """EXISTS (SELECT FROM tenancy_rolebinding b WHERE b.user_id = tena
 GROUP_BOUND_HERE = "EXISTS (SELECT FROM tenancy_rolebinding b WHERE b.group_id = tenancy_group.id)"
 GROUP_SEEN = "EXISTS (SELECT FROM tenancy_group g WHERE g.id = group_id)"
 GROUP_MINE = f"EXISTS (SELECT FROM tenancy_group g WHERE g.id = group_id AND {policies.by('g.organization_id')})"
+RULE_MINE = f"""EXISTS (SELECT FROM tenancy_identityprovider p
+  WHERE p.id = provider_id AND {policies.by("p.organization_id")})"""
 
 
 def of_person(table: str) -> str:
@@ -18,7 +20,7 @@ def of_person(table: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenancy", "0010_life_and_look"), ("core", "0008_second_line")]
+    dependencies = [("tenancy", "0011_identity_providers"), ("core", "0008_second_line")]
     operations = [
         policies.secure(
             {
@@ -43,6 +45,16 @@ class Migration(migrations.Migration):
                 "tenancy_session": of_person("tenancy_session"),
                 "tenancy_secondfactor": of_person("tenancy_secondfactor"),
                 "tenancy_accesstoken": of_person("tenancy_accesstoken"),
+                "tenancy_identityprovider": (
+                    f"organization_id IS NULL OR {policies.by('organization_id')}",
+                    policies.by("organization_id"),
+                ),
+                "tenancy_grouprule": (
+                    "EXISTS (SELECT FROM tenancy_identityprovider p WHERE p.id = provider_id)",
+                    RULE_MINE,
+                ),
+                "tenancy_identity": of_person("tenancy_identity"),
+                "tenancy_providersession": "EXISTS (SELECT FROM tenancy_identity i WHERE i.id = identity_id)",
             }
         ),
     ]

@@ -1,6 +1,7 @@
 """Each verb that changes what somebody may do has the clusters told where he is bound, and there alone."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def told(act: Callable[[], object]) -> set[str]:
 
 def test_roles_and_groups(bob):
     acme = Organization.objects.get(name="acme")
-    dev = {"organization": acme, "vdc_id": acme.vdcs.get().pk}
+    dev: dict[str, Any] = {"organization": acme, "vdc_id": acme.vdcs.get().pk}
     assert told(lambda: bind_role(actor=SYSTEM, user=bob, role=RoleName.VDC_ADMIN, **dev)) == {"dev"}
     made = []
     assert told(lambda: made.append(bind_role(actor=SYSTEM, user=bob, role=RoleName.ORG_ADMIN, organization=acme))) == {
@@ -72,14 +73,14 @@ def test_accounts(bob):
     assert told(lambda: enable_user(actor=SYSTEM, user=bob)) == {"acme", "dev"}
     word = "a long enough password"
     assert told(lambda: set_password(actor=SYSTEM, user=bob, password=word)) == set()
-    given = {"password": word + "!", "must_change_password": True}
+    given: dict[str, Any] = {"password": word + "!", "must_change_password": True}
     assert told(lambda: set_password(actor=SYSTEM, user=bob, **given)) == {"acme", "dev"}
     assert told(lambda: delete_user(actor=SYSTEM, user=bob)) == {"acme", "dev"}
 
 
 def test_organizations(bob):
     acme = Organization.objects.get(name="acme")
-    edit = {"actor": SYSTEM, "organization": acme}
+    edit: dict[str, Any] = {"actor": SYSTEM, "organization": acme}
     assert told(lambda: edit_organization(**edit, changes={"description": "x"})) == set()
     assert told(lambda: edit_organization(**edit, changes={"second_factor_required": True})) == {"acme", "dev"}
     globex = Organization.objects.get(name="globex")

@@ -5,17 +5,19 @@ from typing import Any
 
 import pytest
 
-from clusters.models import WorkItem
+from clusters.models import Cluster, WorkItem
 from core.actor import system_actor
 from tenancy.models import Organization, RoleName, SecondFactor, User
-from tenancy.services import second_factor
+from tenancy.oidc.rows import IdentityProvider
+from tenancy.services import arrivals, identity_providers, second_factor
 from tenancy.services.bindings import bind_role, unbind_role
 from tenancy.services.groups import add_member, create_group, delete_group, remove_member
 from tenancy.services.organizations import edit_organization
 from tenancy.services.roles import create_role, edit_role
 from tenancy.services.users import delete_user, disable_user, edit_user, enable_user, set_password
-from tests.cast import make_organization, make_person, make_placement, make_user, make_vdc
+from tests.cast import actor_of, make_organization, make_person, make_placement, make_user, make_vdc
 from tests.tenancy.test_second_factor import enrol
+from vdcs import kubectl
 from vdcs.models import NamespaceAccess
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +94,26 @@ def test_second_factors(bob, api):
     assert told(lambda: enrol(api("bob"))) == {"acme", "dev"}
     assert SecondFactor.objects.filter(user=bob, confirmed_at__isnull=False).exists()
     assert told(lambda: second_factor.reset(actor=SYSTEM, user=bob)) == {"acme", "dev"}
+
+
+def test_identities(bob):
+    made: dict[str, Any] = {"name": "idp", "display_name": "IdP", "issuer": "https://idp.example", "client_id": "ovim"}
+    provider = IdentityProvider.objects.create(**made)
+    actor = actor_of(bob)
+    identity = []
+
+    def link() -> None:
+        identity.append(arrivals.link(actor=actor, provider=provider, issuer=provider.issuer, subject="b-1"))
+
+    assert told(link) == {"acme", "dev"}
+    access = NamespaceAccess.objects.get(vdc__name="dev")
+    Cluster.objects.update(tenant_access=True, oidc_username_claim="subject")
+    access.refresh_from_db()
+    assert kubectl.facts(access).users == {"ovim:user": ["https://idp.example#b-1"]}
+    edit: dict[str, Any] = {"actor": SYSTEM, "provider": provider}
+    assert told(lambda: identity_providers.edit_provider(**edit, changes={"enabled": False})) == {"acme", "dev"}
+    assert kubectl.facts(access).left_out == (("bob", "is not known from the identity provider yet"),)
+    assert told(lambda: identity_providers.edit_provider(**edit, changes={"enabled": True})) == {"acme", "dev"}
+    assert told(lambda: arrivals.unlink(actor=actor, identity_id=identity[0].pk)) == {"acme", "dev"}
+    link()
+    assert told(lambda: identity_providers.delete_provider(actor=SYSTEM, provider=provider)) == {"acme", "dev"}

@@ -11,6 +11,7 @@ from django.utils import timezone
 from core.actor import Grant, Level
 from core.rights import Right
 from tenancy.models import RoleBinding, User
+from tenancy.oidc.rows import Identity
 from tenancy.roles import grant_of
 from tenancy.selectors import actors_of_users
 from tenancy.subjects import Person
@@ -47,9 +48,12 @@ def bound_in(organization_id: UUID, vdc_id: UUID | None, user_id: UUID | None = 
     if user_id is not None:
         users = users.filter(pk=user_id)
     people = {row.pk: row for row in users.only("id", "username", "email")}
-    actors = actors_of_users(sorted(people))
+    actors, links = actors_of_users(sorted(people)), _links(people)
     return [
-        Bound(_person(row), *_rights(actors[pk].grants, organization_id, vdc_id))
+        Bound(
+            Person(row.username, row.email, tuple(links.get(pk, ()))),
+            *_rights(actors[pk].grants, organization_id, vdc_id),
+        )
         for pk, row in sorted(people.items(), key=lambda item: item[1].username)
         if pk in actors
     ]
@@ -91,8 +95,13 @@ def _bindings(organization_id: UUID, vdc_id: UUID | None) -> QuerySet[RoleBindin
     return RoleBinding.objects.filter(reach, lasting, organization_id=organization_id, vm_id=None)
 
 
-def _person(user: User) -> Person:
-    return Person(user.username, user.email)
+def _links(user_ids: Collection[UUID]) -> dict[UUID, list[tuple[str, str]]]:
+    """Whom identity providers know them as. A provider that is switched off signs nobody in, here or there."""
+    found: dict[UUID, list[tuple[str, str]]] = {}
+    rows = Identity.objects.filter(user_id__in=user_ids, provider__enabled=True).order_by("issuer", "subject")
+    for pk, issuer, subject in rows.values_list("user_id", "issuer", "subject"):
+        found.setdefault(pk, []).append((issuer, subject))
+    return found
 
 
 def _rights(

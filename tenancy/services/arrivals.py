@@ -16,7 +16,7 @@ from tenancy.oidc import claims
 from tenancy.oidc.claims import Proven
 from tenancy.oidc.rows import Identity, IdentityProvider, ProviderSession
 from tenancy.selectors import actor_of_user, bindings_of
-from tenancy.services import codes, provider_roles, sessions
+from tenancy.services import codes, provider_roles, reach, sessions
 from tenancy.services.provider_roles import Changes
 
 PURPOSE = "id-token"
@@ -165,6 +165,7 @@ def _follow(actor: Actor, provider: IdentityProvider, user: User, said: claims.C
     if before:
         after: dict[str, Any] = {name: told[name] for name in before}
         audit.record(actor, "user.edit", user, organization_id=user.organization_id, before=before, after=after)
+        reach.changed_of([user])
 
 
 def _keep(identity: Identity, proven: Proven, session: Session | None) -> ProviderSession:
@@ -189,6 +190,7 @@ def link(*, actor: Actor, provider: IdentityProvider, issuer: str, subject: str)
     audit.record(
         actor, "identity.link", identity, organization_id=user.organization_id, after={"provider": provider.slug}
     )
+    reach.changed_of([user])
     return identity
 
 
@@ -212,3 +214,4 @@ def unlink(*, actor: Actor, identity_id: UUID) -> None:
     before = {"provider": identity.provider.slug, "subject": identity.subject}
     audit.record(actor, "identity.unlink", identity, organization_id=user.organization_id, before=before)
     identity.delete()
+    reach.changed_of([user])

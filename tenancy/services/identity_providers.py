@@ -12,12 +12,12 @@ from core.errors import Conflict, Forbidden, Invalid
 from core.rights import Right
 from core.rows import Generations
 from tenancy.access import covers
-from tenancy.models import Organization, RoleBinding, RoleName, Session
+from tenancy.models import Organization, RoleBinding, RoleName, Session, User
 from tenancy.oidc import discovery, door
 from tenancy.oidc.library import PURPOSE
 from tenancy.oidc.rows import GroupRule, IdentityProvider, Match
 from tenancy.roles import GRANTS
-from tenancy.services import bindings, provider_roles
+from tenancy.services import bindings, provider_roles, reach
 
 EDITABLE = (
     "display_name", "client_id", "scopes", "enabled", "creates_users", "username_claim", "email_claim", "name_claim",
@@ -80,6 +80,8 @@ def edit_provider(
         if not before:
             IdentityProvider.objects.filter(pk=provider.pk).update(generation=provider.generation + 1)
             provider.generation += 1
+    if "enabled" in before:
+        reach.changed_of(_people(provider))
     if told:
         provider_roles.require_admins(provider, list(provider.rules.all()), usable=provider.enabled)
         audit.record(
@@ -109,7 +111,13 @@ def delete_provider(*, actor: Actor, provider: IdentityProvider, generations: Ge
         "sessions": alive.update(revoked_at=timezone.now()),
     }
     audit.record(actor, "identity_provider.delete", provider, organization_id=provider.organization_id, before=before)
+    people = _people(provider)
     provider.delete()
+    reach.changed_of(people)
+
+
+def _people(provider: IdentityProvider) -> list[User]:
+    return list(User.objects.filter(identities__provider=provider).distinct())
 
 
 def look(*, actor: Actor, provider: IdentityProvider) -> discovery.Metadata:

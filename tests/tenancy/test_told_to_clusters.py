@@ -1,20 +1,23 @@
 """Each verb that changes what somebody may do has the clusters told where he is bound, and there alone."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from clusters.models import WorkItem
+from clusters.models import Cluster, WorkItem
 from core.actor import system_actor
 from tenancy.models import Organization, RoleName, SecondFactor, User
-from tenancy.services import second_factor
+from tenancy.oidc.rows import IdentityProvider
+from tenancy.services import arrivals, identity_providers, second_factor
 from tenancy.services.bindings import bind_role, unbind_role
 from tenancy.services.groups import add_member, create_group, delete_group, remove_member
 from tenancy.services.organizations import edit_organization
 from tenancy.services.roles import create_role, edit_role
 from tenancy.services.users import delete_user, disable_user, edit_user, enable_user, set_password
-from tests.cast import make_organization, make_person, make_placement, make_user, make_vdc
+from tests.cast import actor_of, make_organization, make_person, make_placement, make_user, make_vdc
 from tests.tenancy.test_second_factor import enrol
+from vdcs import kubectl
 from vdcs.models import NamespaceAccess
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +51,7 @@ def told(act: Callable[[], object]) -> set[str]:
 
 def test_roles_and_groups(bob):
     acme = Organization.objects.get(name="acme")
-    dev = {"organization": acme, "vdc_id": acme.vdcs.get().pk}
+    dev: dict[str, Any] = {"organization": acme, "vdc_id": acme.vdcs.get().pk}
     assert told(lambda: bind_role(actor=SYSTEM, user=bob, role=RoleName.VDC_ADMIN, **dev)) == {"dev"}
     made = []
     assert told(lambda: made.append(bind_role(actor=SYSTEM, user=bob, role=RoleName.ORG_ADMIN, organization=acme))) == {
@@ -72,14 +75,14 @@ def test_accounts(bob):
     assert told(lambda: enable_user(actor=SYSTEM, user=bob)) == {"acme", "dev"}
     word = "a long enough password"
     assert told(lambda: set_password(actor=SYSTEM, user=bob, password=word)) == set()
-    given = {"password": word + "!", "must_change_password": True}
+    given: dict[str, Any] = {"password": word + "!", "must_change_password": True}
     assert told(lambda: set_password(actor=SYSTEM, user=bob, **given)) == {"acme", "dev"}
     assert told(lambda: delete_user(actor=SYSTEM, user=bob)) == {"acme", "dev"}
 
 
 def test_organizations(bob):
     acme = Organization.objects.get(name="acme")
-    edit = {"actor": SYSTEM, "organization": acme}
+    edit: dict[str, Any] = {"actor": SYSTEM, "organization": acme}
     assert told(lambda: edit_organization(**edit, changes={"description": "x"})) == set()
     assert told(lambda: edit_organization(**edit, changes={"second_factor_required": True})) == {"acme", "dev"}
     globex = Organization.objects.get(name="globex")
@@ -91,3 +94,26 @@ def test_second_factors(bob, api):
     assert told(lambda: enrol(api("bob"))) == {"acme", "dev"}
     assert SecondFactor.objects.filter(user=bob, confirmed_at__isnull=False).exists()
     assert told(lambda: second_factor.reset(actor=SYSTEM, user=bob)) == {"acme", "dev"}
+
+
+def test_identities(bob):
+    made: dict[str, Any] = {"name": "idp", "display_name": "IdP", "issuer": "https://idp.example", "client_id": "ovim"}
+    provider = IdentityProvider.objects.create(**made)
+    actor = actor_of(bob)
+    identity = []
+
+    def link() -> None:
+        identity.append(arrivals.link(actor=actor, provider=provider, issuer=provider.issuer, subject="b-1"))
+
+    assert told(link) == {"acme", "dev"}
+    access = NamespaceAccess.objects.get(vdc__name="dev")
+    Cluster.objects.update(tenant_access=True, oidc_username_claim="subject")
+    access.refresh_from_db()
+    assert kubectl.facts(access).users == {"ovim:user": ["https://idp.example#b-1"]}
+    edit: dict[str, Any] = {"actor": SYSTEM, "provider": provider}
+    assert told(lambda: identity_providers.edit_provider(**edit, changes={"enabled": False})) == {"acme", "dev"}
+    assert kubectl.facts(access).left_out == (("bob", "is not known from the identity provider yet"),)
+    assert told(lambda: identity_providers.edit_provider(**edit, changes={"enabled": True})) == {"acme", "dev"}
+    assert told(lambda: arrivals.unlink(actor=actor, identity_id=identity[0].pk)) == {"acme", "dev"}
+    link()
+    assert told(lambda: identity_providers.delete_provider(actor=SYSTEM, provider=provider)) == {"acme", "dev"}

@@ -17,6 +17,7 @@ from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
 from tenancy import bound
+from tenancy.access import covers
 from tenancy.models import Group, Organization, Role, RoleBinding, RoleName, User
 from tenancy.roles import IN_A_VDC, role_label
 from tenancy.services import bindings
@@ -25,22 +26,23 @@ from vdcs.models import Vdc
 
 MOST_SHOWN, MOST_OPTIONS = 200, 200
 SYSTEM = "system"
+GIVES = frozenset({Right.BINDING_EDIT})
 
 
 def _places(actor: Actor, organizations: QuerySet[Organization], vdcs: QuerySet[Vdc]) -> list[tuple[str, str]]:
-    """Where the actor may give some role: the least of them decides."""
+    """Where the actor gives roles. Which ones, the service says."""
     found = [(SYSTEM, "the whole system")] if bindings.may_give(actor, RoleName.SYSTEM_ADMIN, None, None) else []
     homes = access.visible(actor, organizations.order_by("name"), Right.BINDING_EDIT)[:MOST_OPTIONS]
     found += [
         (f"organization:{home.pk}", f"{home.name}, the whole organization")
         for home in homes
-        if bindings.may_give(actor, RoleName.USER, home.pk, None)
+        if covers(actor, GIVES, home.pk, None)
     ]
     rows = vdcs.filter(deletion_requested_at=None).select_related("organization").order_by("organization__name", "name")
     found += [
         (f"vdc:{vdc.pk}", f"{vdc.organization.name} / {vdc.name}")
         for vdc in access.visible(actor, rows, Right.VDC_VIEW)[:MOST_OPTIONS]
-        if bindings.may_give(actor, RoleName.USER, vdc.organization_id, vdc.pk)
+        if covers(actor, GIVES, vdc.organization_id, vdc.pk)
     ]
     return found
 

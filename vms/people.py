@@ -11,9 +11,8 @@ from core import access
 from core.enforce import needs
 from core.rights import Right
 from core.ui.filling import FORM, Page, actor_of
-from tenancy.models import RoleName
+from tenancy.access import covers
 from tenancy.roles import IN_A_VM
-from tenancy.services import bindings
 from vdcs import roles
 from vms.models import VirtualMachine
 
@@ -25,7 +24,7 @@ def vm_people(request: HttpRequest, pk: UUID) -> HttpResponse:
     actor = actor_of(request)
     vm = access.get(actor, VirtualMachine.objects.select_related("vdc__organization"), pk, Right.VM_VIEW)
     home = vm.vdc.organization
-    may = bindings.may_give(actor, RoleName.USER, home.pk, vm.vdc_id, pk) and vm.deletion_requested_at is None
+    may = covers(actor, roles.GIVES, home.pk, vm.vdc_id, pk) and vm.deletion_requested_at is None
     places = [(f"vm:{pk}", f"{home.name} / {vm.vdc.name} / {vm.name}")] if may else []
     back = reverse("vm-detail", args=[pk])
     crumbs = [("Virtual machines", reverse("vm-list")), (vm.name, back)]

@@ -150,15 +150,24 @@ def may_change(actor: Actor, binding: RoleBinding) -> bool:
 
 
 def require_giver(actor: Actor, binding: RoleBinding, *, also: UUID | None = None) -> None:
-    """That the actor has all that the binding gives; where it is to himself, for at least as long. `also`: to him, too."""
+    """That the actor has all that the binding gives; where it is to himself, for at least as long. `also`: to him, too.
+
+    A service account is as good as himself: its tokens are in his hands.
+    """
     _require_covering(actor, binding)
-    if actor.user_id is None or (actor.user_id != also and not holders(binding).filter(pk=actor.user_id).exists()):
+    if actor.user_id is None:
+        return
+    who = holders(binding) if also is None else User.objects.filter(pk=also)
+    if not who.filter(Q(pk=actor.user_id) | Q(is_service=True)).exists():
         return
     until = binding.expires_at
     held = [row for row in bindings_of(actor.user_id) if _lasts(row, until)]
     lasting = replace(actor, grants=tuple(grant_of(row) for row in held))
     if not may_change(lasting, binding):
-        raise Forbidden(Right.BINDING_EDIT, "this: nobody gives himself a role for longer than he has it")
+        raise Forbidden(
+            Right.BINDING_EDIT,
+            "this: nobody gives himself, or an account of a program, a role for longer than he has it",
+        )
 
 
 def _lasts(row: RoleBinding, until: datetime | None) -> bool:

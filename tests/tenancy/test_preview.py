@@ -12,12 +12,10 @@ from core.models import AuditEntry
 from tenancy.models import RoleName, Session
 from tenancy.selectors import actor_of_session, actors_of_sessions
 from tenancy.services import bindings, previews
-from tests.cast import Api, make_organization, make_person, make_user, session_of
+from tests.cast import Api, make_cluster, make_organization, make_person, make_user, session_of
 from tests.domain import OVIM, a_vdc, a_vm
 from tests.portal import browser, text
 from tests.tenancy.test_resources import refusal
-
-pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -150,3 +148,14 @@ def test_a_token_and_a_preview_begin_none(api, scene):
     refusal(program.post("access/preview", {"user": str(scene.pk)}), 409)
     client = begun(session_of(make_person("alice")), scene)
     refusal(client.post("access/preview", {"user": str(scene.pk)}), 403)
+
+
+def test_the_provider_looking_as_another_of_its_people_is_told_to_the_tenant_as_himself(live_db):
+    """Support access is no secret for being done through somebody else's eyes."""
+    make_cluster()
+    a_vdc("dev", organization=make_organization("acme"))
+    other = make_user("second", RoleName.SYSTEM_ADMIN)
+    client = begun(session_of(make_person("root")), other)
+    assert client.get(f"organizations/{make_organization('acme').pk}").status_code == 200
+    entry = AuditEntry.objects.get(action="support.begin")
+    assert (entry.actor_name, entry.object_name) == ("root", "acme")

@@ -3,18 +3,20 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models import Q
 from django.utils import timezone
 
+from core import access
 from core.models import AuditEntry
 from core.rights import Right
 from tenancy.models import Group, Membership, Role, RoleBinding, RoleName, User
 from tenancy.roles import GIVEN_TO_ROLES
 from tenancy.services import bindings
-from tests.cast import Api, make_person, make_user, session_of
+from tests.cast import Api, actor_of, make_person, make_user, session_of
 from tests.domain import OVIM, a_vdc, a_vm
 from tests.tenancy.test_resources import refusal
 from vms.kinds import RECIPE
-from vms.models import Disk
+from vms.models import Disk, VirtualMachine
 
 pytestmark = pytest.mark.django_db
 LOOK = ["organization.view", "vdc.view", "vm.view"]
@@ -339,6 +341,39 @@ def test_nobody_makes_his_own_role_last_longer(api, acme, dev, nina):
     assert client.post("role-bindings", body | {"role": "vdc_admin", "expires_at": in_hours(1)}).status_code == 201
     eve = make_user("eve", home=acme)
     assert client.post("memberships", {"group": str(group.pk), "user": str(eve.pk)}).status_code == 201
+
+
+def test_an_account_of_a_program_gets_nothing_that_outlasts_who_gives_it(api, acme, dev, nina):
+    """Its tokens are in his hands: it would be himself for longer."""
+    bind(api, user=nina.pk, role="org_admin", organization=acme.pk, expires_at=in_hours(2))
+    client = as_(nina)
+    robot = client.post("service-accounts", {"name": "ci", "organization": str(acme.pk)}).json()
+    body = {"user": robot["id"], "organization": str(acme.pk), "role": "vdc_admin"}
+    assert "for longer" in refusal(client.post("role-bindings", body), 403)["detail"]
+    assert client.post("role-bindings", body | {"expires_at": in_hours(1)}).status_code == 201
+    assert api("alice").post("role-bindings", body | {"role": "user"}).status_code == 201
+
+
+def test_an_organization_goes_with_its_roles_groups_and_what_is_bound(acme, globex, dev, nina):
+    role = Role.objects.create(organization=globex, name="operator", rights=LOOK)
+    group = Group.objects.create(organization=globex, name="ops")
+    provider = Group.objects.create(organization=None, name="ops")
+    Membership.objects.create(group=group, user=nina)
+    for holder in ({"user": nina}, {"group": group}, {"group": provider}):
+        RoleBinding.objects.create(custom=role, organization=globex, **holder)
+    globex.delete()
+    assert (Role.objects.count(), list(Group.objects.all()), Membership.objects.count()) == (0, [provider], 0)
+    assert not RoleBinding.objects.filter(custom__isnull=False).exists()
+
+
+def test_only_who_was_given_machines_pays_for_it_in_the_query(acme, dev, nina):
+    web = a_vm(dev, "web")
+    bindings.bind_role(actor=OVIM, user=nina, role=RoleName.USER, vm_id=web.pk)
+    assert access.reach(actor_of(nina), VirtualMachine, Right.VM_VIEW) == Q(id=web.pk)
+    for name in ("alice", "vera", "bob"):
+        where = access.reach(actor_of(make_person(name)), VirtualMachine, Right.VM_VIEW)
+        assert where is not None
+        assert "('id'" not in str(where)
 
 
 def test_who_has_rights_through_a_group_is_above_who_has_them_not(api, acme, dev, nina):

@@ -183,7 +183,7 @@ CLUSTER = Noun(
         "display_name", "schedulable", "is_default", "tenant_access", "oidc_username_claim", "oidc_username_prefix",
         "oidc_groups_prefix", "oidc_issuer", "oidc_groups",
     ),
-    shown=(BASE - {"allowed_actions"})
+    shown=BASE
     | {
         "capabilities", "lacking", "checked_at", "check_error", "credential_expires_at", "failing_since", "last_error",
         "seen_at", "watched_at",

@@ -168,7 +168,7 @@ OVIM_ASKED = {
     "user": ("tenancy.User", "user.view", "tenancy.actions.USER"),
     "role": ("tenancy.Role", "binding.view", "tenancy.actions.ROLE"),
     "group": ("tenancy.Group", "binding.view", "tenancy.actions.GROUP"),
-    "cluster": ("clusters.Cluster", "cluster.view", ""),
+    "cluster": ("clusters.Cluster", "cluster.view", "clusters.actions.CLUSTER"),
 }
 OVIM_TENANT_STOP = "vms.tenants.stop_all"  # what runs in an organization, stopped with it
 # What an organization holds, in the order in which it goes: each asks for it to go and says how much is left.

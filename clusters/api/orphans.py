@@ -6,10 +6,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clusters import orphans
+from clusters.actions import ORPHAN
 from clusters.models import Cluster, Orphan
 from core import access
 from core.api.base import ApiView, ApiViewSet
-from core.api.fields import Flag, Id, Moment, Shape, Text
+from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text
 from core.api.parameters import Parameter
 from core.rights import Right
 
@@ -28,6 +29,7 @@ class OrphanOut(Shape):
     last_seen_at = Moment()
     deletion_requested_at = Moment(allow_null=True)
     last_error = Text(help_text="why its deletion was not carried out")
+    allowed_actions = AllowedActions(ORPHAN, Right.CLUSTER_VIEW)
 
 
 class OrphanViewSet(ApiViewSet):

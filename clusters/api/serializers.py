@@ -2,10 +2,12 @@
 
 from rest_framework import serializers
 
+from clusters.actions import CLUSTER
 from clusters.kubeconfig import LONGEST
 from clusters.models import NameClaim
-from core.api.fields import Flag, Id, Moment, Shape, Text, Whole
+from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
+from core.rights import Right
 
 ONE_OF = "either a kubeconfig, or server and token"
 MOST_PEM = 64 * 1024
@@ -81,3 +83,4 @@ class ClusterOut(Shape):
     watched_at = Moment(allow_null=True, help_text="when its watcher last said that it lives")
     generation = Whole()
     created_at = Moment()
+    allowed_actions = AllowedActions(CLUSTER, Right.CLUSTER_VIEW)

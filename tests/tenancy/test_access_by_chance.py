@@ -267,7 +267,7 @@ def _machines(world: World, vdcs: list[Thing], things: list[Thing]) -> list[Thin
             owner=None if owner is None else world.people[owner].row,
         )  # fmt: skip
         disk = Disk.objects.create(vdc=vdc.row, vm=vm, name=f"m{number}", source="blank", size_gib=1)
-        at = {"org": vdc.org, "vdc": vdc.vdc, "vm": number, "owner": owner, "can_be_owned": True}
+        at: dict[str, Any] = {"org": vdc.org, "vdc": vdc.vdc, "vm": number, "owner": owner, "can_be_owned": True}
         made.append(Thing(vm, **at))
         things += [made[-1], Thing(disk, **at)]
     return made

@@ -5,7 +5,7 @@ from django.test import override_settings
 
 from clusters.models import Placement
 from clusters.operations import resume, suspend
-from tests.cast import actor_of, make_person, make_placement
+from tests.cast import Api, actor_of, make_cluster, make_person, make_placement
 from tests.domain import a_vdc, a_vm
 from vms.models import VirtualMachine
 
@@ -70,3 +70,20 @@ def test_suspension_costs_a_list_no_more_queries(api, cluster, django_assert_num
 def test_who_is_not_signed_in_learns_where_the_live_stream_is(api, live, told):
     with override_settings(OVIM_LIVE_URL=live):
         assert api(None).get("auth/info").json() == {"methods": ["password"], "password_reset": False, "live_url": told}
+
+
+def test_a_cluster_says_what_stands_against_its_verbs(api, cluster, acme):
+    make_placement(acme)
+    second = make_cluster("second", default=False)
+    by_name = {row["name"]: row["allowed_actions"] for row in api("root").get("clusters").json()["items"]}
+    assert by_name["second"] == dict.fromkeys(("edit", "access", "check", "drain", "delete", "forget", "audit"))
+    assert "default cluster" in by_name["local"]["drain"]
+    type(cluster).objects.filter(pk=cluster.pk).update(is_default=False)
+    type(cluster).objects.filter(pk=second.pk).update(is_default=True)
+    told = api("root").get(f"clusters/{cluster.pk}").json()["allowed_actions"]
+    assert (told["drain"], "still on it" in told["delete"]) == (None, True)
+    made = api("root").post("tokens", {"name": "watch", "rights": ["cluster.view"]}).json()
+    program = Api()
+    program.headers["Authorization"] = f"Bearer {made['token']}"
+    told = program.get(f"clusters/{cluster.pk}").json()["allowed_actions"]
+    assert told["edit"] == "You lack the right cluster.edit here."

@@ -5,8 +5,9 @@ import pytest
 from core.actor import system_actor
 from core.api.preconditions import allowed
 from core.errors import BadParameter
+from tenancy.models import Group, Role
 from tenancy.services.service_accounts import create_service_account
-from tests.cast import PASSWORD, make_cluster, make_person
+from tests.cast import PASSWORD, make_cluster, make_organization, make_person
 from tests.domain import a_vdc, a_vm
 from tests.test_permissions import TABLE
 
@@ -32,6 +33,10 @@ WRITES = {
     ("post", "api/v1/service-accounts/<uuid:pk>/disable"): None,
     ("post", "api/v1/service-accounts/<uuid:pk>/enable"): None,
     ("delete", "api/v1/service-accounts/<uuid:pk>"): None,
+    ("patch", "api/v1/roles/<uuid:pk>"): {"display_name": "New"},
+    ("delete", "api/v1/roles/<uuid:pk>"): None,
+    ("patch", "api/v1/groups/<uuid:pk>"): {"display_name": "New"},
+    ("delete", "api/v1/groups/<uuid:pk>"): None,
     ("patch", "api/v1/clusters/<uuid:pk>"): {"display_name": "New"},
     ("post", "api/v1/clusters/<uuid:pk>/drain"): None,
     ("delete", "api/v1/clusters/<uuid:pk>"): None,
@@ -47,6 +52,7 @@ UNVERSIONED = {
     ("post", "api/v1/clusters/<uuid:pk>/forget"),  # by its name, typed
     ("post", "api/v1/vdcs/<uuid:pk>/unmanaged/<str:name>/adopt"),  # of a machine that has no row yet
     ("delete", "api/v1/role-bindings/<uuid:pk>"),
+    ("delete", "api/v1/memberships/<uuid:pk>"),
     ("put", "api/v1/organizations/<uuid:pk>/audit-retention"),
 }
 
@@ -68,6 +74,10 @@ def a_row(route: str) -> str:
         pk = make_cluster("east", default=False).pk
     elif noun == "service-accounts":
         pk = create_service_account(actor=system_actor("test"), name="ci").pk
+    elif noun == "roles":
+        pk = Role.objects.create(organization=make_organization("acme"), name="operator", rights=["vm.view"]).pk
+    elif noun == "groups":
+        pk = Group.objects.create(organization=make_organization("acme"), name="ops").pk
     elif noun == "users":
         pk = make_person("bob").pk
     else:

@@ -83,6 +83,7 @@ def bind_invited(
     return binding
 
 
+@transaction.atomic
 def unbind_role(*, actor: Actor, binding: RoleBinding) -> None:
     """Take a role away. It is without effect from the next request on, in clusters seconds later."""
     access.require(actor, Right.BINDING_EDIT, binding)

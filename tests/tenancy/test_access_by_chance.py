@@ -113,7 +113,8 @@ class World:
 
 def may(world: World, person: Person, right: str, thing: Thing) -> bool:
     home = None if person.home is None else world.orgs[person.home]
-    if not person.active or (home is not None and not home.enabled):
+    out = home is not None and not home.enabled and not any(_is_his(world, bound, person) for bound in world.bound)
+    if not person.active or out:
         return False
     if right in ("self", "account"):
         return thing.can_be_owned and thing.owner == person.number
@@ -122,14 +123,21 @@ def may(world: World, person: Person, right: str, thing: Thing) -> bool:
     return any(_gives(world, binding, person, right, thing) for binding in world.bound)
 
 
-def _gives(world: World, binding: Bound, person: Person, right: str, thing: Thing) -> bool:
+def _is_his(world: World, binding: Bound, person: Person) -> bool:
+    """It has an effect for him, through a group or not."""
     kind, number = binding.who
     if not (number == person.number if kind == "person" else number in person.groups) or binding.ends == "over":
+        return False
+    return binding.org is None or world.orgs[binding.org].enabled
+
+
+def _gives(world: World, binding: Bound, person: Person, right: str, thing: Thing) -> bool:
+    if not _is_his(world, binding, person):
         return False
     if binding.org is None:
         return True  # a system admin
     rights, own_only = _rights(world, binding)
-    if right not in rights or not world.orgs[binding.org].enabled:
+    if right not in rights:
         return False
     if binding.vm is not None:
         return right in IN_A_VM and _by_vm(binding, right, thing)

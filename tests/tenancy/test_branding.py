@@ -158,6 +158,14 @@ def test_it_is_shown_in_the_frame_of_its_people_and_of_nobody_else(api, acme, gl
     assert "/branding/acme/" in root.get(f"/vms/?org={acme.pk}").content.decode()
 
 
+def test_it_is_shown_where_its_people_sign_in(api, acme):
+    put(api("alice"), acme, png())
+    page = Client().get("/sign-in/acme/").content.decode()
+    assert ('<img src="/branding/acme/logo?v=' in page, "<span>Acme</span>" in page) == (True, True)
+    for address in ("/sign-in/", "/sign-in/nope/"):
+        assert "/branding/" not in Client().get(address).content.decode()
+
+
 def test_one_without_any_looks_as_the_portal(acme):
     html = browser("alice").get("/vms/").content.decode()
     assert ("/branding/" in html, "OVIM" in html) == (False, True)

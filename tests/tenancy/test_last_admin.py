@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from core.errors import Conflict
 from tenancy.models import Group, Membership, Organization, RoleBinding, RoleName, User
-from tenancy.services import bindings, groups, organizations, users
+from tenancy.services import bindings, groups, lifecycle, organizations, users
 from tests.cast import make_organization, make_user
 from tests.domain import OVIM
 from tests.vdcs.test_quotas import at_once
@@ -94,17 +94,24 @@ def test_who_is_none_or_will_not_stay_does_not_count(acme, kind):
 
 
 @pytest.mark.django_db
-def test_an_organization_is_not_switched_off_under_the_last_admin_of_something_else(acme, cluster):
+def test_an_organization_does_not_go_under_the_last_admin_of_something_else(acme, cluster):
+    """Switched off, its people stay what they are elsewhere; deleted, they go."""
     globex = make_organization("globex")
     guest = admin("guest", acme)
     admin("system", None)
     bindings.bind_role(actor=OVIM, user=guest, role=RoleName.ORG_ADMIN, organization=globex)
-    with pytest.raises(Conflict, match="last organization admin of globex"):
-        organizations.edit_organization(actor=OVIM, organization=acme, changes={"enabled": False})
-    admin("own", globex)
     organizations.edit_organization(actor=OVIM, organization=acme, changes={"enabled": False})
     with pytest.raises(Conflict, match="last organization admin of acme"):  # it may be switched on again
         bindings.unbind_role(actor=OVIM, binding=RoleBinding.objects.get(user=guest, organization=acme))
+    for delete in (
+        lambda: organizations.delete_organization(actor=OVIM, organization=acme),
+        lambda: lifecycle.schedule_deletion(actor=OVIM, organization=acme, confirm="acme"),
+    ):
+        with pytest.raises(Conflict, match="last organization admin of globex"):
+            delete()
+    admin("own", globex)
+    lifecycle.schedule_deletion(actor=OVIM, organization=acme, confirm="acme")
+    organizations.delete_organization(actor=OVIM, organization=acme)
 
 
 @pytest.mark.django_db

@@ -66,7 +66,7 @@ _OF_USER = f"{_ACTOR} WHERE u.id = %s AND {_ALIVE}"
 
 def actor_of_session(session_id: UUID, *, address: str = "", request_id: str = "") -> Actor | None:
     """Who holds this session; None if it has ended, or the person or his organization is disabled."""
-    found = sql.run(_OF_SESSION, [session_id])
+    found = _asked(_OF_SESSION, session_id)
     return _viewing(_made(found[0][:-1], session_id, address, request_id), found[0][-1]) if found else None
 
 

@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from core.access import Scope
 from core.ids import uuid7
+from core.sealed import SealedField
 
 
 class Outcome(models.TextChoices):
@@ -206,7 +207,7 @@ class Mail(models.Model):
     recipient = models.EmailField()
     subject = models.CharField(max_length=255)
     # Sealed, since it has links that are secrets; empty as soon as it has been sent or given up.
-    body = models.BinaryField()
+    body = SealedField("mail")
     organization_id = models.UUIDField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     good_until = models.DateTimeField()

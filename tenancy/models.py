@@ -13,7 +13,11 @@ from django.utils import timezone
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
+<<<<<<< HEAD
 from tenancy.oidc.rows import IdentityProvider
+=======
+from core.sealed import SealedField
+>>>>>>> 8b5b68a (What is encrypted at rest has several keys: the first seals, all open, and a command puts everything under the first)
 
 username = RegexValidator(
     r"^[a-z0-9]([a-z0-9._@+-]{0,148}[a-z0-9])?\Z",
@@ -151,7 +155,7 @@ class SecondFactor(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="second_factor")
-    secret = models.BinaryField(help_text="sealed")
+    secret = SealedField("second-factor", help_text="sealed")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     # The time step of the last code that was taken: neither it nor an earlier one is taken again.
@@ -232,7 +236,7 @@ class SigningKey(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kid = models.CharField(max_length=43, unique=True, editable=False, help_text="its RFC 7638 thumbprint")
     # Empty: the key is the one in OVIM_JWT_KEY, which is not kept here.
-    private = models.BinaryField(default=b"")
+    private = SealedField("signing-key", default=b"")
     public = models.TextField(help_text="PEM")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     ends_at = models.DateTimeField(null=True, blank=True, help_text="from then on nothing it signed is good")

@@ -13,11 +13,8 @@ from django.utils import timezone
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
-<<<<<<< HEAD
-from tenancy.oidc.rows import IdentityProvider
-=======
 from core.sealed import SealedField
->>>>>>> 8b5b68a (What is encrypted at rest has several keys: the first seals, all open, and a command puts everything under the first)
+from tenancy.oidc.rows import IdentityProvider
 
 username = RegexValidator(
     r"^[a-z0-9]([a-z0-9._@+-]{0,148}[a-z0-9])?\Z",

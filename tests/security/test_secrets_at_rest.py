@@ -4,6 +4,7 @@ import base64
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import models
+from django.utils import timezone
 
 from clusters import secrets as credentials
 from clusters.models import Cluster
 from core import key_checks, resealing, sealed
-from core.models import AuditEntry
+from core.mail.outbox import PURPOSE
+from core.models import AuditEntry, Mail
 from ovim_site.environment import SettingError, read
 from tenancy import keyring
 from tenancy.models import SecondFactor, SigningKey
@@ -28,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = b"o" * 32, b"n" * 32
 # Columns of bytes that are not encrypted, and why not.
 PLAIN = {
+    "tenancy.organizationlogo.data": "a picture that everybody may see",
     "core.answeredrequest.body": "an answer as it was given, for a day; one that told a secret is kept without it",
 }
 
@@ -41,6 +45,10 @@ def scene() -> None:
     cluster.credential = credentials.encrypt("cluster-token")
     cluster.save()
     SecondFactor.objects.create(user=make_person("bob"), secret=sealed.seal("BOBSECRET", codes.PURPOSE))
+    later = timezone.now() + timedelta(hours=1)
+    Mail.objects.create(
+        kind="k", recipient="a@b.example", subject="s", body=sealed.seal("a link", PURPOSE), good_until=later
+    )
     SigningKey.objects.create(kid="k", private=sealed.seal("pem", keyring.PURPOSE), public="p")
 
 

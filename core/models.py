@@ -3,6 +3,7 @@
 Audit entries point at objects by kind and id, never by foreign key: they outlive what they tell of.
 """
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 from django.http import QueryDict
@@ -49,6 +50,8 @@ class AuditEntry(models.Model):
             models.Index(fields=["organization_id", "-id"], name="audit_by_organization"),
             models.Index(fields=["object_kind", "object_id", "-id"], name="audit_by_object"),
             models.Index(fields=["actor_id", "-id"], name="audit_by_actor"),
+            # Entries lie in the order of their times: a summary per 32 pages finds a day in millions, and costs no insert.
+            BrinIndex(fields=["at"], name="audit_by_time", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:

@@ -23,7 +23,9 @@ from core.models import AuditEntry, Mail
 from ovim_site.environment import SettingError, read
 from tenancy import keyring
 from tenancy.models import SecondFactor, SigningKey
-from tenancy.services import codes
+from tenancy.oidc import library
+from tenancy.oidc.rows import Identity, IdentityProvider, ProviderSession
+from tenancy.services import arrivals, codes
 from tests.cast import make_cluster, make_person
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +51,11 @@ def scene() -> None:
     Mail.objects.create(
         kind="k", recipient="a@b.example", subject="s", body=sealed.seal("a link", PURPOSE), good_until=later
     )
+    provider = IdentityProvider.objects.create(
+        name="sso", issuer="https://sso.example.org", client_secret=sealed.seal("client", library.PURPOSE)
+    )
+    identity = Identity.objects.create(provider=provider, issuer=provider.issuer, subject="s", user=make_person("bob"))
+    ProviderSession.objects.create(identity=identity, id_token=sealed.seal("told", arrivals.PURPOSE))
     SigningKey.objects.create(kid="k", private=sealed.seal("pem", keyring.PURPOSE), public="p")
 
 
@@ -79,6 +86,10 @@ def test_rotating_reaches_every_sealed_column_and_what_is_in_them_still_opens(se
     assert credentials.decrypt(bytes(Cluster.objects.get().credential)) == "cluster-token"
     assert codes.secret_of(SecondFactor.objects.get()) == "BOBSECRET"
     assert sealed.unseal(bytes(SigningKey.objects.get().private), keyring.PURPOSE, what="It") == "pem"
+    (provider,) = IdentityProvider.objects.all()
+    assert sealed.unseal(bytes(provider.client_secret), library.PURPOSE, what="It") == "client"
+    assert sealed.unseal(bytes(ProviderSession.objects.get().id_token), arrivals.PURPOSE, what="It") == "told"
+    assert sealed.unseal(bytes(Mail.objects.get().body), PURPOSE, what="It") == "a link"
     entry = AuditEntry.objects.get(action="secret.rotate")
     assert entry.actor_name == "manage.py secrets"
     assert len(entry.after["rows"]) == len(resealing.columns())

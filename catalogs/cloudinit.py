@@ -4,6 +4,8 @@ import re
 
 import yaml
 
+from core import yamls
+
 HEADER = "#cloud-config"
 MOST_BYTES = 64 * 1024
 _KEY = re.compile(
@@ -29,7 +31,7 @@ def check_user_data(text: str) -> str:
     if text.split("\n", 1)[0].rstrip() != HEADER:
         raise BadCloudInit(f"user data begins with {HEADER}", 1)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yamls.compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise BadCloudInit(f"no YAML: {error.problem or error.context}", mark.line + 1 if mark else None) from None

@@ -7,20 +7,18 @@ and connected to (ssrfguard), so that a record that moves in between leads nowhe
 import asyncio
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_network
 
 import httpx
-from ssrfguard import Policy, SSRFGuardError
+from ssrfguard import SSRFGuardError
 from ssrfguard.httpx import AsyncClient
 
 from catalogs.images import BadImage, check_url
 from catalogs.magic import HEAD_BYTES, Judgement, Verdict, judge
+from core import outward
 
 TOTAL_SECONDS = 8.0
 STEP_SECONDS = 4.0
 MOST_REDIRECTS = 5
-ANY_PORT = frozenset(range(1, 65536))  # as check_url; nothing that is read here is ever shown to anybody
-ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 HEADERS = {"Range": f"bytes=0-{HEAD_BYTES - 1}", "Accept-Encoding": "identity", "User-Agent": "OVIM image check"}
 
 
@@ -51,7 +49,7 @@ async def _look(url: str, hosts: frozenset[str]) -> Judgement:
     async def each(request: httpx.Request) -> None:
         check_url(str(request.url), hosts)
 
-    policy = Policy(allowed_ports=ANY_PORT, allowed_networks=ANYWHERE if hosts else (), max_redirects=MOST_REDIRECTS)
+    policy = outward.policy(named_by_operator=bool(hosts), redirects=MOST_REDIRECTS)
     client = AsyncClient(
         policy=policy, timeout=STEP_SECONDS, follow_redirects=True, trust_env=False, event_hooks={"request": [each]}
     )

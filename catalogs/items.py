@@ -15,7 +15,7 @@ import yaml
 
 from catalogs.cloudinit import BadCloudInit, check_user_data
 from catalogs.images import BadImage, check_url
-from core import quantities
+from core import quantities, yamls
 
 API_VERSION, KIND = "catalog.ovim.io/v1", "VMTemplate"
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
@@ -133,7 +133,7 @@ def parse(text: str, file: str, allowed_hosts: Collection[str] = ()) -> tuple[It
     if len(text.encode()) > MOST_BYTES:
         return None, [ItemError(file, 1, f"the file has more than {MOST_BYTES // 1024} KiB")]
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yamls.compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return None, [ItemError(file, mark.line + 1 if mark else 1, f"no YAML: {error.problem or error.context}")]

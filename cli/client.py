@@ -77,6 +77,10 @@ class Client:
         found: Row = self._as_me(method, path, query=query, body=body, headers=headers).body
         return found
 
+    def download(self, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
+        """A file in pieces."""
+        return self.wire.download(path, query, self.bearer())
+
     def bearer(self) -> str:
         """An access token that is good for now."""
         return self._given or self._fresh().access

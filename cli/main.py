@@ -16,6 +16,7 @@ from cli.errors import CliError, Exit, PipeClosed
 # verb → (module, the command in it, what it does)
 VERBS = {
     "adopt": ("foreign", "adopt", "Take a VM over that OVIM did not make."),
+    "audit": ("audit", "audit", "Export the audit log."),
     "auth": ("auth", "auth", "Whether one may do something, by what, or why not."),
     "cluster": ("clusters", "cluster", "Check, cordon, drain, renew and forget clusters."),
     "completion": ("completion", "completion", "Print what makes Tab work in bash, zsh or fish."),

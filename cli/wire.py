@@ -109,6 +109,21 @@ class Wire:
         finally:
             raw.close()
 
+    def download(self, path: str, query: Mapping[str, str], bearer: str) -> Iterator[bytes]:
+        """A file in pieces, as they come. Problem before the first one when it is refused; Lost if it ends too soon."""
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415  # as `_pool`
+
+        url = f"{self.server}/api/v1/{path}?{urlencode(query)}"
+        raw = self._request("GET", url, self._headers(bearer) | {"Accept": "*/*"}, None, preload_content=False)
+        try:
+            if raw.status != 200:
+                raise Problem(raw.status, self._json(raw.status, raw.read()))
+            yield from raw.stream(65536)
+        except (HTTPError, OSError) as error:
+            raise Lost(*unreachable(self.server, error).lines) from None
+        finally:
+            raw.close()
+
     def _headers(self, bearer: str) -> dict[str, str]:
         found = {"Accept": "application/json", "User-Agent": f"ovim/{__version__}"}
         return found | ({"Authorization": f"Bearer {bearer}"} if bearer else {})

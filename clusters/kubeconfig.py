@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from core import yamls
 from core.errors import Unavailable
 
 LONGEST = 256 * 1024
@@ -66,7 +67,7 @@ def parse(text: str, context: str = "") -> Access:
 def _access(text: str, context: str, folder: Path | None) -> Access:
     """`folder`: files that are named are read from there; without one they are refused."""
     try:
-        body = yaml.safe_load(text)
+        body = yamls.load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         raise Unusable("not_yaml", "It is not YAML.") from None
     if not isinstance(body, Mapping) or not isinstance(body.get("contexts"), list):

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
+from core.sealed import SealedField
 
 
 class Installation(models.Model):
@@ -48,7 +49,7 @@ class Cluster(models.Model):
     display_name = models.CharField(max_length=255)
     server = models.URLField(max_length=512)
     ca = models.TextField(blank=True, help_text="PEM; empty: the system's certificates")
-    credential = models.BinaryField(help_text="a bearer token, encrypted")
+    credential = SealedField("ovim", help_text="a bearer token, encrypted")
     credential_expires_at = models.DateTimeField(null=True, blank=True, help_text="if the token itself says so")
     # The uid of its namespace kube-system: what tells a cluster from another one behind the same address.
     identity = models.UUIDField(null=True, blank=True, unique=True, editable=False)

@@ -6,4 +6,4 @@ class CoreConfig(AppConfig):
     verbose_name = "Audit log and requests"
 
     def ready(self) -> None:
-        from core import checks  # noqa: F401, PLC0415  # registers them
+        from core import checks, key_checks  # noqa: F401, PLC0415  # registers them

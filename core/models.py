@@ -3,12 +3,14 @@
 Audit entries point at objects by kind and id, never by foreign key: they outlive what they tell of.
 """
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 from django.http import QueryDict
 
 from core.access import Scope
 from core.ids import uuid7
+from core.sealed import SealedField
 
 
 class Outcome(models.TextChoices):
@@ -48,6 +50,8 @@ class AuditEntry(models.Model):
             models.Index(fields=["organization_id", "-id"], name="audit_by_organization"),
             models.Index(fields=["object_kind", "object_id", "-id"], name="audit_by_object"),
             models.Index(fields=["actor_id", "-id"], name="audit_by_actor"),
+            # Entries lie in the order of their times: a summary per 32 pages finds a day in millions, and costs no insert.
+            BrinIndex(fields=["at"], name="audit_by_time", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:
@@ -206,7 +210,7 @@ class Mail(models.Model):
     recipient = models.EmailField()
     subject = models.CharField(max_length=255)
     # Sealed, since it has links that are secrets; empty as soon as it has been sent or given up.
-    body = models.BinaryField()
+    body = SealedField("mail")
     organization_id = models.UUIDField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     good_until = models.DateTimeField()

@@ -27,7 +27,7 @@ class Environment:
     redis_url: str
     secret_key: str
     jwt_key: str
-    credential_key: bytes
+    credential_key: tuple[bytes, ...]
     public_url: str
     live_url: str
     allowed_hosts: tuple[str, ...]
@@ -67,7 +67,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         redis_url=_url(environ, "OVIM_REDIS_URL", ("redis", "rediss", "unix")),
         secret_key=_text(environ, "OVIM_SECRET_KEY", at_least=32),
         jwt_key=_pem(environ, "OVIM_JWT_KEY"),
-        credential_key=_key(environ, "OVIM_CREDENTIAL_KEY"),
+        credential_key=_keys(environ, "OVIM_CREDENTIAL_KEY"),
         public_url=public_url,
         live_url=environ.get("OVIM_LIVE_URL") or public_url,
         allowed_hosts=_list(environ, "OVIM_ALLOWED_HOSTS") or (urlsplit(public_url).hostname or "",),
@@ -158,14 +158,24 @@ def _pem(environ: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _key(environ: Mapping[str, str], name: str) -> bytes:
-    try:
-        key = base64.b64decode(_text(environ, name), validate=True)
-    except binascii.Error:
-        raise SettingError(f"{name} must be base64.") from None
-    if len(key) != 32:
-        raise SettingError(f"{name} must be 32 bytes in base64, it is {len(key)}.")
-    return key
+def _keys(environ: Mapping[str, str], name: str) -> tuple[bytes, ...]:
+    """One key or several, as `Fernet.generate_key` or `openssl rand -base64 32` make them: the first one encrypts."""
+    _text(environ, name)
+    keys = []
+    for number, text in enumerate(_list(environ, name), 1):
+        which = name if number == 1 else f"Key {number} in {name}"
+        try:
+            key = base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+        except binascii.Error:
+            raise SettingError(f"{which} must be base64.") from None
+        if len(key) != 32:
+            raise SettingError(f"{which} must be 32 bytes in base64, it is {len(key)}.")
+        if key in keys:
+            raise SettingError(f"{which} is there twice.")
+        keys.append(key)
+    if not keys:
+        raise SettingError(f"{name} is not set.")
+    return tuple(keys)
 
 
 def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from django.core.exceptions import RequestDataTooBig, ValidationError
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation, ValidationError
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
@@ -68,6 +68,7 @@ BUSY = ("55P03", "57014", "40P01")  # lock_timeout, statement_timeout, deadlock
 UNKNOWN = (
     "Whether what you asked for was done is not known: look before you ask again, or send the same Idempotency-Key."
 )
+INSIDE = ("/healthz", "/readyz", "/metrics")  # asked from inside the cluster, by the pod's address
 AUDITED = (Forbidden, Previewing, QuotaExceeded, Unauthenticated)
 
 
@@ -125,6 +126,8 @@ def as_domain_error(error: Exception) -> DomainError | None:
         return NotFound("There is nothing at this address.")
     if isinstance(error, RequestDataTooBig):
         return TooLarge("The body is too large.")
+    if isinstance(error, SuspiciousOperation):  # too many fields or files in a form, say: not meant well, and no fault
+        return _Answered(400)
     if isinstance(error, drf.ParseError):
         return Invalid.field("", "type", str(error))
     return _of_database(error)
@@ -262,6 +265,8 @@ class ErrorEdge:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path not in INSIDE and not _is_ours(request):
+            return response(request, _Answered(400))  # before anything makes an address of it
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdigit() or int(length) > LARGEST:
             return response(request, TooLarge(f"The body is larger than {LARGEST} bytes."))
@@ -273,6 +278,15 @@ class ErrorEdge:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse:
         return response(request, error)
+
+
+def _is_ours(request: HttpRequest) -> bool:
+    """Whether the request names a host that we answer to."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return False
+    return True
 
 
 class _Answered(DomainError):

@@ -12,6 +12,17 @@ from core import audit
 from core.ids import uuid7
 
 log = logging.getLogger("ovim.request")
+# On every answer, whoever made it. What is an answer to one person is kept by no cache, not the browser's either: whoever
+# goes back after signing out sees nothing. Static files say themselves how long they stay.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -34,7 +45,8 @@ class RequestContext:
             response = self.get_response(request)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         response.headers.setdefault("Content-Security-Policy", self.policy)
-        response.headers.setdefault("Referrer-Policy", "same-origin")
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
         log.info(
             "%s %s %s",
             request.method,

@@ -13,6 +13,7 @@ from django.utils import timezone
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
+from core.sealed import SealedField
 from tenancy.oidc.rows import IdentityProvider
 
 username = RegexValidator(
@@ -151,7 +152,7 @@ class SecondFactor(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="second_factor")
-    secret = models.BinaryField(help_text="sealed")
+    secret = SealedField("second-factor", help_text="sealed")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     # The time step of the last code that was taken: neither it nor an earlier one is taken again.
@@ -232,7 +233,7 @@ class SigningKey(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kid = models.CharField(max_length=43, unique=True, editable=False, help_text="its RFC 7638 thumbprint")
     # Empty: the key is the one in OVIM_JWT_KEY, which is not kept here.
-    private = models.BinaryField(default=b"")
+    private = SealedField("signing-key", default=b"")
     public = models.TextField(help_text="PEM")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     ends_at = models.DateTimeField(null=True, blank=True, help_text="from then on nothing it signed is good")

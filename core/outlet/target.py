@@ -8,14 +8,14 @@ import hashlib
 import ssl
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from ssrfguard import Policy
 
+from core import outward
+
 DEFAULT_PORTS = {"https": 443, "syslog+udp": 514, "syslog+tcp": 601, "syslog+tls": 6514}
-ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
 
 class Undelivered(Exception):
@@ -50,8 +50,7 @@ class Target:
 
     @property
     def policy(self) -> Policy:
-        networks = ANYWHERE if self.private else ()
-        return Policy(allowed_ports=frozenset({self.port}), allowed_networks=networks, max_redirects=0)
+        return outward.policy(named_by_operator=self.private, ports={self.port})
 
     @cached_property
     def tls(self) -> ssl.SSLContext:

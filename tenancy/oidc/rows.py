@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
+from core.sealed import SealedField
 
 claim_path = RegexValidator(
     r"^[^\s\x00-\x1f]{1,128}\Z", "A claim's name has at most 128 characters and no blanks.", code="claim"
@@ -38,7 +39,7 @@ class IdentityProvider(models.Model):
     display_name = models.CharField(max_length=255)
     issuer = models.CharField(max_length=512, help_text="exactly as its tokens say it")
     client_id = models.CharField(max_length=255)
-    client_secret = models.BinaryField(default=b"", help_text="sealed; empty: a public client")
+    client_secret = SealedField("identity-provider", default=b"", help_text="sealed; empty: a public client")
     scopes = models.CharField(max_length=255, default="openid profile email")
     # Whoever gives an address of these domains at sign-in is led here.
     email_domains = ArrayField(models.CharField(max_length=253, validators=[domain]), default=list, blank=True)
@@ -151,7 +152,7 @@ class ProviderSession(models.Model):
     )
     identity = models.ForeignKey(Identity, on_delete=models.CASCADE, related_name="sessions")
     sid = models.CharField(max_length=255, blank=True, help_text="the provider's own name of its session")
-    id_token = models.BinaryField(help_text="sealed: the hint when it is asked to sign out")
+    id_token = SealedField("id-token", help_text="sealed: the hint when it is asked to sign out")
     multi_factor = models.BooleanField(default=False, help_text="the provider says that a second factor was given")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlencode, urljoin
 
 import urllib3
+from django.conf import settings
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 
 from tenancy.api import tokens
@@ -23,6 +24,7 @@ PAGE = 50
 MOST_TIMES, FIRST_KB, FURTHER_KB = 3.0, 150.0, 25.0
 SEARCH = "vm-4711"  # eleven machines, all over the list
 ENCODINGS = "gzip, br"
+AS_FROM_THE_INGRESS = {"Accept-Encoding": ENCODINGS, "X-Forwarded-Proto": "https"}
 _HREF = re.compile(r'(?:href|src)="(/static/[^"#?]+)')
 _IMPORT = re.compile(r'(?:from|import)\s*\(?\s*"(\.[^"]+)"')
 
@@ -73,11 +75,11 @@ def _cookie(user: User) -> dict[str, str]:
     store = SessionStore()
     store[COOKIE_KEY] = str(session_of(user).pk)
     store.save()
-    return {"Cookie": f"sessionid={store.session_key}", "Accept-Encoding": ENCODINGS}
+    return {"Cookie": f"{settings.SESSION_COOKIE_NAME}={store.session_key}", **AS_FROM_THE_INGRESS}
 
 
 def _bearer(user: User) -> dict[str, str]:
-    return {"Authorization": f"Bearer {tokens.issue(session_of(user))['access']}", "Accept-Encoding": ENCODINGS}
+    return {"Authorization": f"Bearer {tokens.issue(session_of(user))['access']}", **AS_FROM_THE_INGRESS}
 
 
 def _get(http: urllib3.PoolManager, url: str, headers: dict[str, str]) -> Callable[[], bytes]:

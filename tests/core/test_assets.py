@@ -53,7 +53,9 @@ def deployed(django_db_setup: None, tmp_path_factory: Any) -> Iterator[tuple[str
 
 
 def fetch(url: str, encoding: str = "identity") -> Any:
-    return urllib3.request("GET", url, headers={"Accept-Encoding": encoding}, decode_content=False)
+    return urllib3.request(
+        "GET", url, headers={"Accept-Encoding": encoding, "X-Forwarded-Proto": "https"}, decode_content=False
+    )
 
 
 def everything_of(portal: str) -> dict[str, Any]:

@@ -239,7 +239,7 @@ def test_private_keys_are_not_readable_in_the_database(settings):
         keyring.current().signing.private.public_key().public_numbers()
         == keyring.current().signing.public.public_numbers()
     )
-    settings.OVIM_CREDENTIAL_KEY = bytes(32)
+    settings.OVIM_CREDENTIAL_KEYS = (bytes(32),)
     keyring.forget()
     answer = Client(raise_request_exception=False).post(
         "/api/v1/auth/login",

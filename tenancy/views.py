@@ -18,7 +18,6 @@ from core.rights import Right
 from core.ui.filling import actor_of
 from core.ui.ways import target
 from tenancy import brands
-from tenancy import brands
 from tenancy.entering import ARRIVAL, PATIENCE, PENDING, enter, whence
 from tenancy.forms import CodeForm, SignInForm
 from tenancy.oidc import onward, realms
@@ -50,7 +49,6 @@ def sign_in(request: HttpRequest, organization: str = "") -> HttpResponse:
         "next": target(request),
         "sends_mail": outbox.possible(),
         "providers": realms.offered(organization),
-        "brand": brands.brand_named(organization) if organization else None,
         "brand": brands.brand_named(organization) if organization else None,
     }
     return render(request, "tenancy/sign_in.html", page, status=status)

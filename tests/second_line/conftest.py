@@ -35,6 +35,7 @@ from tenancy.models import (
     SecondFactor,
     User,
 )
+from tenancy.oidc.rows import GroupRule, Identity, IdentityProvider, ProviderSession
 from tests.cast import make_user, session_of
 from tests.domain import a_vdc, a_vm, an_item, an_organization
 from vdcs.models import NamespaceAccess, QuotaClaim, QuotaScope, Vdc
@@ -96,6 +97,13 @@ def _of(user: User, organization: Organization, vdc: Vdc) -> dict[type[Model], M
         OrganizationLogo.objects.create(organization=organization, media_type="image/png", data=b"", digest="d",
                                         width=1, height=1),
         NamespaceAccess.objects.get(vdc=vdc),
+        provider := IdentityProvider.objects.create(
+            organization=organization, name="sso", display_name="SSO", issuer=f"https://{organization.name}.example.org",
+            client_id="ovim",
+        ),
+        GroupRule.objects.create(provider=provider, position=1, value="x", role="user", organization=organization),
+        identity := Identity.objects.create(provider=provider, issuer=provider.issuer, subject="s", user=user),
+        ProviderSession.objects.create(identity=identity, id_token=b""),
         AccessToken.objects.create(user=user, name="t", digest=secrets.token_hex(32), expires_at=now + timedelta(1)),
     ]  # fmt: skip
     return {

@@ -92,6 +92,7 @@ def test_rotating_reaches_every_sealed_column_and_what_is_in_them_still_opens(se
     assert sealed.unseal(bytes(Mail.objects.get().body), PURPOSE, what="It") == "a link"
     entry = AuditEntry.objects.get(action="secret.rotate")
     assert entry.actor_name == "manage.py secrets"
+    assert entry.after is not None
     assert len(entry.after["rows"]) == len(resealing.columns())
 
 
@@ -115,7 +116,8 @@ def test_one_that_was_stopped_half_way_is_finished_by_the_next(settings, capsys,
     Cluster.objects.update(credential=credentials.encrypt("cluster-token"))
     settings.OVIM_CREDENTIAL_KEYS = (NEW, OLD)
     monkeypatch.setattr(resealing, "BATCH", 2)
-    seal, done = sealed.seal, []
+    seal = sealed.seal
+    done: list[str] = []
 
     def stopped(text, purpose):
         if len(done) == 3:

@@ -83,7 +83,7 @@ def read(root: Any, ids: dict[str, Any]) -> list[bytes]:
         if "<str" in route or ("<uuid:pk>" in route and first not in ids):
             continue
         address = "/" + route.replace("<uuid:pk>", str(ids.get(first)))
-        answer = root.get(address) if route.startswith("api/") else client.get(address)
+        answer: Any = root.get(address) if route.startswith("api/") else client.get(address)
         found.append(b"".join(answer.streaming_content) if answer.streaming else answer.content)
     for route, _ in _patterns(get_resolver()):
         if route.startswith("admin/") and route.count("/") == 3 and "<" not in route:

@@ -21,7 +21,7 @@ _FERNET = b"gAAAA"  # how each of its tokens begins: the version, and the first 
 _NONCE_BYTES = 12
 
 
-class SealedField(models.BinaryField):  # type: ignore[type-arg]  # generic for the type checker alone
+class SealedField(models.BinaryField):  # type: ignore[type-arg]  # of bytes at run time, without arguments
     """A column of what `seal` answers. Empty: there is none. Every one is known to `manage.py secrets`."""
 
     def __init__(self, purpose: str, **options: Any) -> None:

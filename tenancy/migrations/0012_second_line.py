@@ -11,7 +11,7 @@ BOUND_HERE = """EXISTS (SELECT FROM tenancy_rolebinding b WHERE b.user_id = tena
 GROUP_BOUND_HERE = "EXISTS (SELECT FROM tenancy_rolebinding b WHERE b.group_id = tenancy_group.id)"
 GROUP_SEEN = "EXISTS (SELECT FROM tenancy_group g WHERE g.id = group_id)"
 GROUP_MINE = f"EXISTS (SELECT FROM tenancy_group g WHERE g.id = group_id AND {policies.by('g.organization_id')})"
-RULE_MINE = f"""EXISTS (SELECT FROM tenancy_identityprovider p
+RULE_MINE = f"""{policies.by("organization_id")} AND EXISTS (SELECT FROM tenancy_identityprovider p
   WHERE p.id = provider_id AND {policies.by("p.organization_id")})"""
 
 

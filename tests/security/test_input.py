@@ -142,10 +142,13 @@ def test_a_field_that_is_not_of_the_shape_is_refused_by_name(api, cluster, metho
 
 def test_nobody_makes_himself_more_by_a_field(api, acme):
     alice = make_person("alice")
-    tried: tuple[dict[str, object], ...] = (
-        {"is_superuser": True}, {"is_service": True}, {"bindings": []}, {"must_change_password": False}
-    )  # fmt: skip
-    for more in tried:
+    changes: tuple[dict[str, Any], ...] = (
+        {"is_superuser": True},
+        {"is_service": True},
+        {"bindings": []},
+        {"must_change_password": False},
+    )
+    for more in changes:
         assert api("alice").patch(f"users/{alice.pk}", more).status_code == 422
     assert RoleBinding.objects.filter(user=alice).count() == 1
 

@@ -117,7 +117,7 @@ def test_one_that_was_stopped_half_way_is_finished_by_the_next(settings, capsys,
     settings.OVIM_CREDENTIAL_KEYS = (NEW, OLD)
     monkeypatch.setattr(resealing, "BATCH", 2)
     seal = sealed.seal
-    done: list[object] = []
+    done: list[str] = []
 
     def stopped(text, purpose):
         if len(done) == 3:

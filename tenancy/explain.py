@@ -15,7 +15,7 @@ from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from core import access
+from core import access, tenants
 from core.access import Scope
 from core.actions import Action, Actions, own_rows, reason
 from core.actor import Actor, Grant, Level
@@ -232,6 +232,7 @@ def _who(asker: Actor, asked: Question) -> Mapping[str, Any]:
     }
 
 
+@tenants.everything()
 def _near(asked: Question) -> Iterable[RoleBinding]:
     """Bindings at the row's own place and at those above it, the nearest first."""
     organization, vdc, _ = asked.place

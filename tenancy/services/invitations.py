@@ -165,6 +165,7 @@ def _where(invitation: Invitation) -> str:
     return f" in the VDC {name}" if name else ""
 
 
+@tenants.everything()
 def vdc_name(invitation: Invitation) -> str | None:
     """By the reverse of vdcs' foreign key: VDCs stand above. Empty: it is gone. None: the whole organization."""
     if invitation.vdc_id is None:

@@ -118,6 +118,7 @@ def _check_code(visitor: Actor, user: User, code: str) -> None:
         raise WrongCode(WRONG_CODE)
 
 
+@tenants.everything()
 @transaction.atomic
 def begin(*, actor: Actor, user: User, lifetime: timedelta, user_agent: str = "", by: str = "") -> Session:
     """A session for a person whose identity has been proven: by password, or `by` a provider, which is told."""

@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from core import tenants
 from core.enforce import needs, public
 from core.errors import Throttled, Unauthenticated
 from core.mail import outbox
@@ -84,6 +85,7 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session's row, so that a copy of the cookie is worth nothing; then the provider's, if it came from one."""
     me = previews.end(actor=actor_of(request))
+    tenants.enter(me)  # in a preview, the bounds were those of the person seen
     sessions.sign_out(actor=me)
     request.session.flush()
     return onward.out(request, me) or HttpResponseRedirect(reverse("sign-in"))

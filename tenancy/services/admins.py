@@ -44,6 +44,8 @@ def require_others(organization: Organization) -> None:
 
 def lock() -> None:
     """For whoever decides that enough admins are left, until the transaction ends."""
+    if not connection.in_atomic_block:
+        raise RuntimeError("the last admin is kept inside a transaction: else the lock is gone at once")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 

@@ -14,7 +14,7 @@ from core import audit, tenants
 from core.actor import Actor
 from core.errors import Conflict
 from tenancy.models import Session, User
-from tenancy.selectors import actor_of_user, may_see_as
+from tenancy.selectors import actor_of_session, actor_of_user, may_see_as
 from tenancy.services.users import require_over
 
 LASTS = timedelta(minutes=30)
@@ -43,12 +43,15 @@ def begin(*, actor: Actor, user: User) -> Session:
 @tenants.everything()
 @transaction.atomic
 def end(*, actor: Actor) -> Actor:
-    """The session is its own person's again. Who acts from now on; without rights until the next request."""
+    """The session is its own person's again. Who acts from now on."""
+    if actor.session_id is None:
+        return actor
     me = actor.in_person()
     session = Session.objects.select_for_update().filter(Q(pk=actor.session_id), preview_of__isnull=False).first()
     if session is not None:
         _end(me, session, "ended")
-    return me
+    found = actor_of_session(actor.session_id, address=me.address, request_id=me.request_id) if session else None
+    return found or me
 
 
 @transaction.atomic

@@ -100,12 +100,15 @@ def test_the_portal_shows_it_with_a_bar_that_ends_it(scene):
     assert ("You see what bob sees" in text(shown), "others" in text(shown)) == (False, True)
 
 
-def test_signing_out_ends_it_with_the_session(scene):
-    alice = browser("alice")
-    alice.fill(f"/people/{scene.pk}/preview/")
-    assert alice.post("/sign-out/").status_code == 302
-    assert AuditEntry.objects.get(action="preview.end").actor_name == "alice"
-    assert AuditEntry.objects.get(action="session.end").actor_name == "alice"
+@pytest.mark.parametrize("who", ["alice", "root"])
+def test_signing_out_ends_it_with_the_session(scene, who):
+    client = browser(who)
+    client.fill(f"/people/{scene.pk}/preview/")
+    assert client.post("/sign-out/").status_code == 302
+    entries = {name: AuditEntry.objects.get(action=name) for name in ("preview.end", "session.end")}
+    assert {entry.actor_name for entry in entries.values()} == {who}
+    assert entries["session.end"].organization_id == make_person(who).organization_id
+    assert Session.objects.get(user__username=who).revoked_at is not None
 
 
 def test_its_time_ends_it_at_once_and_is_said_later(scene):

@@ -37,7 +37,7 @@ def _of_machine(picture: Picture, row: Row) -> Iterator[str]:
         yield f"says {vm.phase}, its instance {'runs' if runs else 'does not run'}, power is {vm.power_state}"
     if vm.phase == "Stopped" and instance is not None:
         yield "says Stopped and has an instance"
-    if _ready(row) and (row.troubles or vm.phase not in ("Running", "Stopped")):
+    if _ready(row) and (_held(row) or vm.phase not in ("Running", "Stopped")):
         yield f"says Ready, {vm.phase}, with {row.troubles}"
     if not row.troubles and vm.phase != {"on": "Running", "off": "Stopped"}[vm.power_state]:
         yield f"power is {vm.power_state} and it is {vm.phase}: {vm.conditions}"
@@ -46,7 +46,7 @@ def _of_machine(picture: Picture, row: Row) -> Iterator[str]:
 
 
 def _held(row: Row) -> bool:
-    """A trouble is never hidden behind a good phase."""
+    """A trouble is never hidden behind a good phase. That a start in the cluster was refused is none: it is off, as meant."""
     return bool(set(row.troubles) - {"PowerRefused"})
 
 

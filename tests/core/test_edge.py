@@ -241,7 +241,7 @@ def test_metrics_tell_of_requests_and_queue(api, cluster):
     api("root").post("organizations", {"name": "initech", "display_name": "Initech"})
     text = Client().get("/metrics").content.decode()
     assert 'ovim_http_request_seconds_count{method="POST",route="api/v1/organizations",status="201"}' in text
-    assert 'ovim_work_items{cluster="local",state="due"} 1.0' in text
+    assert 'ovim_work_items{cluster="local",state="due"} 2.0' in text  # itself, and its people's access
     assert 'ovim_rows_unsettled{kind="clusters.placement"} 1.0' in text
     assert 'ovim_work_oldest_due_seconds{cluster="local"}' in text
 

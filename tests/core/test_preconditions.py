@@ -5,7 +5,8 @@ import pytest
 from core.actor import system_actor
 from core.api.preconditions import allowed
 from core.errors import BadParameter
-from tenancy.models import Group, Role
+from tenancy.models import Group, Organization, Role
+from tenancy.oidc.rows import IdentityProvider
 from tenancy.services.service_accounts import create_service_account
 from tests.cast import PASSWORD, make_cluster, make_organization, make_person
 from tests.domain import a_vdc, a_vm
@@ -37,6 +38,10 @@ WRITES = {
     ("delete", "api/v1/roles/<uuid:pk>"): None,
     ("patch", "api/v1/groups/<uuid:pk>"): {"display_name": "New"},
     ("delete", "api/v1/groups/<uuid:pk>"): None,
+    ("post", "api/v1/organizations/<uuid:pk>/disable"): {"vms": "keep"},
+    ("post", "api/v1/organizations/<uuid:pk>/enable"): None,
+    ("patch", "api/v1/identity-providers/<uuid:pk>"): {"display_name": "New"},
+    ("delete", "api/v1/identity-providers/<uuid:pk>"): None,
     ("patch", "api/v1/clusters/<uuid:pk>"): {"display_name": "New"},
     ("post", "api/v1/clusters/<uuid:pk>/drain"): None,
     ("delete", "api/v1/clusters/<uuid:pk>"): None,
@@ -54,6 +59,14 @@ UNVERSIONED = {
     ("delete", "api/v1/role-bindings/<uuid:pk>"),
     ("delete", "api/v1/memberships/<uuid:pk>"),
     ("put", "api/v1/organizations/<uuid:pk>/audit-retention"),
+    ("put", "api/v1/organizations/<uuid:pk>/logo"),
+    ("delete", "api/v1/organizations/<uuid:pk>/logo"),
+    ("post", "api/v1/organizations/<uuid:pk>/undo-deletion"),
+    ("delete", "api/v1/invitations/<uuid:pk>"),
+    ("post", "api/v1/invitations/<uuid:pk>/resend"),
+    ("post", "api/v1/identity-providers/<uuid:pk>/check"),
+    ("post", "api/v1/identity-providers/<uuid:pk>/try"),
+    ("delete", "api/v1/me/identities/<uuid:pk>"),
 }
 
 
@@ -70,6 +83,7 @@ def a_row(route: str) -> str:
     noun = route.split("/")[2]
     if noun == "organizations":
         pk = a_vdc().organization_id
+        Organization.objects.filter(pk=pk).update(enabled=not route.endswith("enable"))
     elif noun == "clusters":
         pk = make_cluster("east", default=False).pk
     elif noun == "service-accounts":
@@ -78,6 +92,11 @@ def a_row(route: str) -> str:
         pk = Role.objects.create(organization=make_organization("acme"), name="operator", rights=["vm.view"]).pk
     elif noun == "groups":
         pk = Group.objects.create(organization=make_organization("acme"), name="ops").pk
+    elif noun == "identity-providers":
+        pk = IdentityProvider.objects.create(
+            organization=make_organization("acme"), name="sso", display_name="SSO", issuer="https://sso.example.org",
+            client_id="ovim",
+        ).pk  # fmt: skip
     elif noun == "users":
         pk = make_person("bob").pk
     else:

@@ -19,11 +19,14 @@ def test_registered_edited_checked_renewed_and_removed(east: Prepared):
     shown = text(root.get(page))
     for words in ("v1.36.2", "Export of VMs not there", "3 amd64", "default for VMs", "ReadWriteMany", "Reached"):
         assert words in shown, words
-    assert root.fill(f"{page}edit/", display_name="Orient", is_default="on").status_code == 302
+    assert (
+        root.fill(f"{page}edit/", display_name="Orient", is_default="on", oidc_username_claim="username").status_code
+        == 302
+    )
     cluster.refresh_from_db()
     assert (cluster.display_name, cluster.schedulable) == ("Orient", False)
     assert "Takes nothing new" in text(root.get(page))
-    refused = root.fill(f"{page}edit/", display_name="Orient")
+    refused = root.fill(f"{page}edit/", display_name="Orient", oidc_username_claim="username")
     assert refused.status_code == 422
     assert "There is always a default cluster" in text(refused)
     assert root.fill(f"{page}check/").status_code == 302

@@ -138,8 +138,12 @@ def test_a_role_that_lacks_a_right_is_told_so(api, cluster):
     assert told["edit"] == "You lack the right vdc.edit here."
     assert actions(api("alice"), "vdcs") == {"edit": None, "delete": None, "create_vm": None}
     assert actions(api("alice"), "organizations") == {
-        "edit": None, "delete": "You lack the right organization.delete here.", "create_vdc": None,
-    }  # fmt: skip
+        "edit": None,
+        "create_vdc": None,
+        **dict.fromkeys(
+            ("delete", "disable", "enable", "undo_deletion"), "You lack the right organization.delete here."
+        ),
+    }
     assert actions(api("alice"), "role-bindings") == {"delete": None}
     assert actions(api("vera"), "role-bindings") == {"delete": "You lack the right binding.edit here."}
 

@@ -16,6 +16,7 @@ class Parameter:
 
     schema: Mapping[str, Any]
     about: str = ""
+    required: bool = False
 
 
 Parameters = Mapping[str, Parameter]

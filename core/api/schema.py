@@ -200,7 +200,7 @@ class Schema(AutoSchema):
         view = cast(ApiView, self.view)
         view.request = view.request or cast(Any, _Asked(self.method))
         found: list[Any] = [
-            OpenApiParameter(name, dict(item.schema), description=item.about, explode=False)
+            OpenApiParameter(name, dict(item.schema), description=item.about, explode=False, required=item.required)
             for name, item in view.query_parameters().items()
         ]
         if self.method in SAFE_METHODS:

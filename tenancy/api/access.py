@@ -25,9 +25,11 @@ class ExplainView(ApiView):
     parameters = {
         "get": {
             "action": Parameter(
-                {"type": "string"}, "a right, such as vm.edit, or what `allowed_actions` calls it: edit"
+                {"type": "string"}, "a right, such as vm.edit, or what `allowed_actions` calls it: edit", required=True
             ),
-            "object": Parameter({"type": "string"}, "vm/<id>, vdc/<id>, organization/<id>, …, or system"),
+            "object": Parameter(
+                {"type": "string"}, "vm/<id>, vdc/<id>, organization/<id>, …, or system", required=True
+            ),
             "user": Parameter({"type": "string", "format": "uuid"}, "about whom; left out: about oneself"),
         }
     }

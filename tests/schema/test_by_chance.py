@@ -33,6 +33,7 @@ LEFT_OUT = {
     "/live/v1/stream": "another process serves it and it never ends: tests/live",
     "/api/v1/auth/logout": "it ends the session that all other calls are made with: tests/tenancy/test_sign_in.py",
     "/api/v1/identity-providers/{id}/check": "it asks a provider, and there is none: tests/tenancy/oidc/test_rules.py",
+    "/api/v1/access/explain": "what it takes hangs together, and 400 says how: tests/tenancy/test_explain.py",
     "/api/v1/me/password": "who guesses one's password is stopped after ten times: tests/tenancy/test_accounts.py",
 } | {
     f"/api/v1/me/second-factor/{verb}": "who guesses codes is stopped as well: tests/tenancy/test_second_factor.py"

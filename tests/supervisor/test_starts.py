@@ -130,7 +130,7 @@ def test_data_of_an_older_version_are_brought_up_to_date_and_kept(place: Path, c
     opened.open()
     site = read_site(opened, {})
     assert site.postgres is not None
-    with site.postgres as pg, psycopg.connect(pg.urls.app) as connection:
+    with site.postgres as pg, psycopg.connect(pg.urls.owner) as connection:  # whom the second line hides nothing from
         kept = "SELECT display_name FROM tenancy_organization WHERE name = 'old-corp'"
         assert connection.execute(kept).fetchall() == [("Kept for years",)]
         assert connection.execute("SELECT count(*) FROM catalogs_imageprobe").fetchone() is not None

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -20,7 +19,6 @@ _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 ON, OFF = "Always", "Halted"
 
 
-@lru_cache(maxsize=64)  # a look asks a few times, and each object's digest is kept with it
 def vm_objects(vm: VmFacts) -> Sequence[Wanted]:
     """Disks before their VM, and never again once it could have written to them (ENGINE §3)."""
     machine = vm_ref(vm)

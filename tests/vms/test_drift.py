@@ -87,17 +87,17 @@ def test_a_guard_is_repaired_by_ovim_itself_and_says_so_while_it_is_not_yet(site
     quota["spec"]["hard"][key] = "1"
     client.raw("PUT", f"{path}/{name}?fieldManager=edit", quota)
     driver.relist(site.cluster, WATCHED)
-    (found,) = drift(f"vdcs/{vdc.pk}")["objects"]
+    (found,) = [item for item in drift(f"vdcs/{vdc.pk}")["objects"] if item["kind"] == "ResourceQuota"]
     assert (found["kind"], found["state"], found["repaired"]) == ("ResourceQuota", "changed", False)
     assert "suspended" in found["what_follows"]
     Vdc.objects.filter(pk=vdc.pk).update(suspended_at=None)
-    (found,) = drift(f"vdcs/{vdc.pk}")["objects"]
+    (found,) = [item for item in drift(f"vdcs/{vdc.pk}")["objects"] if item["kind"] == "ResourceQuota"]
     assert found["repaired"] is True
     (field,) = found["fields"]
     assert (field["path"], field["live"], field["changed_by"]) == (f"spec.hard.{key}", "1", "edit")
     client.raw("DELETE", f"{path}/{name}")
     driver.relist(site.cluster, WATCHED)
-    (found,) = drift(f"vdcs/{vdc.pk}")["objects"]
+    (found,) = [item for item in drift(f"vdcs/{vdc.pk}")["objects"] if item["kind"] == "ResourceQuota"]
     assert (found["state"], found["repaired"]) == ("missing", True)
 
 

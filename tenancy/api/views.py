@@ -1,7 +1,6 @@
 """Signing in over the API, and the resources of tenancy: shape in, service, shape out."""
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -224,7 +223,7 @@ class OrganizationViewSet(HasTimeline, HasDrift, ApiViewSet):
         """Another logo, told by its bytes."""
         try:
             data = base64.b64decode(self.body()["picture"], validate=True)
-        except binascii.Error:
+        except ValueError:  # of base64 itself, or of text that is no ASCII
             raise Invalid.field("picture", "base64", "picture must be base64.") from None
         return self._with_logo(pk, data)
 

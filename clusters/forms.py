@@ -7,8 +7,7 @@ from django import forms
 
 from clusters.kubeconfig import LONGEST
 from clusters.models import NameClaim
-from core.names import dns_label
-from core.ui.fields import PLAIN
+from core.ui.fields import PLAIN, NameField
 from core.ui.filling import Form, Section
 from core.ui.sure import NameForm
 
@@ -55,12 +54,7 @@ class AccessForm(Form):
 
 
 class ClusterForm(AccessForm):
-    name = forms.CharField(
-        max_length=63,
-        validators=[dns_label],
-        widget=forms.TextInput(PLAIN),
-        help_text="Lower-case letters, digits and “-”. It never changes.",
-    )
+    name = NameField()
     display_name = forms.CharField(label="Title", max_length=255, required=False, help_text="Empty: the name.")
     is_default = forms.BooleanField(
         label="Default", required=False, help_text="VDCs go there that name no cluster, instead of where they go now."

@@ -8,14 +8,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from core.actor import Actor
 from core.enforce import needs, public
 from core.errors import Conflict, DomainError, Ended, Invalid, NotFound, Throttled
 from core.rights import Right
 from core.ui.filling import actor_of
 from core.ui.ways import target
 from tenancy import brands, links
-from tenancy.entering import enter
+from tenancy.entering import enter, visitor_of
 from tenancy.forms import AcceptForm, ForgottenForm, NewPasswordForm
 from tenancy.models import Invitation
 from tenancy.selectors import actor_of_user
@@ -27,11 +26,6 @@ ASKED = (
     "If there is such an account and it has an e-mail address, a mail with a link is on its way. "
     "The link is good for 30 minutes."
 )
-
-
-def visitor_of(request: HttpRequest) -> Actor:
-    address, request_id = getattr(request, "address", ""), getattr(request, "request_id", "")
-    return Actor(user_id=None, name="", address=address, request_id=request_id)
 
 
 def status_of(refusal: DomainError) -> int:

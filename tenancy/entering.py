@@ -16,11 +16,16 @@ ARRIVAL = "arrival"  # beside it, where the first step was a provider's
 PATIENCE = 300.0  # seconds from the first step to the code
 
 
+def visitor_of(request: HttpRequest) -> Actor:
+    """Whoever has not signed in: from where, and under which request."""
+    address, request_id = getattr(request, "address", ""), getattr(request, "request_id", "")
+    return Actor(user_id=None, name="", address=address, request_id=request_id)
+
+
 def whence(request: HttpRequest) -> dict[str, Any]:
     """From where somebody signs in, and with what."""
-    address, request_id = getattr(request, "address", ""), getattr(request, "request_id", "")
     return {
-        "visitor": Actor(user_id=None, name="", address=address, request_id=request_id),
+        "visitor": visitor_of(request),
         "lifetime": sessions.BROWSER_LIFETIME,
         "user_agent": request.headers.get("User-Agent", ""),
     }

@@ -7,7 +7,7 @@ from django import forms
 
 from core.names import dns_label
 from core.rights import Right
-from core.ui.fields import PLAIN
+from core.ui.fields import PLAIN, NameField
 from core.ui.filling import Form, Section
 from core.ui.sure import NameForm
 from tenancy import right_words
@@ -136,13 +136,7 @@ class OrganizationTextsForm(Form):
 
 
 class OrganizationForm(OrganizationTextsForm):
-    name = forms.CharField(
-        label="Name",
-        max_length=63,
-        validators=[dns_label],
-        widget=forms.TextInput(PLAIN),
-        help_text="Lower-case letters, digits and “-”. It never changes.",
-    )
+    name = NameField()
     field_order = ("name", "display_name", "description")
     layout: Sequence[Section] = (Section("Who", ("name", "display_name", "description")),)
 
@@ -285,12 +279,7 @@ def _tick_of(right: Right) -> str:
 
 
 class RoleForm(RoleEditForm):
-    name = forms.CharField(
-        max_length=63,
-        validators=[dns_label],
-        widget=forms.TextInput(PLAIN),
-        help_text="Lower-case letters, digits and “-”. It never changes.",
-    )
+    name = NameField()
     named = ("name", "display_name", "own_only")
 
 
@@ -307,12 +296,7 @@ class GroupEditForm(Form):
 
 
 class GroupForm(GroupEditForm):
-    name = forms.CharField(
-        max_length=63,
-        validators=[dns_label],
-        widget=forms.TextInput(PLAIN),
-        help_text="Lower-case letters, digits and “-”. It never changes.",
-    )
+    name = NameField()
 
 
 class MemberForm(Form):

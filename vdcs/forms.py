@@ -6,8 +6,7 @@ from typing import Any
 from django import forms
 
 from core import quantities
-from core.names import dns_label
-from core.ui.fields import PLAIN, QuantityField
+from core.ui.fields import PLAIN, NameField, QuantityField
 from core.ui.filling import Form, Section
 from core.ui.sure import NameForm
 from tenancy.forms import OrganizationForm
@@ -122,12 +121,7 @@ class VdcEditForm(LimitsForm):
 
 class VdcForm(VdcEditForm):
     organization = forms.ChoiceField()
-    name = forms.CharField(
-        max_length=63,
-        validators=[dns_label],
-        widget=forms.TextInput(PLAIN),
-        help_text="Lower-case letters, digits and “-”. It never changes.",
-    )
+    name = NameField()
     cluster = forms.ChoiceField(required=False)
     allow_below_use = None  # type: ignore[assignment]  # Django's way to leave out a field of the base
     layout = (

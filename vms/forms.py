@@ -7,9 +7,8 @@ from django import forms
 
 from catalogs.models import CatalogItem
 from core import quantities
-from core.names import dns_label
 from core.ui.amounts import amount
-from core.ui.fields import PLAIN, QuantityField
+from core.ui.fields import PLAIN, NameField, QuantityField
 from core.ui.filling import Form, Section
 from vdcs.meters import meters
 from vdcs.models import Vdc
@@ -21,12 +20,7 @@ class VmForm(Form):
     """Field names are the service's; `fields_of` maps its refusals back to them."""
 
     vdc = forms.ChoiceField(label="VDC")
-    name = forms.CharField(
-        max_length=63,
-        validators=[dns_label],
-        help_text="Lower-case letters, digits and “-”. It never changes.",
-        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
-    )
+    name = NameField()
     catalog_item = forms.ChoiceField(label="Template", widget=forms.RadioSelect)
     cpu = forms.IntegerField(label="vCPU", min_value=1, max_value=2**31 - 1, required=False)
     memory_mib = QuantityField(quantities.mebibytes, "8Gi", label="Memory", help_text="Such as 4Gi or 512Mi.")

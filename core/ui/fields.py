@@ -6,9 +6,23 @@ from typing import Any
 from django import forms
 
 from core import quantities
+from core.names import dns_label
 
 LONGEST_NUMBER = 64
 PLAIN: dict[str, Any] = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}  # names, numbers
+
+
+class NameField(forms.CharField):
+    """What an object is called for good."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            max_length=63,
+            validators=[dns_label],
+            widget=forms.TextInput(PLAIN),
+            help_text="Lower-case letters, digits and “-”. It never changes.",
+            **kwargs,
+        )
 
 
 class QuantityField(forms.CharField):

@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 
 from catalogs.magic import Judgement, Verdict
 from catalogs.models import ImageProbe
-from clusters import kinds, queue, wakeup
+from clusters import kinds, queue
+from core import broker
 
 QUEUE = "images"
 TASK = "catalogs.tasks.probe"
@@ -42,7 +43,7 @@ def request(*, disk_id: UUID, url: str, owner: tuple[str, UUID]) -> None:
 
 
 def wake() -> bool:
-    return wakeup.tell(TASK, [], QUEUE)
+    return broker.tell(TASK, [], QUEUE)
 
 
 def forget(disk_ids: list[UUID]) -> None:

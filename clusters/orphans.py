@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from clusters import connections, observed, status, wakeup
+from clusters import connections, observed, status
 from clusters.adopting import INSTALLATION
 from clusters.apply import owned_digest, token_of
 from clusters.client import Client
@@ -24,7 +24,7 @@ from clusters.errors import KubeError
 from clusters.models import Cluster, InventoryItem, NamespaceAllotment, Orphan
 from clusters.refs import KINDS, ObjectKind, Ref
 from clusters.strangers import strangers
-from core import access, audit, rows
+from core import access, audit, broker, rows
 from core.actor import Actor
 from core.errors import Conflict, Invalid
 from core.rights import Right
@@ -187,7 +187,7 @@ def request_look(*, actor: Actor, cluster: Cluster) -> str:
     access.require_system(actor, Right.ENGINE_OPERATE)
     audit.record(actor, "cluster.audit", cluster)
     Cluster.objects.filter(pk=cluster.pk).update(audited_at=None)
-    transaction.on_commit(lambda: wakeup.tell("clusters.tasks.audit", [], QUEUE))
+    transaction.on_commit(lambda: broker.tell("clusters.tasks.audit", [], QUEUE))
     return "It is searched now."
 
 
@@ -206,7 +206,7 @@ def delete_orphan(*, actor: Actor, orphan: Orphan, confirm: str = "") -> Orphan:
     Orphan.objects.filter(pk=orphan.pk).update(deletion_requested_at=Now(), last_error="")
     about = {"cluster": str(orphan.cluster_id), "object": str(ref), "uid": str(orphan.uid)}
     audit.record(actor, "orphan.delete", orphan, after=about)
-    transaction.on_commit(lambda: wakeup.tell("clusters.tasks.delete_orphans", [], QUEUE))
+    transaction.on_commit(lambda: broker.tell("clusters.tasks.delete_orphans", [], QUEUE))
     orphan.refresh_from_db(fields=["deletion_requested_at", "last_error"])
     return orphan
 

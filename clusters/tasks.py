@@ -11,6 +11,7 @@ from prometheus_client import Counter, Histogram
 
 from clusters import fleet, happenings, heal, orphans, queue, reconcile, wakeup
 from clusters.models import Cluster
+from core import broker
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def wake() -> None:
 def look_into_all() -> None:
     """Every few minutes: what each cluster can do may have changed. Each by its own workers: one that hangs keeps no other."""
     for pk in Cluster.objects.filter(failing_since=None).values_list("pk", flat=True):
-        wakeup.tell("clusters.tasks.look_into", [str(pk)], wakeup.queue_name(pk))
+        broker.tell("clusters.tasks.look_into", [str(pk)], wakeup.queue_name(pk))
 
 
 @shared_task(name="clusters.tasks.look_into")

@@ -122,10 +122,10 @@ if settings.OVIM_AUDIT_STREAM:  # it waits for somebody else's server, as those 
     app.conf.beat_schedule["tell"] = {
         "task": "core.tasks.tell", "schedule": 3.0, "options": {"expires": 3, "queue": "images"},
     }  # fmt: skip
-if settings.OVIM_MAIL_URL:  # as above
+if settings.OVIM_MAIL_URL:  # as above; who puts something there tells a worker at once: this finds what was not told
     app.conf.beat_schedule |= {
-        "resets": {"task": "tenancy.tasks.send_resets", "schedule": 2.0, "options": {"expires": 2}},
-        "post": {"task": "core.tasks.post", "schedule": 2.0, "options": {"expires": 2, "queue": "images"}},
+        "resets": {"task": "tenancy.tasks.send_resets", "schedule": 15.0, "options": {"expires": 15}},
+        "post": {"task": "core.tasks.post", "schedule": 15.0, "options": {"expires": 15, "queue": "images"}},
     }
 app.steps["consumer"].add(ClusterQueues)
 app.autodiscover_tasks(["clusters", "catalogs", "tenancy", "vdcs", "core"])

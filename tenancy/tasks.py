@@ -7,8 +7,9 @@ from tenancy.services import bindings, lifecycle, previews, resets
 
 @shared_task
 def tidy() -> None:
-    """Remove roles that have ended, and say of previews that they did. They had no effect any more."""
+    """Remove roles and links that have ended, and say of previews that they did. They had no effect any more."""
     bindings.expire_all()
+    resets.sweep()
     previews.expire_all()
 
 
@@ -16,7 +17,6 @@ def tidy() -> None:
 def send_resets() -> None:
     """Mails with links for those who asked for a new password."""
     resets.send_asked()
-    resets.sweep()
 
 
 @shared_task

@@ -1,5 +1,6 @@
 """The outbox: a mail is a row, put there in the transaction of its cause and sent by a worker, at least once.
 
+0. It is sent at once if the wake-up reaches a worker; every few seconds what is due is looked for.
 1. Whoever comes takes one that is due, for LEASE seconds, by a short transaction. None stays open while it is sent.
 2. What was taken by the server is noted, and its text erased: links in it are secrets. Killed in between, the next one
    sends it again, under the same Message-ID.
@@ -18,12 +19,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from core import sealed
+from core import broker, sealed
 from core.errors import Unavailable
 from core.mail import target, transport
 from core.models import Mail
 
 PURPOSE: Final = "mail"
+TASK, QUEUE = "core.tasks.post", "images"  # beside those that wait for other people's servers, too
 LEASE = timedelta(seconds=120)  # longer than one server can keep one message waiting, step by step
 ROUND_SECONDS = 20.0  # then the worker's thread goes back
 MOST_PAUSE = 900.0
@@ -43,7 +45,7 @@ def put(
     """Inside the transaction of its cause. Unavailable where no mail is sent: nothing is put where nobody looks."""
     if not possible():
         raise Unavailable("This installation sends no mail (OVIM_MAIL_URL is not set).")
-    return Mail.objects.create(
+    mail = Mail.objects.create(
         kind=kind,
         recipient=recipient,
         subject=subject,
@@ -51,6 +53,8 @@ def put(
         good_until=good_until,
         organization_id=organization_id,
     )
+    transaction.on_commit(lambda: broker.tell(TASK, [], QUEUE), robust=True)
+    return mail
 
 
 def post() -> int:

@@ -11,7 +11,7 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
-from core import audit, tenants
+from core import audit, broker, tenants
 from core.actor import Actor
 from core.errors import Conflict, Ended, NotFound
 from core.mail import outbox
@@ -21,6 +21,7 @@ from tenancy.selectors import actor_of_user
 from tenancy.services import throttle, users
 
 PAGE: Final = "password-reset"
+TASK, QUEUE = "tenancy.tasks.send_resets", "ovim"
 GOOD_FOR = timedelta(minutes=30)
 BATCH = 50
 MOST_ACCOUNTS = 10  # of one e-mail address
@@ -49,6 +50,7 @@ def ask(*, visitor: Actor, account: str) -> None:
         request_id=visitor.request_id[:64],
         expires_at=timezone.now() + GOOD_FOR,
     )
+    transaction.on_commit(lambda: broker.tell(TASK, [], QUEUE), robust=True)
 
 
 @tenants.everything()

@@ -18,6 +18,10 @@ from core.errors import Unavailable
 from core.mail import outbox
 from core.models import Mail
 from ovim_site.environment import SettingError, read
+from tenancy.models import RoleName, User
+from tests.cast import Api, make_user
+from tests.engine import processes
+from tests.engine.test_watch import eventually
 from tests.smtp import SmtpServer, serving
 
 SENDER = "OVIM <ovim@example.org>"
@@ -235,3 +239,22 @@ def test_a_sender_slower_than_its_lease_notes_nothing_over_the_next(server):
 def test_a_wrong_setting_stops_the_start_and_says_why(given, words):
     with pytest.raises(SettingError, match=words):
         read(dict(os.environ) | {"OVIM_MAIL_FROM": SENDER} | given)
+
+
+@pytest.mark.slow
+def test_the_mail_is_there_at_once_and_not_only_when_somebody_looks(live_db, settings, tmp_path):
+    """Two workers and no beat: what is asked for, and what is put there, tells them."""
+    make_user("alice", RoleName.SYSTEM_ADMIN)
+    User.objects.update(email="alice@example.org")
+    folder = tmp_path / "mail"
+    settings.OVIM_MAIL_URL = folder.as_uri()
+    environment = {"OVIM_MAIL_URL": folder.as_uri(), "OVIM_MAIL_FROM": "ovim@example.org"}
+    with (
+        processes.worker(tmp_path / "worker.log", **environment),
+        processes.images(tmp_path / "images.log", **environment),
+    ):
+        for log in ("worker.log", "images.log"):
+            eventually(lambda: " ready." in (tmp_path / log).read_text(), 40)  # noqa: B023  # called in this round
+        assert Api().post("auth/password-reset", {"account": "alice"}).status_code == 202
+        eventually(lambda: Mail.objects.exclude(sent_at=None).exists(), 10)
+    assert any("alice@example.org" in mail.read_text() for mail in folder.iterdir())

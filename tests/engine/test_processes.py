@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from clusters import wakeup
 from clusters.models import Cluster, WorkItem
+from core import broker
 from ovim_site.supervisor.valkey import Valkey
 from tests.engine import driver, processes
 from tests.engine.notes import kinds
@@ -114,29 +114,29 @@ def test_work_catches_up_within_ten_seconds_of_the_brokers_return(
     cluster: Cluster, tmp_path: Path, settings: Any
 ) -> None:
     """The broker is away for three minutes; rows are accepted all the same, at the usual speed."""
-    broker = Valkey(tmp_path / "broker", password="test")
-    broker.start()
-    port = int(broker.url.rpartition(":")[2].partition("/")[0])
-    settings.OVIM_REDIS_URL = broker.url
-    wakeup._local.connection = None
-    environment = {"OVIM_REDIS_URL": broker.url}
+    valkey = Valkey(tmp_path / "broker", password="test")
+    valkey.start()
+    port = int(valkey.url.rpartition(":")[2].partition("/")[0])
+    settings.OVIM_REDIS_URL = valkey.url
+    broker._local.connection = None
+    environment = {"OVIM_REDIS_URL": valkey.url}
     with (
         processes.worker(tmp_path / "worker.log", **environment),
         processes.beat(tmp_path / "beat.log", **environment),
         processes.watcher(tmp_path / "watcher.log", **environment),
     ):
         book = ready_book(cluster)
-        broker.stop()
+        valkey.stop()
         stopped = time.monotonic()
         note = driver.note(book, "a", text="x")
         assert time.monotonic() - stopped < 2, "a request waited for the broker"
         time.sleep(max(OUTAGE_SECONDS - (time.monotonic() - stopped), 0))
         note.refresh_from_db()
         assert note.phase == "Pending"
-        broker = Valkey(tmp_path / "broker", port=port, password="test")
-        broker.start()
+        valkey = Valkey(tmp_path / "broker", port=port, password="test")
+        valkey.start()
         back = time.monotonic()
         eventually(lambda: active(note), CATCH_UP_SECONDS)
         assert time.monotonic() - back < CATCH_UP_SECONDS
-    broker.stop()
-    wakeup._local.connection = None
+    valkey.stop()
+    broker._local.connection = None

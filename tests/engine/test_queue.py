@@ -9,6 +9,7 @@ from django.db import connection, connections, transaction
 from clusters import heal, queue, wakeup
 from clusters.errors import Fenced
 from clusters.models import Cluster, WorkItem
+from core import broker
 from tests.engine import driver
 from tests.engine.notes.models import Note, Notebook
 
@@ -108,11 +109,11 @@ def test_a_missed_unpark_heals_by_itself(cluster: Cluster, book: Notebook) -> No
 
 def test_a_broker_that_is_down_delays_and_refuses_nothing(cluster: Cluster, settings: Any) -> None:
     settings.OVIM_REDIS_URL = "redis://127.0.0.1:1/0"
-    wakeup._local.connection = None
+    broker._local.connection = None
     queue.request_keys([item(cluster)])  # commits at once: the wake-up is tried and lost
     assert WorkItem.objects.count() == 1
     assert wakeup.send(cluster.pk) is False
-    wakeup._local.connection = None
+    broker._local.connection = None
 
 
 def test_claiming_does_not_slow_down_with_what_is_parked(cluster: Cluster) -> None:

@@ -19,14 +19,14 @@ PROVEN_SECONDS = 2.0
 RENEWED_SECONDS = 15.0
 
 # A renewal that a crash of the database undoes only ends the lease sooner: its commit need not wait for the disk.
-RENEW = """
-WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+RENEW = f"""
+WITH {sql.QUICK},
 mine AS MATERIALIZED (
   SELECT w.id FROM clusters_workitem w, quick WHERE w.lease_token = ANY(%s::uuid[])
   ORDER BY w.kind, w.object_id FOR UPDATE OF w)
 UPDATE clusters_workitem w SET leased_until = clock_timestamp() + %s::float8 * interval '1 second' FROM mine
 WHERE w.id = mine.id AND w.leased_until > clock_timestamp() RETURNING w.lease_token
-"""
+"""  # noqa: S608  # a constant
 # Owners' rows locked, then the work items, if their leases are still ours: `held` has a row for each that is. Both are
 # sorted and complete before what follows begins, so the order of locks is that of ENGINE §1.
 HELD = """

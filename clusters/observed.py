@@ -58,15 +58,17 @@ def controller_of(live: Mapping[str, Any]) -> str | None:
 
 # One JSON document and not an array a column: a body in an array is escaped, quote by quote.
 UPSERT = """
-INSERT INTO clusters_observedobject AS o
+{quick}INSERT INTO clusters_observedobject AS o
   (cluster_id, "group", kind, namespace, name, uid, resource_version, controller_uid, body, owned_hash)
-SELECT %(cluster)s::uuid, r.* FROM jsonb_to_recordset(%(rows)s::jsonb) AS r("group" text, kind text, namespace text,
+SELECT %(cluster)s::uuid, r.* FROM {from_quick}jsonb_to_recordset(%(rows)s::jsonb) AS r("group" text, kind text, namespace text,
   name text, uid uuid, resource_version bigint, controller_uid uuid, body jsonb, owned_hash text)
 ON CONFLICT (cluster_id, "group", kind, namespace, name) DO UPDATE SET uid = excluded.uid,
   resource_version = excluded.resource_version, controller_uid = excluded.controller_uid,
   body = excluded.body, owned_hash = excluded.owned_hash
 WHERE o.uid <> excluded.uid OR o.resource_version < excluded.resource_version
 """
+STORE = UPSERT.format(quick="", from_quick="")
+KEEP = UPSERT.format(quick=f"WITH {sql.QUICK} ", from_quick="quick, ")
 
 
 def seen(live: Mapping[str, Any]) -> Seen:
@@ -97,7 +99,9 @@ def keep(cluster_id: UUID, objects: Mapping[Ref, Seen]) -> None:
         for ref, item in sorted(objects.items())
     ]
     if rows:
-        sql.run(UPSERT, {"cluster": cluster_id, "rows": orjson.dumps(rows).decode()})
+        # The watcher's transactions also request work: they wait for the disk.
+        statement = STORE if connection.in_atomic_block else KEEP
+        sql.run(statement, {"cluster": cluster_id, "rows": orjson.dumps(rows).decode()})
 
 
 def lock(cluster_id: UUID, refs: Sequence[Ref]) -> None:

@@ -7,9 +7,9 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import JSONField, Model
 
-from core.sql import Row, run
+from core.sql import QUICK, Row, run
 
-__all__ = ["Row", "columns", "instance", "run", "width"]
+__all__ = ["QUICK", "Row", "columns", "instance", "run", "width"]
 M = TypeVar("M", bound=Model)
 
 

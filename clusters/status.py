@@ -30,8 +30,9 @@ def installation() -> UUID:
 
 
 # What becomes of the work item: `act` as asked for, unless the row or the item has been asked for anew meanwhile.
+# A crash of the database that undoes it leaves the work item: what was observed is observed again.
 # `own` and `held` are of `fence.HELD`: locked, so that what is decided here still holds when it is written.
-FINISH = """, r AS MATERIALIZED (
+FINISH = """, {quick}, r AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(id uuid, seen bigint, changed boolean, act text, pause float8,
     error text, parent_kind text, parent_id uuid, read bigint, {columns})),
 verdict AS MATERIALIZED (
@@ -58,7 +59,7 @@ kept AS (
 told AS (
   {insert} ({lines}) t LEFT JOIN verdict v ON v.row_id = t.owner_id
   WHERE t.what <> 'outcome' OR coalesce(v.current, false) {again})
-SELECT row_id, current, act FROM verdict
+SELECT row_id, current, act FROM verdict, quick
 """
 COLUMNS = ("phase", "conditions", "observed_generation", "ready_at")
 
@@ -126,6 +127,7 @@ def _statement(model: type[Reconciled], fields: tuple[str, ...]) -> str:
         for name in names
     ]
     return FINISH.format(
+        quick=sql.QUICK,
         table=quote(model._meta.db_table),
         columns=", ".join(f"{quote(name)} {types[name]}" for name in names),
         assignments=", ".join(sets),

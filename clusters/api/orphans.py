@@ -50,8 +50,8 @@ class OrphanViewSet(ApiViewSet):
     def destroy(self, request: Request, pk: UUID) -> Response:
         """202: a worker deletes this very object, by its uid, if it is an orphan still."""
         confirm = str(request.query_params.get("confirm", ""))
-        orphan = orphans.delete_orphan(actor=self.actor, orphan=self.row(pk), confirm=confirm)
-        return self.answer(orphan, status=202)
+        orphan = self.row(pk)
+        return self.accepted(lambda: orphans.delete_orphan(actor=self.actor, orphan=orphan, confirm=confirm))
 
 
 class AuditView(ApiView):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -258,6 +259,11 @@ class ApiViewSet(ViewSetMixin, ApiView):
         """The row as it now stands in the database, with its ETag."""
         line = self.line(row, self.fields())
         return Response(line, status=status, headers=etag(row) if self.versioned else None)
+
+    def accepted(self, act: Callable[[], Model]) -> Response:
+        """202, with the row as the act leaves it. In its transaction: a moment later a worker may have dropped the row."""
+        with transaction.atomic():
+            return self.answer(act(), status=202)
 
     def line(self, row: Model, fields: frozenset[str] | None) -> Raw:
         """The row as JSON, for whoever asks."""

@@ -187,18 +187,22 @@ class OrganizationViewSet(HasTimeline, HasDrift, ApiViewSet):
 
     def destroy(self, request: Request, pk: UUID) -> Response:
         """Refused while it has VDCs or catalogs. `?cascade=true&confirm=<name>`: they go with it, after a time of grace."""
-        organization, generations, query = self.row(pk), self.generations(), request._request.GET
-        if parameters.flag(query, "cascade"):
-            lifecycle.schedule_deletion(
-                actor=self.actor,
-                organization=organization,
-                confirm=str(query.get("confirm", "")),
-                generations=generations,
-            )
-        else:
-            organizations.delete_organization(actor=self.actor, organization=organization, generations=generations)
-        organization.refresh_from_db()
-        return self.answer(organization, status=202)
+        query = request._request.GET
+        cascade, confirm = parameters.flag(query, "cascade"), str(query.get("confirm", ""))
+        actor, generations = self.actor, self.generations()
+        organization: Organization = self.row(pk)
+
+        def delete() -> Organization:
+            if cascade:
+                lifecycle.schedule_deletion(
+                    actor=actor, organization=organization, confirm=confirm, generations=generations
+                )
+            else:
+                organizations.delete_organization(actor=actor, organization=organization, generations=generations)
+            organization.refresh_from_db()
+            return organization
+
+        return self.accepted(delete)
 
     def disable(self, request: Request, pk: UUID) -> Response:
         """Nobody signs in to it any more, and no session has any effect in it. Roles elsewhere are kept."""

@@ -90,14 +90,14 @@ class VdcViewSet(HasTimeline, HasDrift, ApiViewSet):
 
     def destroy(self, request: Request, pk: UUID) -> Response:
         """`?cascade=true`: what is in it goes first. `?strangers=N`: so do the N objects there that are not OVIM's."""
-        vdc = services.delete_vdc(
-            actor=self.actor,
-            vdc=self.row(pk),
-            cascade=parameters.flag(request.query_params, "cascade"),
-            strangers=parameters.whole(request.query_params, "strangers", MOST_STRANGERS),
-            generations=self.generations(),
+        vdc, generations = self.row(pk), self.generations()
+        cascade = parameters.flag(request.query_params, "cascade")
+        strangers = parameters.whole(request.query_params, "strangers", MOST_STRANGERS)
+        return self.accepted(
+            lambda: services.delete_vdc(
+                actor=self.actor, vdc=vdc, cascade=cascade, strangers=strangers, generations=generations
+            )
         )
-        return self.answer(vdc, status=202)
 
 
 class OrganizationQuotaView(ApiView):

@@ -81,8 +81,8 @@ class VmViewSet(HasTimeline, HasDrift, ApiViewSet):
 
     def destroy(self, request: Request, pk: UUID) -> Response:
         """202: it goes as soon as the cluster has let go of it; until then it shows as Terminating."""
-        vm = services.delete_vm(actor=self.actor, vm=self._vm(pk), generations=self.generations())
-        return self.answer(vm, status=202)
+        vm, generations = self._vm(pk), self.generations()
+        return self.accepted(lambda: services.delete_vm(actor=self.actor, vm=vm, generations=generations))
 
     def start(self, request: Request, pk: UUID) -> Response:
         return self._power(pk, on=True)

@@ -72,6 +72,12 @@ class Sandbox:
         """An order to its fault interface."""
         return self.request("POST" if verb != "show" else "GET", f"/_sandbox/{verb}", body)
 
+    def kubeconfig(self, name: str, *groups: str, **more: Any) -> Any:
+        """Of a user by a new client certificate: `python -m clusters.sandbox ctl kubeconfig`. It takes `tls`."""
+        assert self.tls is not None
+        ca = (self.tls / "ca.crt").read_text()
+        return self.control("kubeconfig", server=self.url, name=name, groups=groups, ca=ca, **more)
+
     def fault(self, action: str, **options: Any) -> None:
         """The next matching requests fail: `status` (code), `reset`, `lost` (done, answer lost), `latency`."""
         self.control("faults", action=action, **options)

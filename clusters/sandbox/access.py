@@ -10,11 +10,13 @@ from urllib.parse import unquote
 
 from clusters.sandbox import rbac
 from clusters.sandbox.call import Call, User
+from clusters.sandbox.client_certificates import ClientAuthority, UntrustedError
 from clusters.sandbox.errors import ApiError, bad_request, error, forbidden
 from clusters.sandbox.rbac import Wish
 from clusters.sandbox.routes import Target
 from clusters.sandbox.store import Store
 from clusters.sandbox.tokens import Tokens
+from clusters.sandbox.wire import Request
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",), admin=False)
 AUTHENTICATION = "authentication.k8s.io"
@@ -23,16 +25,29 @@ EXTRA = "impersonate-extra-"
 Headers = Mapping[str, list[str]]
 
 
-def identify(headers: Headers, token: str, tokens: Tokens) -> User:
-    """The user of a request; a wrong token is 401, none is anonymous."""
-    given = headers.get("authorization")
-    if not given:
-        return ANONYMOUS
-    kind, _, value = given[0].partition(" ")
-    user = authenticate(value.strip(), token, tokens) if kind.lower() == "bearer" else None
-    if user is None:
+def identify(request: Request, token: str, tokens: Tokens, authority: ClientAuthority | None = None) -> User:
+    """The user of a request: by certificate, else by token. None of them is anonymous; only ones that fail are 401."""
+    found, refused = _by_certificate(request, authority)
+    if found is not None:
+        return found
+    given = request.headers.get("authorization")
+    if given:
+        kind, _, value = given[0].partition(" ")
+        found = authenticate(value.strip(), token, tokens) if kind.lower() == "bearer" else None
+        refused = refused or found is None
+    if found is None and refused:
         raise error(401, "Unauthorized", "Unauthorized")
-    return user
+    return found or ANONYMOUS
+
+
+def _by_certificate(request: Request, authority: ClientAuthority | None) -> tuple[User | None, bool]:
+    """The user; and whether there is a certificate that does not tell."""
+    if authority is None or not request.presented:
+        return None, False
+    try:
+        return authority.user(request.presented), False
+    except UntrustedError:
+        return None, True
 
 
 def authenticate(value: str, token: str, tokens: Tokens) -> User | None:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import orjson
 
-from clusters.sandbox import errors, wire
+from clusters.sandbox import errors, kubeconfig, wire
 from clusters.sandbox.call import User
+from clusters.sandbox.client_certificates import ClientAuthority
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.faults import Faults, from_order
 from clusters.sandbox.watching import Watch
 from clusters.sandbox.wire import Answer, Request
 
 Object = dict[str, Any]
+YEAR_SECONDS = 365 * 24 * 3600
 
 
 class Controls:
-    """POST faults | watches/drop | watches/stall | watches/release | compact | clear; GET show."""
+    """POST faults | watches/drop | watches/stall | watches/release | compact | clear | kubeconfig; GET show."""
 
-    def __init__(self, cluster: Cluster, faults: Faults, watches: set[Watch]) -> None:
+    def __init__(
+        self, cluster: Cluster, faults: Faults, watches: set[Watch], authority: ClientAuthority | None = None
+    ) -> None:
         self.cluster = cluster
         self.faults = faults
         self.watches = watches
+        self.authority = authority
 
     def answer(self, request: Request, user: User) -> Answer:
         if not user.admin:
@@ -47,6 +53,8 @@ class Controls:
         if what == "faults":
             self.faults.active.append(from_order(order))
             return self._show()
+        if what == "kubeconfig":
+            return self._kubeconfig(**order)
         if what == "compact":
             return {"version": self.cluster.store.compact(order.get("resource"))}
         if what == "clear":
@@ -56,6 +64,15 @@ class Controls:
         if what in actions:
             return {"watches": actions[what](order)}
         raise errors.unknown_resource()
+
+    def _kubeconfig(
+        self, *, server: str, name: str, groups: list[str], lasting_seconds: int = YEAR_SECONDS, ca: str = ""
+    ) -> Object:
+        """Of a user by a client certificate that is made now. `ca`: of the server, in PEM."""
+        if self.authority is None:
+            raise errors.bad_request("client certificates need --tls")
+        certificate, key = self.authority.issue(name, groups, timedelta(seconds=lasting_seconds))
+        return kubeconfig.by_certificate(server, ca, name, certificate, key)
 
     def _chosen(self, order: Object) -> list[Watch]:
         """All watches, or those of one resource key."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import ssl
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
+
+from clusters.sandbox.controls import YEAR_SECONDS
 
 MACHINERY = {
     "guest": ("action", "target"),
@@ -23,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(prog="python -m clusters.sandbox ctl")
     out.add_argument("--server", required=True)
     out.add_argument("--token", required=True)
+    out.add_argument("--ca", type=Path, help="PEM file that its certificate is checked by; needed with --tls")
     verbs = out.add_subparsers(dest="verb", required=True)
     fault = verbs.add_parser("fault", help="the next N matching requests fail")
     fault.add_argument("action", choices=["status", "reset", "lost", "latency", "webhook"])
@@ -42,6 +47,10 @@ def parser() -> argparse.ArgumentParser:
     compact.add_argument("--resource")
     verbs.add_parser("clear", help="no more faults")
     verbs.add_parser("show", help="objects by kind, faults, watches")
+    user = verbs.add_parser("kubeconfig", help="of a user, by a client certificate that is made now; needs --tls")
+    user.add_argument("name", help="of the user: the certificate's common name")
+    user.add_argument("--group", dest="groups", action="append", default=[], help="an organization of it; repeatable")
+    user.add_argument("--lasting-seconds", type=int, default=YEAR_SECONDS, help="negative: it is over already")
     _machinery(verbs)
     return out
 
@@ -80,6 +89,9 @@ def order(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
     if options.verb == "fault":
         names = ("action", "count", "method", "path", "resource", "name", "code", "message", "retry_after", "delay_ms")
         return "POST", "faults", {name: getattr(options, name) for name in names}
+    if options.verb == "kubeconfig":
+        body = {name: getattr(options, name) for name in ("server", "name", "groups", "lasting_seconds")}
+        return "POST", options.verb, body | {"ca": options.ca.read_text() if options.ca else ""}
     resource = {"resource": options.resource} if getattr(options, "resource", None) else {}
     if options.verb in {"drop", "stall", "release"}:
         return "POST", f"watches/{options.verb}", resource
@@ -95,8 +107,9 @@ def main(arguments: list[str]) -> int:
         data=json.dumps(body).encode() if method == "POST" else None,
         headers={"Authorization": f"Bearer {options.token}", "Content-Type": "application/json"},
     )
+    trust = ssl.create_default_context(cafile=options.ca)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30, context=trust) as answer:  # noqa: S310
             print(json.dumps(json.load(answer), indent=2))
     except urllib.error.HTTPError as refusal:
         print(f"ctl: {json.load(refusal).get('message', refusal)}", file=sys.stderr)

@@ -6,21 +6,21 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-import yaml
 
-from clusters.sandbox import rbac_seed
+from clusters.sandbox import kubeconfig, rbac_seed
 from clusters.sandbox.accounts import AccountSecrets
 from clusters.sandbox.assembly import assemble, install_extras
 from clusters.sandbox.cdi.image import make_qcow2
 from clusters.sandbox.cdi.serve import images_app
+from clusters.sandbox.client_certificates import ClientAuthority
 from clusters.sandbox.cluster import Cluster
+from clusters.sandbox.handshake import AskingContext
 from clusters.sandbox.journal import Journal
 from clusters.sandbox.server import Server
 from clusters.sandbox.tls import certificates
@@ -42,30 +42,14 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--data", type=Path, help="directory of the journal; without it nothing survives a restart")
     out.add_argument("--plain", action="store_true", help="without KubeVirt and CDI")
     out.add_argument("--no-vm-webhooks", action="store_true", help="KubeVirt's CRDs without its admission")
-    out.add_argument("--tls", type=Path, help="directory of the self-signed CA; without it plain HTTP")
+    out.add_argument(
+        "--tls", type=Path, help="directory of the CAs, of the server and of clients; without it plain HTTP"
+    )
     out.add_argument("--images", type=Path, help="serve this directory's files, with a demo.qcow2 among them")
     out.add_argument("--images-port", type=int, default=0, help="plain HTTP for --images, whatever the API speaks")
     out.add_argument("--upload-port", type=int, default=0, help="CDI's upload proxy; any free one without it")
     out.add_argument("--kubeconfig", type=Path, help="write a kubeconfig here (mode 0600); kubectl needs --tls too")
     return out
-
-
-def write_kubeconfig(path: Path, server: str, token: str, ca: Path | None) -> None:
-    cluster: dict[str, Any] = {"server": server}
-    if ca is not None:
-        cluster["certificate-authority"] = str(ca.resolve())
-    body = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "sandbox",
-        "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "admin"}}],
-        "clusters": [{"name": "sandbox", "cluster": cluster}],
-        "users": [{"name": "admin", "user": {"token": token}}],
-    }
-    path.unlink(missing_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        yaml.safe_dump(body, file)
 
 
 class Service(uvicorn.Server):
@@ -159,12 +143,13 @@ def listening(options: argparse.Namespace, application: Server) -> uvicorn.Confi
     """Where and how it listens; the kubeconfig is written once the address and its CA are known."""
     settings: dict[str, Any] = {}
     ca = None
-    if options.tls is not None:
+    if application.authority is not None:
         ca, certificate, key = certificates(options.tls, options.host)
-        settings = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+        context = AskingContext(certificate, key, application.authority.path)
+        settings = {"ssl_context_factory": lambda *_: context}
     if options.kubeconfig is not None:
-        scheme = "https" if options.tls is not None else "http"
-        write_kubeconfig(options.kubeconfig, f"{scheme}://{options.host}:{options.port}", options.token, ca)
+        server = f"{'https' if ca else 'http'}://{options.host}:{options.port}"
+        kubeconfig.write(options.kubeconfig, kubeconfig.by_token(server, options.token, ca))
     return uvicorn.Config(
         application,
         host=options.host,
@@ -185,7 +170,7 @@ async def run(options: argparse.Namespace) -> None:
     cluster, journal = assemble_from(options)
     tokens = Tokens(cluster.store, options.data and options.data / "accounts.key")
     AccountSecrets(cluster, tokens, "sandbox")
-    core = Server(cluster, options.token, tokens)
+    core = Server(cluster, options.token, tokens, ClientAuthority(options.tls) if options.tls is not None else None)
     images = ImageServer(options) if options.images is not None else None
 
     doors = [

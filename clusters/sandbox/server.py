@@ -10,6 +10,7 @@ import orjson
 from clusters.sandbox import access, errors, health, routes, wire
 from clusters.sandbox.api import VERBS, Api, verb_of
 from clusters.sandbox.call import User
+from clusters.sandbox.client_certificates import ClientAuthority
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.controls import Controls
 from clusters.sandbox.discovery import VERSION, Discovery, aggregated_rows
@@ -32,10 +33,14 @@ MOST_RUNS = 50  # of one write: one per mutating webhook and one for all others,
 class Server:
     """One cluster over HTTP."""
 
-    def __init__(self, cluster: Cluster, token: str, tokens: Tokens | None = None) -> None:
+    def __init__(
+        self, cluster: Cluster, token: str, tokens: Tokens | None = None, authority: ClientAuthority | None = None
+    ) -> None:
+        """`authority`: of client certificates; None where none are asked for."""
         self.cluster = cluster
         self.token = token
         self.tokens = tokens or Tokens(cluster.store)
+        self.authority = authority
         self.api = Api(cluster, token, self.tokens)
         self.discovery = Discovery(cluster.registry)
         for group, rows in aggregated_rows(cluster).items():
@@ -45,7 +50,7 @@ class Server:
         cluster.admission.outage = self.faults.webhook_is_down
         self.webhooks = WebhookClient(cluster.store, self.faults.webhook_is_down)
         self.watches: set[Watch] = set()
-        self.controls = Controls(cluster, self.faults, self.watches)
+        self.controls = Controls(cluster, self.faults, self.watches, authority)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,6 +58,7 @@ class Server:
         request: Request | None = None
         try:
             request = await wire.read(scope, receive)
+            request.presented = wire.presented(send)
             await self._handle(request, receive, send)
         except (ApiError, TextError) as problem:
             answer = wire.refusal(problem, [])
@@ -64,7 +70,7 @@ class Server:
 
     async def _handle(self, request: Request, receive: Receive, send: Send) -> None:
         path = request.path
-        user = access.identify(request.headers, self.token, self.tokens)
+        user = access.identify(request, self.token, self.tokens, self.authority)
         if path.startswith("/_sandbox/"):
             await wire.write(send, self.controls.answer(request, user))
             return

@@ -24,7 +24,7 @@ def certificates(directory: Path, host: str) -> tuple[Path, Path, Path]:
     return ca, certificate, key
 
 
-def _name(text: str) -> x509.Name:
+def name_of(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
@@ -32,12 +32,12 @@ def _make(ca_path: Path, certificate_path: Path, key_path: Path, host: str) -> N
     ca_key = ec.generate_private_key(ec.SECP256R1())
     key = ec.generate_private_key(ec.SECP256R1())
     start = datetime.now(UTC) - timedelta(minutes=5)
-    issuer = _name("ovim sandbox CA")
+    issuer = name_of("ovim sandbox CA")
     identifier = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
     ca = (
         x509.CertificateBuilder(issuer, issuer, ca_key.public_key(), x509.random_serial_number(), start, start + YEARS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(sign_certificates=True), critical=True)
+        .add_extension(usage_of(sign_certificates=True), critical=True)
         .add_extension(identifier, critical=False)
         .sign(ca_key, hashes.SHA256())
     )
@@ -48,18 +48,23 @@ def _make(ca_path: Path, certificate_path: Path, key_path: Path, host: str) -> N
         names.append(x509.DNSName(host))
     certificate = (
         x509.CertificateBuilder(
-            issuer, _name("ovim sandbox"), key.public_key(), x509.random_serial_number(), start, start + YEARS
+            issuer, name_of("ovim sandbox"), key.public_key(), x509.random_serial_number(), start, start + YEARS
         )
         .add_extension(x509.SubjectAlternativeName(list(dict.fromkeys(names))), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(sign_certificates=False), critical=True)
+        .add_extension(usage_of(sign_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
     ca_path.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    handle = os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    secret_file(key_path, key)
+
+
+def secret_file(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    """The key in PEM, for nobody but us to read."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(
             key.private_bytes(
@@ -68,7 +73,7 @@ def _make(ca_path: Path, certificate_path: Path, key_path: Path, host: str) -> N
         )
 
 
-def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
+def usage_of(*, sign_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,

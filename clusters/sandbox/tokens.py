@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from pathlib import Path
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from clusters.sandbox.call import User
 from clusters.sandbox.store import Store
+from clusters.sandbox.tls import secret_file
 
 Object = dict[str, Any]
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -119,11 +119,5 @@ def _key(path: Path | None) -> ec.EllipticCurvePrivateKey:
         return found
     key = ec.generate_private_key(ec.SECP256R1())
     if path is not None:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(
-                key.private_bytes(
-                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-                )
-            )
+        secret_file(path, key)
     return key

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 import yaml
+from cryptography.x509 import Certificate
 
 from clusters.sandbox import jsontext, protobuf
 from clusters.sandbox.errors import ApiError, TextError, bad_request, error
+from clusters.sandbox.handshake import Conversation
 from clusters.sandbox.reads import Shape
 
 Object = dict[str, Any]
@@ -35,6 +37,7 @@ class Request:
     query: dict[str, str]
     headers: dict[str, list[str]]
     body: bytes = b""
+    presented: Sequence[Certificate] = ()  # the client's certificate and what it sent along; nobody has judged it
 
     def header(self, name: str) -> str:
         values = self.headers.get(name)
@@ -74,6 +77,13 @@ async def read(scope: Scope, receive: Receive) -> Request:
     if size > BODY_LIMIT:
         raise error(413, "RequestEntityTooLarge", f"Request entity too large: limit is {BODY_LIMIT}")
     return Request(scope["method"], scope["path"], query, headers, b"".join(chunks))
+
+
+def presented(send: Send) -> Sequence[Certificate]:
+    """What the client showed of itself when the connection was made; nothing where it had nothing to show."""
+    transport = _transport(send)
+    handshake = transport and transport.get_extra_info("ssl_object")
+    return handshake.presented() if isinstance(handshake, Conversation) else ()
 
 
 def document(request: Request, kind: str) -> Object:
@@ -249,6 +259,11 @@ async def write(send: Send, answer: Answer) -> None:
 
 def cut(send: Send) -> None:
     """Drops the TCP connection without an answer, as a broken network would."""
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    transport = _transport(send)
     if transport is not None:
         transport.abort()
+
+
+def _transport(send: Send) -> Any:
+    """The connection behind an answer: ASGI does not show it, uvicorn keeps it."""
+    return getattr(getattr(send, "__self__", None), "transport", None)

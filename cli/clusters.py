@@ -67,6 +67,8 @@ def check(context_name: str | None, /, name: str) -> None:
     if found["check_error"] or found["lacking"]:
         told = [f"It lacks: {plain(right)}" for right in found["lacking"]]
         raise CliError(Exit.FAILED, plain(found["check_error"]) or f"cluster {name} lacks rights.", *told)
+    for told in found["warnings"]:
+        say(plain(told))
     say(f"cluster {name} is as it should be.")
 
 

@@ -118,7 +118,9 @@ def cluster(row: Row) -> list[str]:
                 "Check failed": row["check_error"],
                 "It lacks": "; ".join(row["lacking"]),
                 "Roles hold": _naming(row),
-                "Token ends": _when(row["credential_expires_at"], ahead=True),
+                "Signs in as": row["signs_in_as"] or "by token",
+                "Credential ends": _when(row["credential_expires_at"], ahead=True),
+                "Warnings": "; ".join(row["warnings"]),
                 "Registered": _when(row["created_at"]),
             }
         ),

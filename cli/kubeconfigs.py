@@ -9,6 +9,8 @@ from typing import Any
 from cli.errors import CliError, Exit
 
 LARGEST = 1024 * 1024
+PAIR = ("client-certificate", "client-key")
+SENT = ("token", *(f"{name}-data" for name in PAIR))
 
 
 def one_context(path: str, context: str) -> str:
@@ -26,8 +28,11 @@ def one_context(path: str, context: str) -> str:
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise CliError(Exit.USAGE, f"{path} is no kubeconfig with such a context ({error}).") from None
     folder = Path(path).parent
-    if authority := cluster.pop("certificate-authority", None):
-        cluster["certificate-authority-data"] = base64.b64encode(_read(folder, authority)).decode()
+    for entry, names in ((cluster, ("certificate-authority",)), (user, PAIR)):
+        for named in names:
+            file = entry.pop(named, None)
+            if file and not entry.get(f"{named}-data"):
+                entry[f"{named}-data"] = base64.b64encode(_read(folder, file)).decode()
     if file := user.pop("tokenFile", None):
         user["token"] = _read(folder, file).decode().strip()
     return json.dumps(
@@ -35,14 +40,14 @@ def one_context(path: str, context: str) -> str:
             "current-context": name,
             "contexts": [{"name": name, "context": {"cluster": "cluster", "user": "user"}}],
             "clusters": [{"name": "cluster", "cluster": cluster}],
-            # Of other ways to sign in only the name is sent, for the server to refuse: keys stay here.
+            # Of other ways to sign in only the name is sent, for the server to refuse: what they hold stays here.
             "users": [{"name": "user", "user": {key: _told(key, value) for key, value in user.items()}}],
         }
     )
 
 
 def _told(key: str, value: Any) -> Any:
-    return value if key == "token" else bool(value)
+    return value if key in SENT else bool(value)
 
 
 def _named(body: Any, part: str, inner: str, name: Any) -> dict[str, Any]:

@@ -14,7 +14,9 @@ import urllib3
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.rest import RESTClientObject
 
+from clusters import certificates
 from clusters.errors import Cause, KubeError, Unreachable
+from clusters.kubeconfig import Access
 from clusters.refs import Manifest, ObjectKind, Ref
 
 MANAGER = "ovim"
@@ -32,32 +34,39 @@ def _no_fence() -> None:
 class Client:
     """One cluster, for one process or thread pool. Thread-safe; make it after a fork, never before.
 
-    `timeout` is (connect, read) in seconds and must stay shorter than a lease (ENGINE §1).
+    It signs in by a bearer token, or by a client certificate and its key in PEM. `timeout` is (connect, read) in seconds and
+    must stay shorter than a lease (ENGINE §1).
     """
 
     def __init__(
         self,
         server: str,
-        token: str,
+        token: str = "",
         *,
         ca: str = "",
+        certificate: str = "",
+        key: str = "",
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
         configuration = Configuration(host=server)
         configuration.retries = False  # the work item is retried, with back-off and a fresh look
         configuration.connection_pool_maxsize = 16
         configuration.verify_ssl = True
-        if ca:
+        if ca and not certificate:
             configuration.ca_cert_data = ca
         self.server = server.rstrip("/")
         self.timeout = timeout
         self.fence: Callable[[], None] = _no_fence
         self._rest = RESTClientObject(configuration)
+        if certificate:
+            # Given as files they would be read again for each new connection, and had to lie there as long.
+            self._rest.pool_manager.connection_pool_kw["ssl_context"] = certificates.context(certificate, key, ca)
         self._pool = self._rest.pool_manager.connection_from_url(self.server)
         # What stands before each path: of a plain HTTP server behind a proxy, all of its address.
         forwarded = self._pool.proxy is not None and self._pool.scheme == "http"
         self._base = self.server if forwarded else (urlsplit(self.server).path or "")
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "ovim"}
+        self._headers = {"Accept": "application/json", "User-Agent": "ovim"}
+        self._headers |= {"Authorization": f"Bearer {token}"} if token else {}
 
     @contextlib.contextmanager
     def fenced(self, fence: Callable[[], None]) -> Iterator["Client"]:
@@ -156,6 +165,18 @@ class Client:
             raise Unreachable(f"the watch of {kind.plural} broke off: {error}") from error
         finally:
             response.close()
+
+    @classmethod
+    def by(cls, access: Access, timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS)) -> "Client":
+        """The client for this way in."""
+        return cls(
+            access.server,
+            access.token,
+            ca=access.ca,
+            certificate=access.certificate,
+            key=access.key,
+            timeout=timeout,
+        )
 
     def close(self) -> None:
         self._rest.close()

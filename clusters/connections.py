@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
-from clusters import secrets, sql
+from clusters import credentials, sql
 from clusters.client import Client
 from clusters.errors import KubeError
 from clusters.models import Cluster, WorkItem
@@ -34,12 +34,12 @@ def look(cluster_id: UUID) -> tuple[Client, bool]:
 
 
 def _connect(cluster_id: UUID) -> Client:
-    cluster = Cluster.objects.only("id", "access_generation", "server", "ca", "credential").get(pk=cluster_id)
+    cluster = Cluster.objects.only("id", "access_generation", *credentials.COLUMNS).get(pk=cluster_id)
     key = (os.getpid(), cluster.pk, cluster.access_generation)
     with _lock:
         if key not in _clients:
             _drop(cluster.pk)
-            _clients[key] = Client(cluster.server, secrets.decrypt(bytes(cluster.credential)), ca=cluster.ca)
+            _clients[key] = Client.by(credentials.access_to(cluster))
         return _clients[key]
 
 

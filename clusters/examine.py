@@ -13,13 +13,12 @@ from itertools import product
 from typing import Any
 from uuid import UUID
 
-import jwt
 import urllib3
 import yaml
 from cryptography import x509
 from django.conf import settings
 
-from clusters import addresses, discovery
+from clusters import addresses, certificates, credentials, discovery
 from clusters.client import Client
 from clusters.discovery import Capabilities
 from clusters.errors import KubeError
@@ -56,11 +55,12 @@ class Findings:
 def examine(access: Access) -> Findings:
     """Everything there is to know of it; Unfit if it can't be spoken to. What it lacks is the caller's to judge."""
     check_ca(access.ca)
+    check_dates(access)
     try:
         addresses.check(access.server)
     except addresses.BadAddress as error:
         raise Unfit("server", error.rule, str(error)) from None
-    client = Client(access.server, access.token, ca=access.ca, timeout=TIMEOUT)
+    client = Client.by(access, TIMEOUT)
     try:
         return _examine(client)
     except KubeError as error:
@@ -81,13 +81,18 @@ def check_ca(pem: str) -> None:
         raise Unfit("ca", "not_pem", "That is no certificate in PEM (-----BEGIN CERTIFICATE-----).")
 
 
-def expiry(token: str) -> datetime | None:
-    """When a token ends, if it says so itself. It is only read, not verified: that is the cluster's business."""
-    try:
-        until = jwt.decode(token, options={"verify_signature": False}).get("exp")
-        return datetime.fromtimestamp(until, UTC) if isinstance(until, int | float) else None
-    except (jwt.InvalidTokenError, ValueError, OverflowError, OSError):
-        return None
+def check_dates(access: Access) -> None:
+    """Unfit while its client certificate is not good yet, or no longer: no cluster need be asked."""
+    if not access.certificate:
+        return
+    now = datetime.now(UTC)
+    if (until := certificates.ends(access.certificate)) <= now:
+        raise Unfit("certificate", "expired", f"The client certificate ended on {until:%Y-%m-%d %H:%M} UTC.")
+    if (since := certificates.begins(access.certificate)) > now:
+        message = (
+            f"The client certificate is good from {since:%Y-%m-%d %H:%M} UTC on only. Is this machine's clock right?"
+        )
+        raise Unfit("certificate", "not_yet_valid", message)
 
 
 def _examine(client: Client) -> Findings:
@@ -175,13 +180,17 @@ def rights_in(role: Mapping[str, Any]) -> frozenset[tuple[str, ...]]:
 
 def _explained(error: KubeError, access: Access) -> Unfit:
     """A refusal or a failed connection in the words of whoever has to mend it."""
+    if error.status == 401 and access.certificate:
+        why = f"{certificates.holder(access.certificate)} is signed by an authority that it does not know"
+        return Unfit("certificate", "refused", f"The cluster refuses the client certificate: {why}, or it was revoked.")
     if error.status == 401:
-        until = expiry(access.token)
+        until = credentials.expiry(access)
         when = f" It expired at {until:%Y-%m-%d %H:%M} UTC." if until is not None and until < datetime.now(UTC) else ""
         rule = "expired" if when else "refused"
         return Unfit("token", rule, f"The cluster refuses the token: it is wrong, expired or revoked.{when}")
     if error.status == 403:
-        return Unfit("token", "missing_rights", f"The cluster refuses even to be looked at: {error}")
+        blamed = "certificate" if access.certificate else "token"
+        return Unfit(blamed, "missing_rights", f"The cluster refuses even to be looked at: {error}")
     if error.status:
         return Unfit("server", "not_an_api_server", f"It does not answer as a Kubernetes API server does: {error}")
     return _unreached(error)

@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from clusters import along, connections, kinds, placements, secrets
-from clusters.examine import Findings, Unfit, examine, expiry
+from clusters import along, connections, credentials, kinds, placements
+from clusters.examine import Findings, Unfit, examine
 from clusters.kubeconfig import Access
 from clusters.models import Cluster, InventoryItem, NameClaim, NamespaceAllotment, Placement
 from core import access as rights
@@ -69,7 +69,7 @@ def register_cluster(
     cluster = Cluster(
         name=name,
         display_name=display_name or name,
-        **_columns(access),
+        **credentials.columns(access),
         identity=findings.identity,
         capabilities=findings.capabilities,
         checked_at=timezone.now(),
@@ -81,15 +81,6 @@ def register_cluster(
     rows.save(cluster, new=True)
     audit.record(actor, "cluster.register", cluster, after={"server": access.server, "is_default": cluster.is_default})
     return cluster
-
-
-def _columns(access: Access) -> dict[str, Any]:
-    return {
-        "server": access.server,
-        "ca": access.ca,
-        "credential": secrets.encrypt(access.token),
-        "credential_expires_at": expiry(access.token),
-    }
 
 
 def _check_new(findings: Findings, field: str) -> None:
@@ -126,7 +117,7 @@ def renew_access(
         _check_new(findings, field)
     before = {"server": cluster.server}
     Cluster.objects.filter(pk=cluster.pk).update(
-        **_columns(access),
+        **credentials.columns(access),
         generation=F("generation") + 1,
         access_generation=F("access_generation") + 1,
         seen_at=timezone.now(),
@@ -176,7 +167,7 @@ def _check_naming(cluster: Cluster, wanted: Mapping[str, Any]) -> None:
 def look_again(cluster: Cluster) -> Findings | str:
     """What a known cluster is like now, read live; or why that can't be told."""
     try:
-        return examine(Access(cluster.server, secrets.decrypt(bytes(cluster.credential)), cluster.ca))
+        return examine(credentials.access_to(cluster))
     except Unfit as error:
         return str(error)
 
@@ -194,6 +185,7 @@ def check_cluster(*, actor: Actor, cluster: Cluster, found: Findings | str) -> C
 
 def store_look(cluster: Cluster, found: Findings | str) -> None:
     """What the cluster was found to be like. A failed look takes nothing of what was known before away."""
+    Cluster.objects.filter(pk=cluster.pk).update(warnings=credentials.warnings(cluster.certificate))
     if isinstance(found, str):
         Cluster.objects.filter(pk=cluster.pk).update(check_error=found[:1000])
     elif cluster.identity not in (None, found.identity):

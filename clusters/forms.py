@@ -31,7 +31,7 @@ class AccessForm(Form):
         max_length=LONGEST,
         strip=False,
         widget=Secret(PLAIN | {"rows": 6}),
-        help_text="Of a service account: `kubectl config view --minify --flatten`.",
+        help_text="By token or client certificate: `kubectl config view --minify --flatten`.",
     )
     context = forms.CharField(
         required=False, max_length=255, widget=forms.TextInput(PLAIN), help_text="Empty: current."

@@ -1,4 +1,4 @@
-"""Reading a kubeconfig: where a cluster is and how to sign in, for one of its contexts. A bearer token only.
+"""Reading a kubeconfig: where a cluster is and how to sign in, for one of its contexts: by token or client certificate.
 
 What would run a program on OVIM's machines, switch off TLS or read files of theirs is refused by name.
 """
@@ -6,25 +6,26 @@ What would run a program on OVIM's machines, switch off TLS or read files of the
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from clusters import certificates
 from core import yamls
 from core.errors import Unavailable
 
 LONGEST = 256 * 1024
-ADVICE = "Use a service account's token: the operator's guide shows how to make one."
+ADVICE = "Use a service account's token or a client certificate: the operator's guide shows how to make one."
+FLATTEN = "`kubectl config view --minify --flatten` puts what it says into the kubeconfig"
 REFUSED_OF_USERS = {
     "exec": "runs a program to sign in (exec), which OVIM does not do",
     "auth-provider": "signs in by an auth-provider, which OVIM does not do",
-    "client-certificate-data": "signs in with a client certificate, which OVIM does not do",
-    "client-certificate": "signs in with a client certificate, which OVIM does not do",
     "username": "signs in with a password, which API servers no longer take",
     "as": "acts as somebody else (as), which OVIM does not do",
 }
+BAD = {"certificate-authority": "bad_ca", "client-certificate": "bad_certificate", "client-key": "bad_key"}
 REFUSED_OF_CLUSTERS = {
     "insecure-skip-tls-verify": "switches off the check of its certificate (insecure-skip-tls-verify): name its CA",
     "proxy-url": "is reached through a proxy of its own (proxy-url), which OVIM does not do",
@@ -42,11 +43,13 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Access:
-    """What it takes to speak to a cluster."""
+    """What it takes to speak to a cluster: a token, or a client certificate and its key."""
 
     server: str
-    token: str
+    token: str = field(default="", repr=False)
     ca: str = ""
+    certificate: str = ""  # of the client, with `key` in place of a token; both in PEM
+    key: str = field(default="", repr=False)
 
 
 def read(path: Path) -> Access:
@@ -81,7 +84,12 @@ def _access(text: str, context: str, folder: Path | None) -> Access:
     server = cluster.get("server")
     if not isinstance(server, str) or not server:
         raise Unusable("no_server", "The cluster has no server.")
-    return Access(server.rstrip("/"), _token(user, folder), _ca(cluster, folder))
+    server, ca = server.rstrip("/"), _ca(cluster, folder)
+    certificate, key = (_pem(user, name, folder) for name in ("client-certificate", "client-key"))
+    if not certificate and not key:
+        return Access(server, _token(user, folder), ca)
+    _check_pair(user, server, certificate, key)
+    return Access(server, ca=ca, certificate=certificate, key=key)
 
 
 def _named(body: Mapping[str, Any], part: str, inner: str, name: Any) -> Mapping[str, Any]:
@@ -97,35 +105,54 @@ def _named(body: Mapping[str, Any], part: str, inner: str, name: Any) -> Mapping
 def _refuse(entry: Mapping[str, Any], rules: Mapping[str, str], what: str, advice: str) -> None:
     for name, why in rules.items():
         if entry.get(name):
-            raise Unusable(name.removesuffix("-data").replace("-", "_"), f"{what} {why}. {advice}".strip())
+            raise Unusable(name.replace("-", "_"), f"{what} {why}. {advice}".strip())
 
 
 def _token(user: Mapping[str, Any], folder: Path | None) -> str:
     if user.get("token"):
         return str(user["token"]).strip()
     if not user.get("tokenFile"):
-        raise Unusable("no_token", f"Its user has no token. {ADVICE}")
+        raise Unusable("no_token", f"Its user has neither a token nor a client certificate. {ADVICE}")
     return _file(folder, user["tokenFile"], "tokenFile").strip()
 
 
 def _ca(cluster: Mapping[str, Any], folder: Path | None) -> str:
     """PEM; empty: the system's certificates."""
-    if data := cluster.get("certificate-authority-data"):
+    return _pem(cluster, "certificate-authority", folder)
+
+
+def _pem(entry: Mapping[str, Any], name: str, folder: Path | None) -> str:
+    """A text that stands in the kubeconfig or in a file that it names; empty: neither. Inline goes before a file."""
+    if data := entry.get(f"{name}-data"):
         try:
             return base64.b64decode(data, validate=True).decode()
         except (binascii.Error, TypeError, ValueError):
-            raise Unusable("bad_ca", "Its certificate-authority-data is not base64 of a PEM text.") from None
-    name = cluster.get("certificate-authority")
-    return _file(folder, name, "certificate-authority") if name else ""
+            raise Unusable(BAD[name], f"Its {name}-data is not base64 of a PEM text.") from None
+    return _file(folder, entry[name], name) if entry.get(name) else ""
 
 
-def _file(folder: Path | None, name: Any, field: str) -> str:
+def _check_pair(user: Mapping[str, Any], server: str, certificate: str, key: str) -> None:
+    for name, text in (("client-certificate", certificate), ("client-key", key)):
+        if not text:
+            missing = f"It has no {name}-data: a client certificate and its key go together."
+            raise Unusable(f"no_{name}".replace("-", "_"), missing)
+    if user.get("token") or user.get("tokenFile"):
+        raise Unusable("one_of", "Its user has a token and a client certificate: leave one of them out.")
+    if not server.startswith("https://"):
+        raise Unusable("https", "A client certificate is shown over TLS only: its server must begin with https://.")
+    try:
+        certificates.check(certificate, key)
+    except certificates.BadCertificate as error:
+        raise Unusable(error.rule, str(error)) from None
+
+
+def _file(folder: Path | None, name: Any, where: str) -> str:
     if folder is None:
         raise Unusable(
             "names_a_file",
-            f"It names a file ({field}), which is not on OVIM's machines: `kubectl config view --flatten`",
+            f"It names a file ({where}), which is not on OVIM's machines. {FLATTEN}.",
         )
     try:
         return (folder / str(name)).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise Unusable("names_a_file", f"Its {field} can't be read ({error}).") from None
+        raise Unusable("names_a_file", f"Its {where} can't be read ({error}).") from None

@@ -49,8 +49,12 @@ class Cluster(models.Model):
     display_name = models.CharField(max_length=255)
     server = models.URLField(max_length=512)
     ca = models.TextField(blank=True, help_text="PEM; empty: the system's certificates")
-    credential = SealedField("ovim", help_text="a bearer token, encrypted")
-    credential_expires_at = models.DateTimeField(null=True, blank=True, help_text="if the token itself says so")
+    certificate = models.TextField(blank=True, default="", db_default="", help_text="PEM of the client; empty: a token")
+    credential = SealedField("ovim", help_text="a bearer token, or the certificate's key; encrypted")
+    credential_expires_at = models.DateTimeField(null=True, blank=True, help_text="if the credential itself says so")
+    signs_in_as = models.TextField(
+        blank=True, default="", db_default="", help_text="name and groups in the certificate"
+    )
     # The uid of its namespace kube-system: what tells a cluster from another one behind the same address.
     identity = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     is_default = models.BooleanField(default=False)
@@ -74,6 +78,7 @@ class Cluster(models.Model):
     access_generation = models.BigIntegerField(default=1, db_default=1)
     capabilities = models.JSONField(default=dict, blank=True, help_text="as `clusters.discovery` found them")
     lacking = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), blank=True)
+    warnings = models.JSONField(default=list, db_default=models.Value([], models.JSONField()), blank=True)
     check_error = models.TextField(blank=True, default="", db_default="", help_text="why the last check failed")
     checked_at = models.DateTimeField(null=True, blank=True, help_text="when it was last looked into")
     seen_at = models.DateTimeField(null=True, blank=True, help_text="when it last answered its watcher")

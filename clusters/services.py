@@ -7,9 +7,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from clusters import connections, secrets
+from clusters import connections, credentials
 from clusters.errors import KubeError
-from clusters.examine import expiry
+from clusters.kubeconfig import Access
 from clusters.models import Cluster
 from clusters.refs import Manifest
 from core import access, audit, rows
@@ -25,39 +25,31 @@ ESTABLISHED_SECONDS = 30.0
 
 
 @transaction.atomic
-def connect_cluster(
-    *, actor: Actor, name: str, server: str, token: str, ca: str = "", display_name: str = "", default: bool = False
-) -> Cluster:
-    """Register a cluster, or renew the address and credential of a known one. The token is encrypted at rest."""
+def connect_cluster(*, actor: Actor, name: str, to: Access, display_name: str = "", default: bool = False) -> Cluster:
+    """Register a cluster, or renew the address and credential of a known one, which is encrypted at rest."""
     access.require_system(actor, Right.CLUSTER_EDIT)
     cluster = Cluster.objects.select_for_update(no_key=True).filter(name=name).first()
     if cluster is None:
         cluster = Cluster(
             name=name,
             display_name=display_name or name,
-            server=server,
-            ca=ca,
-            credential=secrets.encrypt(token),
-            credential_expires_at=expiry(token),
+            **credentials.columns(to),
             is_default=default and not Cluster.objects.filter(is_default=True).exists(),
         )
         rows.save(cluster, new=True)
-        audit.record(actor, "cluster.connect", cluster, after={"server": server, "token": token})
+        audit.record(actor, "cluster.connect", cluster, after={"server": to.server})
         return cluster
-    known = (cluster.server, cluster.ca, secrets.decrypt(bytes(cluster.credential)))
-    if known != (server, ca, token):
+    known = credentials.access_to(cluster)
+    if known != to:
         Cluster.objects.filter(pk=cluster.pk).update(
-            server=server,
-            ca=ca,
-            credential=secrets.encrypt(token),
-            credential_expires_at=expiry(token),
+            **credentials.columns(to),
             generation=F("generation") + 1,
             access_generation=F("access_generation") + 1,
             failing_since=None,
             probe_at=None,
         )
         cluster.refresh_from_db()
-        audit.record(actor, "cluster.connect", cluster, before={"server": known[0]}, after={"server": server})
+        audit.record(actor, "cluster.connect", cluster, before={"server": known.server}, after={"server": to.server})
     return cluster
 
 

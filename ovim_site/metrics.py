@@ -52,13 +52,15 @@ class Before:
 
 
 class Clusters(Collector):
-    """Read when scraped: which clusters are lost, how many rights OVIM lacks there, and when their tokens end."""
+    """Read when scraped: which clusters are lost, how many rights OVIM lacks there, and when its credentials end."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         lost = GaugeMetricFamily("ovim_cluster_lost", "1 while the cluster does not answer", labels=("cluster",))
         lacking = GaugeMetricFamily("ovim_cluster_lacking_rights", "Rights that OVIM lacks there", labels=("cluster",))
         ends = GaugeMetricFamily(
-            "ovim_cluster_credential_ends_timestamp_seconds", "When its token ends, if it says so", labels=("cluster",)
+            "ovim_cluster_credential_ends_timestamp_seconds",
+            "When its credential ends, if it says so",
+            labels=("cluster",),
         )
         columns = ("name", "failing_since", "lacking", "credential_expires_at")
         for name, since, rights, until in Cluster.objects.order_by("name").values_list(*columns):

@@ -15,7 +15,7 @@ MOST_TOKEN = 16 * 1024
 
 
 class AccessIn(Shape):
-    """How to speak to a cluster. Files that a kubeconfig names are not read: flatten it first."""
+    """How to speak to a cluster, by token or client certificate. What a kubeconfig names as files is not read: flatten it."""
 
     kubeconfig = Text(max_length=LONGEST, allow_blank=True, default="", write_only=True, help_text=ONE_OF)
     context = Text(  # type: ignore[assignment]  # no attribute: DRF collects the fields of a shape
@@ -76,7 +76,9 @@ class ClusterOut(Shape):
     lacking = serializers.JSONField(help_text="rights that OVIM's account should have there and has not")
     checked_at = Moment(allow_null=True, help_text="when capabilities and rights were last looked at")
     check_error = Text(help_text="why the last look failed")
-    credential_expires_at = Moment(allow_null=True, help_text="if the token itself says so")
+    credential_expires_at = Moment(allow_null=True, help_text="if the token or the client certificate itself says so")
+    signs_in_as = Text(help_text="the name and groups in OVIM's client certificate; empty: by a token")
+    warnings = serializers.JSONField(help_text="what is to be done before it stops working, in sentences")
     failing_since = Moment(allow_null=True, help_text="since when it can't be reached")
     last_error = Text()
     seen_at = Moment(allow_null=True, help_text="when it last answered its watcher")

@@ -65,7 +65,7 @@ class ClusterViewSet(ApiViewSet):
         return self.created(fleet.register_cluster(actor=self.actor, **given, **self._looked_over()))
 
     def renew_access(self, request: Request, pk: UUID) -> Response:
-        """Another address or token of the same cluster; it is looked over first."""
+        """Another address or credential of the same cluster; it is looked over first."""
         cluster = fleet.renew_access(
             actor=self.actor, cluster=self.row(pk), generations=self.generations(), **self._looked_over()
         )

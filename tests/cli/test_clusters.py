@@ -1,11 +1,12 @@
 """Clusters by the command: registered from a kubeconfig that is read here, looked at, cordoned, renewed, forgotten."""
 
+import base64
 import json
 
 import pytest
 
 from clusters.models import Cluster
-from tests.clusters.conftest import east  # noqa: F401  # a fixture
+from tests.clusters.conftest import _south, east, south  # noqa: F401  # fixtures
 from tests.clusters.fleet import Prepared
 
 
@@ -64,6 +65,28 @@ def test_refusals_say_what_and_nothing_leaves_that_need_not(root, kubeconfig, ea
     assert "-f KUBECONFIG" in root.refused(2, "create", "cluster", "east")
     told = root.refused(1, "create", "cluster", "e", "--server", east.url, "--token-stdin", text="wrong\n")
     assert "refuses the token" in told
+
+
+def test_a_client_certificate_in_files_is_put_into_what_is_sent_and_told_before_it_ends(root, south, tmp_path):  # noqa: F811
+    config = json.loads(south.kubeconfig("kubernetes-admin", "system:masters", lasting_seconds=10 * 24 * 3600))
+    user = config["users"][0]["user"]
+    for name in ("client-certificate", "client-key"):
+        (tmp_path / f"{name}.pem").write_bytes(base64.b64decode(user.pop(f"{name}-data")))
+        user[name] = f"{name}.pem"
+    file = tmp_path / "kube.json"
+    file.write_text(json.dumps(config))
+    assert "cluster south created." in root("create", "cluster", "south", "-f", str(file)).stderr
+    told = root.ok("describe", "cluster", "south")
+    assert "kubernetes-admin (system:masters)" in told
+    assert "The client certificate ends on" in told
+    checked = root("cluster", "check", "south")
+    assert checked.returncode == 0, checked.stderr
+    assert "in 9 days" in checked.stderr
+    assert "is as it should be" in checked.stderr
+    renewed = root("cluster", "renew", "south", "-f", str(file))
+    assert renewed.returncode == 0, renewed.stderr
+    key = (tmp_path / "client-key.pem").read_text().splitlines()[1]
+    assert key not in told + root.ok("get", "cluster", "south", "-o", "yaml")
 
 
 def test_only_the_one_context_is_sent(kubeconfig):

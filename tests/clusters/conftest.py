@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clusters.sandbox.tls import certificates
-from tests.clusters.fleet import Fleet, Prepared, prepare
+from tests.clusters.fleet import Fleet, Prepared, emptied, prepare
 from tests.sandbox import Sandbox
 from tests.vms.conftest import images  # noqa: F401  # a fixture: importing it here is what registers it
 
@@ -47,6 +47,21 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
         "--plain", "--host", "0.0.0.0", tls=folder
     ) as running:  # so that it is reached by a name it does not have
         yield Prepared(running, prepare(running), (folder / "ca.crt").read_text())
+
+
+@pytest.fixture(scope="session")
+def _south(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    folder = tmp_path_factory.mktemp("south")
+    os.environ["OVIM_SANDBOX_PACE"] = "fast"
+    with Sandbox(tls=folder) as running:
+        yield Prepared(running, prepare(running), (folder / "ca.crt").read_text())
+
+
+@pytest.fixture
+def south(_south: Prepared) -> Iterator[Prepared]:
+    """A cluster with KubeVirt that speaks TLS, so that it takes client certificates."""
+    yield _south
+    emptied(_south.sandbox)
 
 
 @pytest.fixture(scope="session")

@@ -84,6 +84,10 @@ class Prepared:
     def url(self) -> str:
         return self.sandbox.url
 
+    def kubeconfig(self, name: str = "ovim", *groups: str, **more: Any) -> str:
+        """By a client certificate; without groups of an administrator."""
+        return json.dumps(self.sandbox.kubeconfig(name, *(groups or ("system:masters",)), **more))
+
     def body(self, name: str, **more: Any) -> dict[str, Any]:
         """What `POST clusters` takes to register it."""
         return {"name": name, "server": self.url, "token": self.token} | more
@@ -152,10 +156,10 @@ class Fleet:
         """Nothing of this test stays in a cluster for the next one."""
         for prepared in (self.east, self.west):
             if prepared.sandbox.process is not None:
-                _emptied(prepared.sandbox)
+                emptied(prepared.sandbox)
 
 
-def _emptied(sandbox: Sandbox) -> None:
+def emptied(sandbox: Sandbox) -> None:
     for path in ("/apis/ovim.io/v1/organizations", "/api/v1/namespaces"):
         for item in sandbox.request("GET", path)["items"]:
             if item["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") == "ovim":

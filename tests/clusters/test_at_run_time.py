@@ -13,7 +13,8 @@ from clusters.models import Cluster
 from tenancy.models import RoleName
 from tenancy.services.bindings import bind_role, unbind_role
 from tenancy.services.users import create_user, disable_user
-from tests.clusters.fleet import SYSTEM, Fleet
+from tests.cast import Api, make_person, session_of
+from tests.clusters.fleet import SYSTEM, Fleet, Prepared
 from tests.clusters.kubectl import RBAC, Kubectl
 from tests.engine import processes
 from vms.services import set_power
@@ -63,6 +64,33 @@ def test_clusters_that_come_go_and_come_back_need_no_restart(deployed: None, fle
     back = within(60, lambda: Cluster.objects.filter(name="west", failing_since=None).exists())
     converged = within(60, lambda: fleet.phase(two) == "Stopped" and fleet.phase(three) == "Running")
     print(f"lost {lost:.1f} s, others {meanwhile:.1f} s, back {back:.1f} s, converged {converged:.1f} s")
+
+
+def test_a_second_cluster_by_client_certificate_runs_machines(south: Prepared, deployed: None, fleet: Fleet) -> None:
+    """All of it over HTTP; the worker and the watcher go by the certificate alone."""
+    fleet.register(fleet.east)
+    root = Api(session_of(make_person("root")))
+    kubeconfig = south.kubeconfig("kubernetes-admin", "system:masters")
+    registered = root.post("clusters", {"name": "south", "kubeconfig": kubeconfig})
+    assert registered.status_code == 201, registered.content
+    fleet.organization()
+    home = root.get("organizations").json()["items"][0]["id"]
+    vdc = root.post("vdcs", {"organization": home, "name": "far", "cluster": registered.json()["id"]})
+    assert vdc.status_code == 201, vdc.content
+    body = {"vdc": vdc.json()["id"], "name": "web", "cpu": 1, "memory": "512Mi", "disk_gib": 1}
+    made = root.post("vms", body | {"image_url": f"{fleet.images}/good.qcow2"})
+    assert made.status_code == 201, made.content
+    address = f"vms/{made.json()['id']}"
+    within(60, lambda: root.get(address).json()["phase"] == "Running")
+    (there,) = south.sandbox.request("GET", "/apis/kubevirt.io/v1/virtualmachines")["items"]
+    place = there["metadata"]
+    assert place["name"] == "web"
+    assert not fleet.names(fleet.east, "/apis/kubevirt.io/v1/virtualmachines")
+
+    south.sandbox.control("guest", action="crash", namespace=place["namespace"], name="web")
+    within(30, lambda: root.get(address).json()["phase"] != "Running")  # by the watch
+    within(60, lambda: root.get(address).json()["phase"] == "Running")
+    within(20, lambda: root.get(f"clusters/{registered.json()['id']}").json()["seen_at"] is not None)
 
 
 def test_roles_are_given_kept_and_taken_there_within_seconds(deployed: None, fleet: Fleet) -> None:

@@ -95,15 +95,8 @@ def _connect(actor: Actor) -> Cluster:
     path = os.environ.get("OVIM_KUBECONFIG")
     if not path:
         raise CommandError("OVIM_KUBECONFIG is not set: it names the kubeconfig of the cluster to connect.")
-    found = kubeconfig.read(Path(path))
     cluster = connect_cluster(
-        actor=actor,
-        name="default",
-        display_name="Default cluster",
-        server=found.server,
-        token=found.token,
-        ca=found.ca,
-        default=True,
+        actor=actor, name="default", display_name="Default cluster", to=kubeconfig.read(Path(path)), default=True
     )
     folders = (settings.BASE_DIR / "deploy" / name for name in ("crds", "rbac"))
     files = sorted(file for folder in folders for file in folder.glob("*.yaml"))

@@ -20,7 +20,7 @@ YEAR_SECONDS = 365 * 24 * 3600
 
 
 class Controls:
-    """POST faults | watches/drop | watches/stall | watches/release | compact | clear | kubeconfig; GET show."""
+    """POST faults | watches/drop | watches/stall | watches/release | compact | clear | kubeconfig | unread; GET show."""
 
     def __init__(
         self, cluster: Cluster, faults: Faults, watches: set[Watch], authority: ClientAuthority | None = None
@@ -55,6 +55,9 @@ class Controls:
             return self._show()
         if what == "kubeconfig":
             return self._kubeconfig(**order)
+        if what == "unread":
+            self.cluster.store.begin_sync(float(order.get("seconds", "")))
+            return {"roles_read": self.cluster.store.roles_read}
         if what == "compact":
             return {"version": self.cluster.store.compact(order.get("resource"))}
         if what == "clear":

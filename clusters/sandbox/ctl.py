@@ -20,6 +20,7 @@ MACHINERY = {
     "import": ("action", "target"),
     "clock": ("offset",),
     "virt-api": ("state",),
+    "unread": ("seconds",),
 }
 
 
@@ -47,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     compact.add_argument("--resource")
     verbs.add_parser("clear", help="no more faults")
     verbs.add_parser("show", help="objects by kind, faults, watches")
+    unread = verbs.add_parser("unread", help="roles and bindings are not known for a while, as after a start")
+    unread.add_argument("seconds", type=float, help="how long only system:masters may do anything")
     user = verbs.add_parser("kubeconfig", help="of a user, by a client certificate that is made now; needs --tls")
     user.add_argument("name", help="of the user: the certificate's common name")
     user.add_argument("--group", dest="groups", action="append", default=[], help="an organization of it; repeatable")

@@ -48,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--images", type=Path, help="serve this directory's files, with a demo.qcow2 among them")
     out.add_argument("--images-port", type=int, default=0, help="plain HTTP for --images, whatever the API speaks")
     out.add_argument("--upload-port", type=int, default=0, help="CDI's upload proxy; any free one without it")
+    out.add_argument(
+        "--unread-seconds", type=float, default=0.1, help="after the start, until roles and bindings are known"
+    )
     out.add_argument("--kubeconfig", type=Path, help="write a kubeconfig here (mode 0600); kubectl needs --tls too")
     return out
 
@@ -58,9 +61,16 @@ class Service(uvicorn.Server):
     What is to be done at the end goes into `closing`: after `shutdown` uvicorn sends the signal to itself once more.
     """
 
-    def __init__(self, config: uvicorn.Config, core: Server, closing: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, core: Server, closing: Callable[[], None], unread_seconds: float
+    ) -> None:
         super().__init__(config)
-        self.core, self.closing = core, closing
+        self.core, self.closing, self.unread_seconds = core, closing, unread_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """From its first answer on: k8s-transcript 17 has it that the roles come a moment after that."""
+        self.core.cluster.store.begin_sync(self.unread_seconds)
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for watch in list(self.core.watches):
@@ -190,7 +200,7 @@ async def run(options: argparse.Namespace) -> None:
         cluster.spawn(images.serve())
     for door in doors:
         cluster.spawn(door.open())
-    await Service(listening(options, core), core, closing).serve()
+    await Service(listening(options, core), core, closing, options.unread_seconds).serve()
 
 
 def main(arguments: list[str]) -> int:

@@ -145,7 +145,9 @@ class Server:
         path = request.path.rstrip("/") or "/"
         access.require(self.cluster.store, user, self._wish(request, None))
         if path.startswith(HEALTH):
-            return Answer(200, health.report(path, verbose="verbose" in request.query), "text/plain; charset=utf-8")
+            failing = () if self.cluster.store.roles_read else (health.ROLES_READ,)
+            text = health.report(path, verbose="verbose" in request.query, failing=failing)
+            return Answer(200, text, "text/plain; charset=utf-8")
         if path == "/version":
             return Answer(200, orjson.dumps(VERSION))
         if path.startswith("/openapi/"):

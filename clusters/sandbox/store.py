@@ -5,6 +5,7 @@ Stored documents are frozen by convention: nobody changes them in place; a write
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -89,6 +90,15 @@ class Store:
         self.dependents: dict[str, set[tuple[str, str]]] = {}  # owner uid → objects naming it
         self.journal: Callable[[str, str, Stored | None, int], None] | None = None
         self.after_change: Callable[[str, Change], None] | None = None
+        self._roles_unread_until = 0.0  # by the monotonic clock
+
+    def begin_sync(self, seconds: float) -> None:
+        """The authorizer begins to read roles and bindings, as after a start, and is that long at it."""
+        self._roles_unread_until = time.monotonic() + seconds
+
+    @property
+    def roles_read(self) -> bool:
+        return time.monotonic() >= self._roles_unread_until
 
     def shelf(self, resource: str) -> Shelf:
         found = self.shelves.get(resource)

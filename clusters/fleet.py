@@ -5,6 +5,7 @@ only change rows. Locks: the cluster's row, then its placements. Whoever puts a 
 against this first (`placements.opened`), so that a cluster can't be closed under it.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ NAMING = (
     "tenant_access", "oidc_username_claim", "oidc_username_prefix", "oidc_groups_prefix", "oidc_issuer", "oidc_groups",
 )  # fmt: skip
 MOST_NAMED = 20
+REFUSED_PAUSES = (1.0, 2.0)  # seconds
 APPLY = "kubectl apply -f deploy/crds -f deploy/rbac"
 
 
@@ -165,11 +167,20 @@ def _check_naming(cluster: Cluster, wanted: Mapping[str, Any]) -> None:
 
 
 def look_again(cluster: Cluster) -> Findings | str:
-    """What a known cluster is like now, read live; or why that can't be told."""
-    try:
-        return examine(credentials.access_to(cluster))
-    except Unfit as error:
-        return str(error)
+    """What a known cluster is like now, read live; or why that can't be told.
+
+    Refused, it asks again: an API server that has just started refuses everybody for a moment (k8s-transcript 17).
+    """
+    way, told = credentials.access_to(cluster), ""
+    for pause in (0.0, *REFUSED_PAUSES):
+        time.sleep(pause)
+        try:
+            return examine(way)
+        except Unfit as error:
+            told = str(error)
+            if error.rule != "missing_rights":
+                break
+    return told
 
 
 @transaction.atomic

@@ -60,6 +60,7 @@ def test_clusters_that_come_go_and_come_back_need_no_restart(deployed: None, fle
     meanwhile = within(60, lambda: all(fleet.phase(vm) == "Running" for vm in others))
     assert fleet.phase(three) == "Pending"
 
+    fleet.west.sandbox.options += ("--unread-seconds", "3")  # it refuses OVIM for a moment before it takes work
     fleet.west.sandbox.start()
     back = within(60, lambda: Cluster.objects.filter(name="west", failing_since=None).exists())
     converged = within(60, lambda: fleet.phase(two) == "Stopped" and fleet.phase(three) == "Running")

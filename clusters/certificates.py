@@ -15,7 +15,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
-from urllib3.util.ssl_ import create_urllib3_context
 
 SOON = timedelta(days=30)
 PEM = serialization.Encoding.PEM
@@ -90,12 +89,8 @@ def warning(until: datetime) -> str:
 
 def context(certificate: str, key: str, ca: str = "") -> ssl.SSLContext:
     """TLS that shows the certificate, and believes the server by this CA (PEM; empty: by the system's)."""
-    made = create_urllib3_context()
-    made.verify_mode = ssl.CERT_REQUIRED
-    if ca:
-        made.load_verify_locations(cadata=ca)
-    else:
-        made.load_default_certs()
+    made = ssl.create_default_context(cadata=ca or None)
+    made.hostname_checks_common_name = False
     _identify(made, certificate, key)
     return made
 

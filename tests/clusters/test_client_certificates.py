@@ -188,7 +188,7 @@ def test_the_key_lies_on_no_disk_in_clear_and_nothing_of_it_stays(tmp_path, monk
             seen.append(path.read_text())
             super().load_cert_chain(certfile, keyfile, password)
 
-    monkeypatch.setattr(certificates, "create_urllib3_context", lambda: Looking(ssl.PROTOCOL_TLS_CLIENT))
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: Looking(ssl.PROTOCOL_TLS_CLIENT))
     certificates.context(certificate, key)
     assert len(seen) == 1
     assert "BEGIN ENCRYPTED PRIVATE KEY" in seen[0]

@@ -46,9 +46,10 @@ def during(seconds: float, fleet: Fleet, cluster: Cluster) -> list[tuple[str, st
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         driver.work(cluster)
-        for row in (*VirtualMachine.objects.all(), *Vdc.objects.all()):
-            said |= {(row.name, row.phase)} if row.phase in BAD else set()
-            said |= {(row.name, item["type"]) for item in row.conditions if item["type"] in LOST}
+        for rows in (VirtualMachine.objects, Vdc.objects):
+            for name, phase, conditions in rows.values_list("name", "phase", "conditions"):
+                said |= {(name, phase)} if phase in BAD else set()
+                said |= {(name, item["type"]) for item in conditions if item["type"] in LOST}
         said |= {("cluster", row.last_error) for row in Cluster.objects.exclude(failing_since=None)}
         time.sleep(0.05)
     return sorted(said)

@@ -1,4 +1,4 @@
-"""Promise: server-side apply keeps who owns what, and refuses to take what another owns."""
+"""Promise: server-side apply keeps who owns what, and refuses to take what another owns (k8s-transcript 04, 12)."""
 
 from typing import Any
 

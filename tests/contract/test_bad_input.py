@@ -190,6 +190,25 @@ def test_a_bad_definition_is_refused(cluster: Cluster, definition: Any, said: li
         assert text in message
 
 
+def test_a_definition_in_a_group_of_kubernetes_own_needs_approval(cluster: Cluster) -> None:
+    """And one without a schema has nothing to select by: as recorded (k8s-transcript 00)."""
+    definition = _changed(group="k8s.io")
+    definition["metadata"]["name"] = "gadgets.k8s.io"
+    answer = cluster.call("POST", DEFINITIONS, definition)
+    assert answer.status == 422
+    (cause,) = answer.body["details"]["causes"]
+    assert cause["reason"] == "FieldValueRequired"
+    assert cause["field"] == "metadata.annotations[api-approved.kubernetes.io]"
+    assert "protected groups must have approval annotation" in cause["message"]
+    bare = {key: value for key, value in VERSIONS[0].items() if key != "schema"}
+    answer = cluster.call(
+        "POST", DEFINITIONS, _changed(versions=[bare | {"selectableFields": [{"jsonPath": ".spec.tier"}]}])
+    )
+    assert answer.status == 422
+    found = [item["field"] for item in answer.body["details"]["causes"]]
+    assert found == ["spec.versions[0].schema.openAPIV3Schema", "spec.selectableFields"]
+
+
 def test_a_body_of_the_wrong_shape_never_breaks_the_server(cluster: Cluster, space: str) -> None:
     made(cluster, widgets(space), widget("a"))
     shapes: tuple[Any, ...] = (

@@ -1,4 +1,4 @@
-"""Users by client certificate: the name is the common name, groups are the organizations, RBAC says what they may do.
+"""Promise: a client certificate says who somebody is, by common name and organizations, and RBAC what he may do.
 
 k8s-transcript has no conversation of one: bodies of refusals are those of a wrong token (02), and the order in which
 credentials count is that of kube-apiserver's authenticators. On a real cluster what needs a certificate is tried with

@@ -1,4 +1,4 @@
-"""Promise: an object is made, read, replaced and refused the way Kubernetes does it."""
+"""Promise: an object is made, read, replaced and refused the way Kubernetes does it (k8s-transcript 02)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Promise: what is deleted goes once its finalizers let it, and takes along what it owns."""
+"""Promise: what is deleted goes once its finalizers let it, and takes along what it owns (k8s-transcript 07)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Promise: a client finds every kind, its verbs and its subresources by asking."""
+"""Promise: a client finds every kind, its verbs and its subresources by asking (k8s-transcript 01)."""
 
 from typing import Any
 

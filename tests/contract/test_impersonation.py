@@ -1,4 +1,4 @@
-"""Promise: who speaks for others needs the right to, name by name, and is then judged as they are."""
+"""Promise: who speaks for others needs the right to, name by name, and is then judged as they are (k8s-transcript 11)."""
 
 import time
 

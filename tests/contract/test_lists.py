@@ -1,4 +1,4 @@
-"""Promise: lists come in order, in pages that agree, and only with what a selector lets through."""
+"""Promise: lists come in order, in pages that agree, and only with what a selector lets through (k8s-transcript 03)."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Promise: a namespace is gone only when all that was in it is gone."""
+"""Promise: a namespace is gone only when all that was in it is gone (k8s-transcript 07, 12)."""
 
 import time
 from collections.abc import Callable

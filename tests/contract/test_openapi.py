@@ -1,4 +1,4 @@
-"""Promise: the published schemas say what the server takes."""
+"""Promise: the published schemas say what the server takes (k8s-transcript 01)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Promise: the three kinds of patch change what they say, and nothing when they can't."""
+"""Promise: the three kinds of patch change what they say, and nothing when they can't (k8s-transcript 05, 12)."""
 
 from typing import Any
 

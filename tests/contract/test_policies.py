@@ -1,4 +1,4 @@
-"""Promise: a bound ValidatingAdmissionPolicy has its way, in the words of its rules."""
+"""Promise: a bound ValidatingAdmissionPolicy has its way, in the words of its rules (k8s-transcript 10)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

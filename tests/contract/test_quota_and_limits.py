@@ -1,4 +1,4 @@
-"""Promise: no namespace gets more than its quota, and every pod and claim keeps within its range."""
+"""Promise: no namespace gets more than its quota, and every pod and claim keeps within its range (k8s-transcript 09)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -1,4 +1,4 @@
-"""Promise: stored roles and bindings decide who may do what, and nobody grants more than he holds."""
+"""Promise: stored roles and bindings decide who may do what, and nobody grants more than he holds (k8s-transcript 11, 12)."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""An API server that ends and starts again (k8s-transcript 17): who is refused what, and for how long.
+"""Promise: an API server that ends and starts again refuses all but masters for a moment (k8s-transcript 17).
 
 Nobody restarts a real cluster for a test: these run on the sandbox, and are held to what was recorded of a real one.
 """

@@ -1,4 +1,4 @@
-"""Promise: status and intent are written apart, and the generation counts changes of intent only."""
+"""Promise: status and intent are written apart, and the generation counts changes of intent only (k8s-transcript 06)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Promise: lists and objects come as rows, as metadata or as YAML to who asks for it."""
+"""Promise: lists and objects come as rows, as metadata or as YAML to who asks for it (k8s-transcript 03)."""
 
 import pytest
 import yaml

@@ -1,4 +1,4 @@
-"""Promise: a manifest that can't be is refused with all its causes; one that only can't run is admitted."""
+"""Promise: a manifest that can't be is refused with all its causes, one that only can't run is not (k8s-transcript 14, 20)."""
 
 from copy import deepcopy
 from typing import Any

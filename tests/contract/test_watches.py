@@ -1,4 +1,4 @@
-"""Promise: a watch tells everything that happens after a version, once, in order."""
+"""Promise: a watch tells everything that happens after a version, once, in order (k8s-transcript 08, 12)."""
 
 import threading
 from typing import Any

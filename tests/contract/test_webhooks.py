@@ -1,4 +1,4 @@
-"""Promise: configured admission webhooks are asked, and have their way."""
+"""Promise: configured admission webhooks are asked, and have their way (k8s-transcript 10)."""
 
 import base64
 import json

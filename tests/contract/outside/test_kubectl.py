@@ -1,4 +1,4 @@
-"""kubectl does its work: applies, explains, shows, scales, waits, deletes."""
+"""kubectl does its work: applies, explains, shows, scales, waits, deletes (k8s-transcript 18)."""
 
 import json
 from collections.abc import Callable, Iterator

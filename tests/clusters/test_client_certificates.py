@@ -108,6 +108,38 @@ def test_the_key_of_another_certificate_is_refused_by_name(api, south):
     assert message == "Its client-key-data is not the key of its client-certificate-data."
 
 
+def test_the_servers_certificate_is_judged_as_ever(api, tls, another_ca):
+    """The certificate is shown through TLS settings of its own: they ask no less of the other side."""
+    kubeconfig = json.loads(tls.kubeconfig())
+    entry = kubeconfig["clusters"][0]["cluster"]
+    wrong = kubeconfig | {"clusters": [{"name": "sandbox", "cluster": entry | ca_of(another_ca)}]}
+    assert "not signed by this CA" in refused(taken_in(api, json.dumps(wrong)), "wrong_ca")
+    systems = {key: value for key, value in entry.items() if key == "server"}
+    wrong = kubeconfig | {"clusters": [{"name": "sandbox", "cluster": systems}]}
+    refused(taken_in(api, json.dumps(wrong)), "wrong_ca")
+    named = entry | {"server": tls.url.replace("127.0.0.1", "127.0.0.2")}
+    wrong = kubeconfig | {"clusters": [{"name": "sandbox", "cluster": named}]}
+    refused(taken_in(api, json.dumps(wrong)), "wrong_name")
+    assert taken_in(api, json.dumps(kubeconfig)).status_code == 201
+
+
+def ca_of(pem: str) -> dict[str, str]:
+    return {"certificate-authority-data": inline(pem)}
+
+
+def test_the_page_takes_it_and_says_what_is_wrong_with_one(south):
+    page, address = browser("root"), reverse("cluster-new")
+    mixed = json.loads(south.kubeconfig())
+    mixed["users"][0]["user"]["client-key-data"] = keys_of(south.kubeconfig())[1]
+    answer = page.post(address, {"name": "south", "kubeconfig": json.dumps(mixed)})
+    assert answer.status_code == 422
+    assert "Its client-key-data is not the key of its client-certificate-data." in answer.content.decode()
+    assert mixed["users"][0]["user"]["client-key-data"] not in answer.content.decode()
+    answer = page.post(address, {"name": "south", "kubeconfig": south.kubeconfig("ann", "system:masters")})
+    assert answer.status_code == 302, answer.content
+    assert Cluster.objects.get().signs_in_as == "ann (system:masters)"
+
+
 def test_that_it_ends_soon_is_told_ahead_of_thirty_days(api, south):
     for days, words in ((40, ""), (20, "in 19 days"), (1, "within two days")):
         answer = taken_in(api, south.kubeconfig(lasting_seconds=days * DAY_SECONDS))

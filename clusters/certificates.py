@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 SOON = timedelta(days=30)
+UNREADABLE = "Its client-certificate-data is no certificate in PEM (-----BEGIN CERTIFICATE-----)."
 PEM = serialization.Encoding.PEM
 KEYS = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -33,7 +34,13 @@ class BadCertificate(Exception):
 def check(certificate: str, key: str) -> None:
     """BadCertificate unless both can be read and belong together. Both in PEM; a chain has the client's own first."""
     own, private = _own(certificate), _key(key)
-    if own.public_key() != private.public_key():
+    try:
+        public, told = own.public_key(), holder(certificate)
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadCertificate("bad_certificate", UNREADABLE) from None
+    if not told.isprintable():
+        raise BadCertificate("bad_certificate", "The subject of its client-certificate-data is no readable name.")
+    if public != private.public_key():
         raise BadCertificate("key_mismatch", "Its client-key-data is not the key of its client-certificate-data.")
 
 
@@ -41,8 +48,7 @@ def _own(certificate: str) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificates(certificate.encode())[0]
     except ValueError:
-        message = "Its client-certificate-data is no certificate in PEM (-----BEGIN CERTIFICATE-----)."
-        raise BadCertificate("bad_certificate", message) from None
+        raise BadCertificate("bad_certificate", UNREADABLE) from None
 
 
 def _key(key: str) -> Key:

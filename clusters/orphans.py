@@ -63,8 +63,8 @@ def _look(cluster: Cluster) -> int:
         try:
             found |= {_ref(kind, live): live for live in _labelled(client, kind)}
         except KubeError as error:
-            if error.unhealthy:
-                raise
+            if error.unhealthy or (error.status == 403 and not cluster.lacking):
+                raise  # it has just started (k8s-transcript 17): what it hides now would leave its children without an owner
             unread.append(kind.kind)
             if error.status != 404:
                 log.warning("%s of %s could not be searched for orphans: %s", kind.plural, cluster, error)

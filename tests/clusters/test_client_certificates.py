@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from django.core.management import call_command
 from django.urls import reverse
 
 from clusters import certificates, connections, secrets
@@ -170,6 +171,18 @@ def test_a_renewed_certificate_is_used_from_then_on_and_a_token_may_follow(api, 
     done = root.request("put", f"clusters/{pk}/access", given)
     assert (done.json()["signs_in_as"], done.json()["credential_expires_at"]) == ("", None)
     assert who(connections.client_of(pk)) == "system:serviceaccount:ovim-system:ovim"
+
+
+def test_its_key_goes_under_a_new_encryption_key_with_all_else(api, south, settings):
+    pk = taken_in(api, south.kubeconfig("ann", "system:masters")).json()["id"]
+    old, new = settings.OVIM_CREDENTIAL_KEYS[0], b"n" * 32
+    before = bytes(Cluster.objects.get().credential)
+    settings.OVIM_CREDENTIAL_KEYS = (new, old)
+    call_command("secrets", "rotate")
+    settings.OVIM_CREDENTIAL_KEYS = (new,)
+    assert bytes(Cluster.objects.get().credential) != before
+    Cluster.objects.update(access_generation=2)  # so that the client is made anew
+    assert who(connections.client_of(pk)) == "ann"
 
 
 def who(client: Client) -> str:

@@ -24,6 +24,7 @@ PKCS1, PKCS8 = serialization.PrivateFormat.TraditionalOpenSSL, serialization.Pri
 with tempfile.TemporaryDirectory() as folder:
     SIGNER = ClientAuthority(Path(folder))
 CERTIFICATE, KEY = SIGNER.issue("me", ["us"], timedelta(days=1))
+STRANGE = SIGNER.issue("me\0", ["us"], timedelta(days=1))[0]
 OTHERS = SIGNER.issue("me", ["us"], timedelta(days=1))[1]
 LOCKED = (
     serialization.load_pem_private_key(KEY.encode(), None)
@@ -97,6 +98,7 @@ def test_the_current_context_or_the_one_that_is_named():
         (pair(**{"client-key": "/k", "client-key-data": ""}), "names_a_file", "client-key"),
         (pair(token="t"), "one_of", "leave one of them out"),
         (pair(**{"client-certificate-data": inline("no PEM")}), "bad_certificate", "no certificate in PEM"),
+        (pair(**{"client-certificate-data": inline(STRANGE)}), "bad_certificate", "no readable name"),
         (pair(**{"client-key-data": inline("no PEM")}), "bad_key", "no private key in PEM"),
         (pair(**{"client-key-data": inline(OTHERS)}), "key_mismatch", "not the key of its client-certificate-data"),
         (pair(**{"client-key-data": inline(LOCKED)}), "encrypted_key", "without one"),

@@ -102,6 +102,8 @@ def test_a_look_and_a_search_that_fall_into_it_tell_of_no_lack(fleet: Fleet, the
     Cluster.objects.update(audited_at=None)
     audit()
     assert not Orphan.objects.exists()
+    found = Cluster.objects.get(pk=there.pk)
+    assert (found.audited_at, found.audit_note) == (None, ""), "what could not be asked is asked the next time"
     assert root().post(f"clusters/{there.pk}/check").json()["check_error"] == ""
 
 

@@ -179,6 +179,8 @@ def test_only_who_operates_the_engine_may_order_it(cluster: Cluster, book: Noteb
 def test_what_can_not_be_read_is_said_and_what_is_known_of_it_stays(cluster: Cluster, book: Notebook, sandbox):
     leave(cluster, namespace_of(book))
     orphans.look(cluster)
+    Cluster.objects.update(lacking=["list configmaps"])
+    cluster.refresh_from_db()
     sandbox.fault("status", code=403, path="/api/v1/configmaps")
     orphans.look(cluster)
     cluster.refresh_from_db()

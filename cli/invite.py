@@ -18,7 +18,13 @@ INVITATION = NOUNS["invitations"]
 
 @click.command()
 @click.argument("email")
-@click.option("--role", type=click.Choice(("user", "vdc_admin", "org_admin")), default="user", show_default=True)
+@click.option(
+    "--role",
+    metavar="ROLE",
+    default="user",
+    show_default=True,
+    help="user, vdc_admin, org_admin, or one of the organization's own.",
+)
 @click.option("--org", metavar="ORG", help="Into which. Default: the context's.")
 @click.option("--vdc", metavar="[ORG/]VDC", help="The role is for this VDC. Default: for the whole organization.")
 @click.option("--days", type=click.IntRange(1, 30), help="So long it can be accepted. Default: 7.")

@@ -325,8 +325,8 @@ INVITATION = Noun(
     refs={"organization": "organizations", "vdc": "vdcs"},
     shown=BASE
     | {
-        "organization_name", "vdc_name", "state", "inviter", "sent_at", "expires_at", "accepted_at", "accepted_by",
-        "withdrawn_at",
+        "organization_name", "vdc_name", "custom_role", "state", "trouble", "inviter", "sent_at", "expires_at", "accepted_at",
+        "accepted_by", "withdrawn_at",
     },
 )  # fmt: skip
 TOKEN = Noun(

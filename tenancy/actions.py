@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 
 from core.actions import Action, Actions
 from core.rights import Right
+from tenancy.invited import ROLE_GONE
 from tenancy.models import RoleBinding
 
 _GOING = (Q(deletion_requested_at__isnull=False), "It is being deleted.")
@@ -40,7 +41,7 @@ _OVER = (
     (Q(withdrawn_at__isnull=False), "It was withdrawn already."),
 )
 INVITATION: Actions = {
-    "resend": Action(Right.USER_EDIT, _OVER),
+    "resend": Action(Right.USER_EDIT, (*_OVER, (ROLE_GONE, "Its role is gone: withdraw it, and invite anew."))),
     "withdraw": Action(Right.USER_EDIT, _OVER),
 }
 ROLE_BINDING: Actions = {"delete": Action(Right.BINDING_EDIT)}

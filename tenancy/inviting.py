@@ -16,8 +16,9 @@ from core.mail import outbox
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
+from tenancy import invited
 from tenancy.forms import InvitationForm
-from tenancy.models import Invitation, Organization, RoleName
+from tenancy.models import Invitation, Organization, Role, RoleName
 from tenancy.services import bindings, invitations
 
 SHOWN, MOST_OPTIONS = 200, 200
@@ -45,6 +46,7 @@ def _list_of(organization_id: UUID) -> str:
 def invitation_list(request: HttpRequest, pk: UUID) -> HttpResponse:
     organization = _organization(request, pk)
     rows = Invitation.objects.filter(organization=organization).select_related("accepted_by").order_by("-pk")
+    rows = rows.annotate(trouble=invited.trouble())
     found = list(access.visible(actor_of(request), rows, Right.USER_VIEW)[:SHOWN])
     names = dict(_vdcs(organization))
     for row in found:
@@ -65,9 +67,19 @@ def _vdcs(organization: Organization) -> list[tuple[str, str]]:
     return [(str(pk), name) for pk, name in alive.values_list("pk", "name")[:MOST_OPTIONS]]
 
 
-def _roles(actor: Actor, organization: Organization) -> list[tuple[str, str]]:
-    given = (RoleName.USER, RoleName.VDC_ADMIN, RoleName.ORG_ADMIN)
-    return [(role, role.label) for role in given if bindings.may_give(actor, role, organization.pk, None)]
+def _roles(actor: Actor, organization: Organization) -> dict[str, tuple[RoleName | Role, str]]:
+    """By what the form sends: the role, and what it is called. Of the built-in ones and the organization's own."""
+    given: list[RoleName | Role] = [RoleName.USER, RoleName.VDC_ADMIN, RoleName.ORG_ADMIN]
+    own = Role.objects.filter(organization=organization).order_by("name")
+    given += access.visible(actor, own, Right.BINDING_VIEW)[:MOST_OPTIONS]
+    return {
+        str(role.pk) if isinstance(role, Role) else str(role): (
+            role,
+            (role.display_name or role.name) if isinstance(role, Role) else str(role.label),
+        )
+        for role in given
+        if bindings.may_give(actor, role, organization.pk, None)
+    }
 
 
 @needs(Right.USER_EDIT)
@@ -75,7 +87,9 @@ def _roles(actor: Actor, organization: Organization) -> list[tuple[str, str]]:
 def invitation_create(request: HttpRequest, pk: UUID) -> HttpResponse:
     actor, organization = actor_of(request), _organization(request, pk)
     places = [(EVERYWHERE, "the whole organization"), *_vdcs(organization)]
-    form = InvitationForm(posted(request), roles=_roles(actor, organization), places=places)
+    roles = _roles(actor, organization)
+    options = [(key, label) for key, (_role, label) in roles.items()]
+    form = InvitationForm(posted(request), roles=options, places=places)
     back = _list_of(pk)
 
     def act() -> Done:
@@ -84,7 +98,7 @@ def invitation_create(request: HttpRequest, pk: UUID) -> HttpResponse:
             actor=actor,
             organization=organization,
             email=given["email"],
-            role=RoleName(given["role"]),
+            role=roles[given["role"]][0],
             vdc_id=UUID(given["vdc"]) if given["vdc"] else None,
             days=given["days"],
         )

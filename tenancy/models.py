@@ -430,7 +430,10 @@ class Invitation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invitations")
     email = models.EmailField()
-    role = models.CharField(max_length=16, choices=RoleName.choices)
+    role = models.CharField(max_length=16, choices=RoleName.choices, blank=True, help_text="empty: see `as_sent`")
+    # One of the organization's own, and what it gave when the link was sent: only that is accepted. Null: it is gone.
+    custom = models.ForeignKey(Role, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    as_sent = models.JSONField(null=True, blank=True)
     vdc_id = models.UUIDField(null=True, blank=True)
     invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     inviter_name = models.CharField(max_length=150)
@@ -451,17 +454,37 @@ class Invitation(models.Model):
                 "organization",
                 Lower("email"),
                 "role",
+                "custom",
                 "vdc_id",
                 nulls_distinct=False,
-                condition=models.Q(withdrawn_at__isnull=True, accepted_at__isnull=True),
+                # Two whose roles are gone are not the same: nobody can accept either.
+                condition=models.Q(withdrawn_at__isnull=True, accepted_at__isnull=True)
+                & (~models.Q(role="") | models.Q(custom__isnull=False)),
                 name="invited_once",
                 violation_error_message="This address is invited to this role already: send that invitation again.",
+            ),
+            models.CheckConstraint(
+                name="invited_to_one",
+                condition=models.Q(role="", as_sent__isnull=False)
+                | ~models.Q(role="") & models.Q(custom__isnull=True, as_sent__isnull=True),
+                violation_error_message="An invitation is to a built-in role, or to one of the organization.",
             ),
         ]
         indexes = [models.Index(fields=["organization", "id"], name="invitation_by_organization")]
 
     def __str__(self) -> str:
         return self.email
+
+    @property
+    def role_name(self) -> str:
+        return str(self.as_sent["name"]) if self.as_sent else self.role
+
+    @property
+    def role_label(self) -> str:
+        """The role as people call it, in a sentence."""
+        if self.as_sent:
+            return str(self.as_sent["display_name"] or self.as_sent["name"])
+        return str(RoleName(self.role).label.lower())
 
     @property
     def state(self) -> str:

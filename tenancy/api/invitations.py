@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from core.api.base import ApiView, ApiViewSet, etag
 from core.rights import Right
 from tenancy.api import serializers
-from tenancy.models import Invitation, Organization, RoleName
-from tenancy.services import invitations
+from tenancy.models import Invitation, Organization
+from tenancy.services import invitations, roles
 
 
 class InvitationViewSet(ApiViewSet):
@@ -32,13 +32,14 @@ class InvitationViewSet(ApiViewSet):
 
     def create(self, request: Request) -> Response:
         body = self.body()
+        organization = self.related(
+            "organization", Organization.objects.all(), body["organization"], Right.ORGANIZATION_VIEW
+        )
         made, link = invitations.invite(
             actor=self.actor,
-            organization=self.related(
-                "organization", Organization.objects.all(), body["organization"], Right.ORGANIZATION_VIEW
-            ),
+            organization=organization,
             email=body["email"],
-            role=RoleName(body["role"]),
+            role=roles.named(body["role"], organization),
             vdc_id=body["vdc"],
             days=body["days"],
         )

@@ -8,21 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.api.base import ApiViewSet
-from core.errors import Invalid
 from core.rights import Right
 from tenancy.api import serializers
-from tenancy.models import Group, Membership, Organization, Role, RoleBinding, RoleName, User
+from tenancy.models import Group, Membership, Organization, Role, RoleBinding, User
 from tenancy.services import bindings, groups, roles
-
-
-def _role(name: str, organization: Organization | None) -> RoleName | Role:
-    """A built-in role, or the organization's own of this name."""
-    if name in set(RoleName):
-        return RoleName(name)
-    found = Role.objects.filter(organization=organization, name=name).first() if organization is not None else None
-    if found is None:
-        raise Invalid.field("role", "not_found", f"There is no role {name} here.")
-    return found
 
 
 class RoleViewSet(ApiViewSet):
@@ -141,7 +130,7 @@ class RoleBindingViewSet(ApiViewSet):
             actor=self.actor,
             user=self._related("user", User.objects.all(), body, Right.USER_VIEW),
             group=self._related("group", Group.objects.all(), body, Right.BINDING_VIEW),
-            role=_role(body["role"], organization),
+            role=roles.named(body["role"], organization),
             organization=organization,
             vdc_id=body["vdc"],
             vm_id=body["vm"],

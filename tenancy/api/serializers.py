@@ -10,8 +10,9 @@ from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.models import Outcome
 from core.names import dns_label
 from core.rights import Right
+from tenancy import invited
 from tenancy.actions import GROUP, INVITATION, MEMBERSHIP, ORGANIZATION, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, USER
-from tenancy.models import Organization, OrganizationLogo, RoleName
+from tenancy.models import Organization, OrganizationLogo
 from tenancy.models import username as username_rule
 
 _WORST_FIRST = (Phase.FAILED, Phase.TERMINATING, Phase.UNKNOWN, Phase.PENDING, Phase.PROVISIONING)
@@ -468,7 +469,7 @@ class PreviewOut(Shape):
 class InvitationIn(Shape):
     organization = Id()
     email = serializers.EmailField(max_length=254)
-    role = serializers.ChoiceField(choices=RoleName.choices)
+    role = Text(max_length=63, help_text="org_admin, vdc_admin, user, or one of the organization's own")
     vdc = Id(allow_null=True, default=None, help_text="null: the whole organization")
     days = Whole(default=7, min_value=1, max_value=30, help_text="for which it can be accepted")
 
@@ -486,15 +487,19 @@ class InvitationOut(Shape):
             default=Value("open"),
             output_field=TextField(),
         ),
+        "role": invited.role_name(),
+        "trouble": invited.trouble(),
         "vdc_name": Subquery(Organization.objects.filter(vdcs=OuterRef("vdc_id")).values("vdcs__name")[:1]),
     }
     id = Id()
     email = Text()
     organization = Id(source="organization_id")
     organization_name = Text(source="organization.name")
-    role = serializers.ChoiceField(choices=RoleName.choices)
+    role = Text()
+    custom_role = Id(source="custom_id", allow_null=True, help_text="null: the role is a built-in one, or gone")
     vdc = Id(source="vdc_id", allow_null=True)
     vdc_name = Text(allow_null=True)
+    trouble = Text(allow_null=True, help_text="why it could not be accepted though it is open; null: it could")
     state = serializers.ChoiceField(choices=["open", "expired", "accepted", "withdrawn"])
     inviter = Text(source="inviter_name")
     sent_at = Moment()
@@ -526,7 +531,8 @@ class InvitationSeen(Shape):
     organization = Text()
     display_name = Text(help_text="of the organization")
     email = Text()
-    role = serializers.ChoiceField(choices=RoleName.choices)
+    role = Text()
+    role_name = Text(help_text="as people call it")
     vdc = Text(allow_null=True, help_text="its name; null: the whole organization")
     inviter = Text()
     expires_at = Moment()

@@ -95,14 +95,25 @@ class GroupRule(models.Model):
     claim = models.CharField(max_length=128, blank=True, help_text="empty: the provider's claim of groups")
     match = models.CharField(max_length=8, choices=Match.choices, default=Match.EXACT)
     value = models.CharField(max_length=255)
-    role = models.CharField(max_length=16)
+    role = models.CharField(max_length=16, blank=True, help_text="empty: see `custom`")
+    # One of the organization's own, and what it is called: null where it is gone. Then the rule gives nothing.
+    custom = models.ForeignKey("tenancy.Role", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    custom_name = models.CharField(max_length=63, blank=True, db_default="", default="")
     organization = models.ForeignKey("tenancy.Organization", on_delete=models.CASCADE, null=True, blank=True)
     vdc_id = models.UUIDField(null=True, blank=True)
 
     class Meta:
         verbose_name = "group rule"
         ordering: ClassVar[list[str]] = ["position"]
-        constraints = [models.UniqueConstraint(fields=["provider", "position"], name="group_rule_position")]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "position"], name="group_rule_position"),
+            models.CheckConstraint(
+                name="group_rule_to_one",
+                condition=models.Q(role="") & ~models.Q(custom_name="")
+                | ~models.Q(role="") & models.Q(custom__isnull=True, custom_name=""),
+                violation_error_message="A rule gives a built-in role, or one of the organization.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.match} {self.value}"

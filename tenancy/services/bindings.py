@@ -70,10 +70,14 @@ def bind_role(
 
 @transaction.atomic
 def bind_invited(
-    *, inviter: Actor, user: User, role: RoleName, organization: Organization, vdc_id: UUID | None = None
+    *, inviter: Actor, user: User, role: RoleName | Role, organization: Organization, vdc_id: UUID | None = None
 ) -> RoleBinding:
-    """As `bind_role`, to who accepted an invitation: the inviter need not see him, who may be from anywhere."""
-    binding = RoleBinding(user=user, role=role, organization=organization, vdc_id=vdc_id)
+    """As `bind_role`, to who accepted an invitation: the inviter need not see him, who may be from anywhere.
+
+    An own role comes locked: what it gives has been looked at.
+    """
+    binding = RoleBinding(user=user, organization=organization, vdc_id=vdc_id)
+    binding.role, binding.custom = ("", role) if isinstance(role, Role) else (role, None)
     check_place(binding, role)
     require_giver(inviter, binding)
     _tidy(inviter, binding)

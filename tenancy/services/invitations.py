@@ -19,10 +19,10 @@ from core.errors import Conflict, Ended, Forbidden, NotFound, Throttled
 from core.mail import outbox
 from core.rights import Right
 from core.rows import Generations
-from tenancy import links
-from tenancy.models import Invitation, Organization, RoleBinding, RoleName, User
+from tenancy import invited, links
+from tenancy.models import Invitation, Organization, Role, RoleBinding, RoleName, User
 from tenancy.selectors import actor_of_user
-from tenancy.services import bindings, users
+from tenancy.services import bindings, roles, users
 from tenancy.services.organizations import lock_organization
 
 PAGE: Final = "invitation"
@@ -48,16 +48,20 @@ def invite(
     actor: Actor,
     organization: Organization,
     email: str,
-    role: RoleName,
+    role: RoleName | Role,
     vdc_id: UUID | None = None,
     days: int = DAYS,
 ) -> tuple[Invitation, str | None]:
-    """An invitation, and its link where no mail can bring it: then whoever invites passes it on."""
+    """An invitation, and its link where no mail can bring it: then whoever invites passes it on.
+
+    `role`: a built-in one, or one of the organization's own, which is given only if it still is what it is now.
+    """
     users.require_people_of(actor, organization)
     bindings.check_place(RoleBinding(organization=organization, vdc_id=vdc_id), role)
-    if not bindings.may_give(actor, role, organization.pk, vdc_id):
-        raise Forbidden(Right.BINDING_EDIT, f"the role {role} there: nobody invites to more than he may give")
     organization = lock_organization(organization.pk)
+    if isinstance(role, Role):
+        role = rows.lock(role)
+    _require_giver(actor, role, organization, vdc_id)
     waiting = Invitation.objects.filter(
         organization=organization, withdrawn_at=None, accepted_at=None, expires_at__gt=timezone.now()
     )
@@ -67,13 +71,13 @@ def invite(
     invitation = Invitation(
         organization=organization,
         email=email,
-        role=role,
         vdc_id=vdc_id,
         invited_by_id=actor.user_id,
         inviter_name=actor.name[:150],
         digest=digest,
         expires_at=timezone.now() + timedelta(days=days),
     )
+    _take(invitation, role)
     rows.save(invitation, new=True)
     link = _send(invitation, secret)
     audit.record(actor, "invitation.create", invitation, after=_told(invitation))
@@ -84,14 +88,18 @@ def invite(
 def resend(
     *, actor: Actor, invitation: Invitation, days: int = DAYS, generations: Generations = None
 ) -> tuple[Invitation, str | None]:
-    """Another link, good from now on; the earlier ones are good for nothing. In the name of who sends it again."""
+    """Another link, good from now on; the earlier ones are good for nothing. In the name of who sends it again.
+
+    It is to what the role is by now.
+    """
     organization = lock_organization(invitation.organization_id)
+    role = _role_of(invitation)
     invitation = _for_change(actor, invitation, generations)
     invitation.organization = organization
-    if not bindings.may_give(actor, RoleName(invitation.role), invitation.organization_id, invitation.vdc_id):
-        raise Forbidden(
-            Right.BINDING_EDIT, f"the role {invitation.role} there: nobody invites to more than he may give"
-        )
+    if role is None:
+        raise Conflict(f"The role {invitation.role_label} is gone: withdraw it, and invite anew.")
+    _require_giver(actor, role, organization, invitation.vdc_id)
+    _take(invitation, role)
     pause = invitation.sent_at + PAUSE - timezone.now()
     if pause > timedelta():
         raise Throttled("It was sent a moment ago: wait a minute.", retry_after=int(pause.total_seconds()) + 1)
@@ -99,7 +107,7 @@ def resend(
     invitation.invited_by_id, invitation.inviter_name = actor.user_id, actor.name[:150]
     invitation.sent_at, invitation.expires_at = timezone.now(), timezone.now() + timedelta(days=days)
     link = _send(invitation, secret)
-    _write(invitation, "digest", "invited_by_id", "inviter_name", "sent_at", "expires_at")
+    _write(invitation, "digest", "invited_by_id", "inviter_name", "sent_at", "expires_at", "as_sent")
     audit.record(actor, "invitation.resend", invitation, after=_told(invitation))
     return invitation, link
 
@@ -114,6 +122,27 @@ def withdraw(*, actor: Actor, invitation: Invitation, generations: Generations =
         outbox.withdraw(invitation.mail_id)
     audit.record(actor, "invitation.withdraw", invitation, before=_told(invitation))
     return invitation
+
+
+def _require_giver(actor: Actor, role: RoleName | Role, organization: Organization, vdc_id: UUID | None) -> None:
+    if not bindings.may_give(actor, role, organization.pk, vdc_id):
+        name = role.name if isinstance(role, Role) else role
+        raise Forbidden(Right.BINDING_EDIT, f"the role {name} there: nobody invites to more than he may give")
+
+
+def _take(invitation: Invitation, role: RoleName | Role) -> None:
+    """It is to this role, as it is now."""
+    if isinstance(role, Role):
+        invitation.role, invitation.custom, invitation.as_sent = "", role, roles.told(role)
+    else:
+        invitation.role = role
+
+
+def _role_of(invitation: Invitation) -> RoleName | Role | None:
+    """An own role as it is now, locked before the invitation is: so does whoever deletes it. None: it is gone."""
+    if invitation.role:
+        return RoleName(invitation.role)
+    return Role.objects.select_for_update(no_key=True, of=("self",)).filter(pk=invitation.custom_id).first()
 
 
 def _for_change(actor: Actor, invitation: Invitation, generations: Generations) -> Invitation:
@@ -147,7 +176,7 @@ def _send(invitation: Invitation, secret: str) -> str | None:
             inviter=invitation.inviter_name,
             title=organization.display_name,
             url=links.site(),
-            role=RoleName(invitation.role).label.lower(),
+            role=invitation.role_label,
             where=_where(invitation),
             until=invitation.expires_at,
             link=link,
@@ -177,8 +206,10 @@ def vdc_name(invitation: Invitation) -> str | None:
 @tenants.everything()
 def look(*, token: str) -> Invitation:
     """The invitation as it stands, or Ended, or NotFound: for who holds its link."""
-    found = Invitation.objects.select_related("organization").filter(digest=links.digest_of(token)).first()
-    return _good(found)
+    found = Invitation.objects.select_related("organization", "custom").filter(digest=links.digest_of(token)).first()
+    invitation = _good(found)
+    _require_as_sent(invitation, invitation.custom or invitation.role)
+    return invitation
 
 
 @tenants.everything()
@@ -227,25 +258,24 @@ def _audited(who: Actor, token: str, join: Join) -> User:
 @transaction.atomic
 def _accept(token: str, join: Join) -> User:
     digest = links.digest_of(token)
-    home = Invitation.objects.filter(digest=digest).values_list("organization_id", flat=True).first()
-    if home is None:
+    found = Invitation.objects.filter(digest=digest).first()
+    if found is None:
         raise NotFound(NO_SUCH)
-    organization = lock_organization(home)  # before the invitation: so does whoever deletes it
+    organization = lock_organization(found.organization_id)  # before the invitation: so does whoever deletes it
+    role = _role_of(found)
     invitation = _good(Invitation.objects.select_for_update(of=("self",)).filter(digest=digest).first())
     invitation.organization = organization
-    inviter = _inviter(invitation)
+    role = _require_as_sent(invitation, role)
+    inviter = _inviter(invitation, role)
     user, who = join(invitation, inviter)
     held = RoleBinding.objects.filter(
         Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
-        user=user, role=invitation.role, organization=organization, vdc_id=invitation.vdc_id, vm_id=None,
+        user=user, role=invitation.role, custom=invitation.custom_id, organization=organization,
+        vdc_id=invitation.vdc_id, vm_id=None,
     )  # fmt: skip
     if not held.exists():
         bindings.bind_invited(
-            inviter=inviter,
-            user=user,
-            role=RoleName(invitation.role),
-            organization=organization,
-            vdc_id=invitation.vdc_id,
+            inviter=inviter, user=user, role=role, organization=organization, vdc_id=invitation.vdc_id
         )
     invitation.accepted_at, invitation.accepted_by = timezone.now(), user
     _write(invitation, "accepted_at", "accepted_by")
@@ -265,24 +295,41 @@ def _good(invitation: Invitation | None) -> Invitation:
     return invitation
 
 
-def _inviter(invitation: Invitation) -> Actor:
+def _require_as_sent(invitation: Invitation, role: RoleName | Role | str | None) -> RoleName | Role:
+    """The role, if it is there, and gives what it gave when the link was sent; and the VDC is. Else Ended."""
+    if isinstance(role, Role):
+        if invited.differs(invitation.as_sent, role):
+            raise Ended(
+                f"The role {invitation.role_label} has been changed since you were invited to it: ask for the "
+                "invitation to be sent again.",
+                "link_withdrawn",
+            )
+    elif not role:
+        raise Ended(
+            f"The role {invitation.role_label} that you were invited to is gone: ask for another invitation.",
+            "link_withdrawn",
+        )
+    vdcs = invitation.organization.vdcs  # as in `vdc_name`
+    if invitation.vdc_id and not vdcs.filter(pk=invitation.vdc_id, deletion_requested_at=None).exists():
+        raise Ended("The VDC that you were invited to is gone: ask for another invitation.", "link_withdrawn")
+    return role if isinstance(role, Role) else RoleName(role)
+
+
+def _inviter(invitation: Invitation, role: RoleName | Role) -> Actor:
     """Who invited, with the rights that he has now."""
     actor = actor_of_user(invitation.invited_by_id) if invitation.invited_by_id else None
-    role = RoleName(invitation.role)
     if actor is None or not bindings.may_give(actor, role, invitation.organization_id, invitation.vdc_id):
         raise Ended(
             f"{invitation.inviter_name}, who invited you, may no longer give this role: ask for another invitation.",
             "link_withdrawn",
         )
-    if vdc_name(invitation) == "":
-        raise Ended("The VDC that you were invited to is gone: ask for another invitation.", "link_withdrawn")
     return actor
 
 
 def _told(invitation: Invitation) -> dict[str, str | None]:
     return {
         "email": invitation.email,
-        "role": invitation.role,
+        "role": invitation.role_name,
         "vdc": str(invitation.vdc_id) if invitation.vdc_id else None,
         "expires_at": _moment(invitation.expires_at),
     }

@@ -39,7 +39,7 @@ def create_role(
     require_maker(actor, organization, checked)
     role = Role(organization=organization, name=name, display_name=display_name, rights=checked, own_only=own_only)
     rows.save(role, new=True)
-    audit.record(actor, "role.create", role, after=_told(role))
+    audit.record(actor, "role.create", role, after=told(role))
     return role
 
 
@@ -73,8 +73,18 @@ def delete_role(*, actor: Actor, role: Role, generations: Generations = None) ->
         names = [_name(row) for row in bound.select_related("user", "group").order_by("pk")[:NAMED]]
         more = f" and {count - len(names)} more" if count > len(names) else ""
         raise Conflict(f"The role {role} is given to {', '.join(names)}{more}: take it away there first.")
-    audit.record(actor, "role.delete", role, before=_told(role))
+    audit.record(actor, "role.delete", role, before=told(role))
     role.delete()
+
+
+def named(name: str, organization: Organization | None) -> RoleName | Role:
+    """A built-in role, or the organization's own of this name; Invalid, naming the field, where there is none."""
+    if name in set(RoleName):
+        return RoleName(name)
+    found = Role.objects.filter(organization=organization, name=name).first() if organization is not None else None
+    if found is None:
+        raise Invalid.field("role", "not_found", f"There is no role {name} here.")
+    return found
 
 
 def require_maker(actor: Actor, organization: Organization, rights: Collection[str]) -> None:
@@ -107,7 +117,8 @@ def _name(row: RoleBinding) -> str:
     return str(row.user) if row.user is not None else f"the group {row.group}"
 
 
-def _told(role: Role) -> dict[str, Any]:
+def told(role: Role) -> dict[str, Any]:
+    """What the audit log says of it; an invitation keeps it, to be to nothing else."""
     return {
         "name": role.name,
         "display_name": role.display_name,

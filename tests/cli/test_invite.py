@@ -34,3 +34,11 @@ def test_what_is_refused(alice):
     assert "email" in alice.refused(1, "invite", "no", "--org", "acme")
     assert "eve@example.org would be invited" in alice("invite", "eve@example.org", "--org", "acme", "--dry-run").stdout
     assert not Invitation.objects.exists()
+
+
+def test_a_role_of_the_organizations_own_is_invited_to(alice):
+    alice.ok("create", "role", "operator", "--org", "acme", "--right", "vm.view")
+    alice("invite", "eve@example.org", "--org", "acme", "--role", "operator")
+    assert "operator" in alice.ok("get", "invitations")
+    assert Invitation.objects.get().custom.name == "operator"
+    assert "no role king" in alice.refused(1, "invite", "eve@example.org", "--org", "acme", "--role", "king")

@@ -331,3 +331,123 @@ def test_invitations_elsewhere_are_not_there(globex, page):
     make_person("charlie")
     assert browser("alice").get(f"/orgs/{globex.pk}/invitations/{page}").status_code == 404
     assert browser("vera").get(f"/orgs/{make_person('vera').organization_id}/invitations/{page}").status_code == 403
+
+
+# Roles of the organization's own
+
+
+OPERATOR = ["organization.view", "vdc.view", "vm.view", "vm.power"]
+
+
+@pytest.fixture
+def operator(api, acme):
+    made = api("alice").post(
+        "roles", {"name": "operator", "display_name": "Night Shift", "organization": str(acme.pk), "rights": OPERATOR}
+    )
+    return made.json()["id"]
+
+
+@pytest.mark.parametrize("in_vdc", [True, False])
+def test_an_own_role_is_given_as_bindings_give_it(api, acme, acme_dev, operator, in_vdc):
+    place = {"vdc": str(acme_dev.pk)} if in_vdc else {}
+    made = invite(api("alice"), acme, role="operator", **place)
+    assert made.status_code == 201, made.content
+    body = made.json()
+    assert (body["role"], body["custom_role"], body["trouble"]) == ("operator", operator, None)
+    assert f"as Night Shift{' in the VDC dev' if in_vdc else ''}." in last_mail()[1]
+    seen = Api().post("auth/invitation", {"token": last_token()}).json()
+    assert (seen["role"], seen["role_name"]) == ("operator", "Night Shift")
+    assert accept(last_token()).status_code == 201
+    binding = RoleBinding.objects.get(user__username="eve")
+    assert (binding.role, str(binding.custom_id), binding.vdc_id) == ("", operator, acme_dev.pk if in_vdc else None)
+    entry = AuditEntry.objects.get(action="invitation.accept")
+    assert entry.after["role"] == "operator"
+
+
+def test_an_own_role_is_invited_to_by_who_could_give_it(api, acme, operator):
+    """A helper who looks after people and gives roles, but has not what this one gives; and others' roles are none."""
+    helper = make_user("helper", home=acme)
+    alice = api("alice")
+    rights = ["organization.view", "user.view", "user.edit", "binding.view", "binding.edit"]
+    alice.post("roles", {"name": "helper", "organization": str(acme.pk), "rights": rights})
+    alice.post("role-bindings", {"user": str(helper.pk), "role": "helper", "organization": str(acme.pk)})
+    client = Api(session_of(helper))
+    refused = invite(client, acme, role="operator")
+    assert (refused.status_code, "nobody invites to more than he may give" in refused.json()["detail"]) == (403, True)
+    assert invite(client, acme, role="helper").status_code == 201
+    options = browser(helper).get(f"/orgs/{acme.pk}/invitations/new/").content.decode()
+    assert ("helper</option>" in options, "Night Shift" in options) == (True, False)
+    elsewhere = invite(api("charlie"), make_person("charlie").organization, role="operator")
+    assert (elsewhere.status_code, elsewhere.json()["errors"][0]["field"]) == (422, "role")
+
+
+def refused_untouched(answer, words):
+    assert (answer.status_code, answer.json()["code"]) == (410, "link_withdrawn"), answer.content
+    assert words in answer.json()["detail"]
+    assert not User.objects.filter(username="eve").exists()
+    assert Invitation.objects.get().accepted_at is None
+    assert AuditEntry.objects.filter(action="invitation.accept", outcome="refused").count() == 1
+
+
+def test_an_own_role_that_is_gone_is_not_given(api, acme, operator):
+    alice = api("alice")
+    pk = invite(alice, acme, role="operator").json()["id"]
+    assert alice.delete(f"roles/{operator}").status_code == 204
+    looked = Api().post("auth/invitation", {"token": last_token()})
+    assert (looked.status_code, "Night Shift" in looked.json()["detail"]) == (410, True)
+    refused_untouched(accept(last_token()), "The role Night Shift that you were invited to is gone")
+    told = alice.get(f"invitations/{pk}").json()
+    assert (told["role"], told["custom_role"]) == ("operator", None)
+    assert told["trouble"] == told["allowed_actions"]["resend"] == "Its role is gone: withdraw it, and invite anew."
+    assert alice.post(f"invitations/{pk}/resend", {}).status_code == 409
+    assert "Its role is gone" in text(browser("alice").get(f"/orgs/{acme.pk}/invitations/"))
+    assert alice.delete(f"invitations/{pk}").status_code == 204
+
+
+def test_two_invitations_whose_roles_are_gone_do_not_stand_in_each_others_way(api, acme, operator):
+    alice = api("alice")
+    other = {"name": "other", "organization": str(acme.pk), "rights": OPERATOR}
+    second = alice.post("roles", other).json()["id"]
+    assert [invite(alice, acme, role=name).status_code for name in ("operator", "other", "other")] == [201, 201, 409]
+    assert [alice.delete(f"roles/{pk}").status_code for pk in (operator, second)] == [204, 204]
+
+
+@pytest.mark.parametrize("change", [{"rights": [*OPERATOR, "vm.delete"]}, {"rights": OPERATOR[:2]}, {"own_only": True}])
+def test_an_own_role_that_gives_something_else_by_now_is_not_given(api, acme, operator, change):
+    alice = api("alice")
+    pk = invite(alice, acme, role="operator").json()["id"]
+    assert alice.patch(f"roles/{operator}", {"display_name": "Late Shift"}).status_code == 200
+    assert Api().post("auth/invitation", {"token": last_token()}).status_code == 200, "only its title"
+    assert alice.patch(f"roles/{operator}", change).status_code == 200
+    refused_untouched(accept(last_token()), "has been changed since you were invited to it")
+    told = alice.get(f"invitations/{pk}").json()
+    assert (told["trouble"], told["allowed_actions"]["resend"]) == (
+        "Its role has been changed since: send it again.",
+        None,
+    )
+    Invitation.objects.update(sent_at=timezone.now() - timedelta(hours=1))
+    assert alice.post(f"invitations/{pk}/resend", {}).json()["trouble"] is None
+    assert accept(last_token()).status_code == 201
+
+
+def test_an_own_role_in_the_portal_and_in_its_door(api, acme, acme_dev, operator):
+    alice = browser("alice")
+    form = f"/orgs/{acme.pk}/invitations/new/"
+    assert alice.fill(form, email=EVE, role=operator, vdc=str(acme_dev.pk), days="3").status_code == 302
+    assert "Night Shift" in text(alice.get(f"/orgs/{acme.pk}/invitations/"))
+    eve = Client()
+    eve.get(f"/invitation/?token={last_token()}")
+    assert "as Night Shift in the VDC dev" in text(eve.get("/invitation/"))
+    api("alice").delete(f"roles/{operator}")
+    ended = eve.get("/invitation/")
+    assert (ended.status_code, "is gone" in text(ended)) == (410, True)
+    wrong = eve.post("/invitation/", {"username": "eve", "new_password": STRONG, "again": STRONG})
+    assert (wrong.status_code, User.objects.filter(username="eve").exists()) == (410, False)
+
+
+def test_a_vdc_on_its_way_out_is_told_as_gone(api, acme, acme_dev):
+    pk = invite(api("alice"), acme, vdc=str(acme_dev.pk)).json()["id"]
+    acme_dev.deletion_requested_at = timezone.now()
+    acme_dev.save()
+    assert "is gone" in accept(last_token()).json()["detail"]
+    assert "Its VDC is gone" in api("alice").get(f"invitations/{pk}").json()["trouble"]

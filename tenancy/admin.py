@@ -212,7 +212,7 @@ class InvitationAdmin(Admin):
     list_display = (
         "email",
         "organization",
-        "role",
+        "role_name",
         points("vdc_id", "VDC"),
         "inviter_name",
         "expires_at",
@@ -262,7 +262,16 @@ class IdentityProviderAdmin(Admin):
 
 @admin.register(GroupRule)
 class GroupRuleAdmin(Admin):
-    list_display = ("provider", "position", "claim", "match", "value", "role", "organization", points("vdc_id", "VDC"))
+    list_display = (
+        "provider",
+        "position",
+        "claim",
+        "match",
+        "value",
+        "role_name",
+        "organization",
+        points("vdc_id", "VDC"),
+    )
     list_select_related = ("provider", "organization")
     find_by_id = ("id", "provider_id")
     search_help_text = "Its id, or that of the provider."

@@ -15,6 +15,7 @@ DEEDS = {
     "organization.edit": "changed it",
     "organization.quota": "changed its quota",
     "session.begin": "signed in",
+    "session.ask_code": "was asked for a code after signing in elsewhere",
     "session.end": "signed out",
     "organization.delete": "asked for it to be deleted",
     "organization.disable": "disabled it",

@@ -61,7 +61,13 @@ class IdentityProviderViewSet(ApiViewSet):
         """What would this person get? Nothing is changed, and nothing of what is pasted is kept."""
         found = provider_preview.preview(actor=self.actor, provider=self.row(pk), pasted=self.body()["pasted"])
         rules = [
-            {"position": rule.position, "value": rule.value, "role": rule.role, "holds": holds}
+            {
+                "position": rule.position,
+                "value": rule.value,
+                "role": rule.role_name,
+                "holds": holds,
+                "gives_nothing": rule.why,  # type: ignore[attr-defined]  # see `provider_roles.rules_of`
+            }
             for rule, holds in found.rules
         ]
         response = Response(provider_shapes.TryOut({**vars(found), "rules": rules}).data)

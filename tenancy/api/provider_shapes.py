@@ -1,13 +1,13 @@
 """Shapes of identity providers: what goes in, what comes out. Rules are in the services."""
 
-from django.db.models import BooleanField, Case, JSONField, OuterRef, Subquery, Value, When
+from django.db.models import BooleanField, Case, F, JSONField, OuterRef, Subquery, Value, When
 from rest_framework import serializers
 
 from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
 from core.names import dns_label
 from core.rights import Right
 from tenancy.actions import IDENTITY_PROVIDER
-from tenancy.models import RoleName
+from tenancy.oidc import idle
 from tenancy.oidc.rows import GroupRule, Match, claim_path, domain
 
 WRITTEN = "write-only; empty: a public client"
@@ -19,24 +19,26 @@ class RuleIn(Shape):
     claim = Text(max_length=128, allow_blank=True, default="", help_text="dotted; empty: the provider's groups_claim")
     match = serializers.ChoiceField(choices=Match.choices, default=Match.EXACT)
     value = Text(max_length=255)
-    role = serializers.ChoiceField(choices=RoleName.choices)
+    role = Text(max_length=63, help_text="system_admin, org_admin, vdc_admin, user, or one of the organization's own")
     organization = Id(allow_null=True, default=None, help_text="null: the provider's own")
     vdc = Id(allow_null=True, default=None, help_text="null: the whole organization")
+    gives_nothing = Text(read_only=True, help_text="so that rules that were read can be sent back")
 
 
 class RuleOut(Shape):
     claim = Text()
     match = serializers.ChoiceField(choices=Match.choices)
     value = Text()
-    role = serializers.ChoiceField(choices=RoleName.choices)
+    role = Text()
     organization = Id(allow_null=True)
     vdc = Id(allow_null=True)
+    gives_nothing = Text(allow_null=True, help_text="why: its role or its VDC is gone; null: it gives its role")
 
 
 class _RuleRows(Subquery):
     template = (
         "coalesce((SELECT json_agg(row_to_json(d)) FROM "
-        "(%(subquery)s) d(claim, match, value, role, organization, vdc)), '[]'::json)"
+        "(%(subquery)s) d(claim, match, value, role, organization, vdc, gives_nothing)), '[]'::json)"
     )
     output_field = JSONField()
 
@@ -44,7 +46,8 @@ class _RuleRows(Subquery):
 _rules = (
     GroupRule.objects.filter(provider_id=OuterRef("pk"))
     .order_by("position")
-    .values_list("claim", "match", "value", "role", "organization_id", "vdc_id")
+    .annotate(called=Case(When(role="", then=F("custom_name")), default=F("role")), why=idle.why())
+    .values_list("claim", "match", "value", "called", "organization_id", "vdc_id", "why")
 )
 
 
@@ -136,7 +139,7 @@ class TryIn(Shape):
 
 
 class PlaceOut(Shape):
-    role = serializers.ChoiceField(choices=RoleName.choices)
+    role = Text(source="role_name")
     organization = Id(source="organization_id", allow_null=True)
     vdc = Id(source="vdc_id", allow_null=True)
 
@@ -144,8 +147,9 @@ class PlaceOut(Shape):
 class RuleTried(Shape):
     position = Whole()
     value = Text()
-    role = serializers.ChoiceField(choices=RoleName.choices)
+    role = Text()
     holds = Flag()
+    gives_nothing = Text(allow_null=True, help_text="why it gives nothing even if it holds; null: it does")
 
 
 class TryOut(Shape):

@@ -116,9 +116,12 @@ class RuleForm(Form):
         Section("Gets", ("role", "place")),
     )
 
-    def __init__(self, *args: Any, places: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, places: Sequence[tuple[str, str]], own: Sequence[tuple[str, str]], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["place"].choices = places  # type: ignore[attr-defined]
+        self.fields["role"].choices = [*RoleName.choices, *own]  # type: ignore[attr-defined]
 
     def place_of(self, path: str) -> str:
         return {"organization": "place", "vdc": "place"}.get(path, super().place_of(path))

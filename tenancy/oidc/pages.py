@@ -19,12 +19,12 @@ from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import NameForm, SureForm
 from tenancy.forms import PROVIDER
-from tenancy.models import Organization, RoleName
+from tenancy.models import Organization, Role, RoleName
 from tenancy.oidc.forms import PasteForm, ProviderEditForm, ProviderForm, RuleForm
 from tenancy.oidc.library import callback_of
 from tenancy.oidc.onward import signed_out_address
 from tenancy.oidc.rows import GroupRule, IdentityProvider
-from tenancy.services import identity_providers, provider_preview
+from tenancy.services import identity_providers, provider_preview, provider_roles
 from tenancy.services.identity_providers import EDITABLE
 from tenancy.services.provider_roles import Place
 
@@ -67,7 +67,7 @@ def provider_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     page: dict[str, Any] = {
         "section": "identity-providers",
         "provider": provider,
-        "rules": _told(list(provider.rules.select_related("organization"))),
+        "rules": _told(provider_roles.rules_of(provider)),
         "identities": provider.identities.count(),
         "addresses": _addresses(provider),
     }
@@ -156,14 +156,23 @@ def provider_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(FORM)
 def rule_create(request: HttpRequest, pk: UUID) -> HttpResponse:
     provider = _provider(request, pk)
+    own = _own_roles(actor_of(request), provider)
     form = RuleForm(
-        posted(request), places=_places(actor_of(request), provider), initial={"generation": provider.generation}
+        posted(request),
+        places=_places(actor_of(request), provider),
+        own=[(pk, f"{role.display_name or role.name}, of {role.organization}") for pk, role in own.items()],
+        initial={"generation": provider.generation},
     )
 
     def act() -> Done:
         rule: dict[str, Any] = form.given("claim", "match", "value", "role")
         system = rule["role"] == RoleName.SYSTEM_ADMIN
         organization, _, vdc = form.cleaned_data["place"].partition("/")
+        role = own.get(rule["role"])
+        if role is not None:
+            rule["role"] = role.name
+            if organization != str(role.organization_id):
+                raise Invalid.field("place", "place", f"This role is one of {role.organization}: choose a place there.")
         rule["organization"] = Organization.objects.get(pk=organization) if organization and not system else None
         rule["vdc_id"] = UUID(vdc) if vdc and not system else None
         return _put(request, provider, form, [*_given(provider), rule], "The rule is added.")
@@ -203,7 +212,7 @@ def _given(provider: IdentityProvider, but: GroupRule | None = None) -> list[dic
             "claim": rule.claim,
             "match": rule.match,
             "value": rule.value,
-            "role": rule.role,
+            "role": rule.role_name,
             "organization": rule.organization,
             "vdc_id": rule.vdc_id,
         }
@@ -228,13 +237,22 @@ def _places(actor: Actor, provider: IdentityProvider) -> list[tuple[str, str]]:
     return found
 
 
+def _own_roles(actor: Actor, provider: IdentityProvider) -> dict[str, Role]:
+    """By id, the organizations' own roles that its rules could give."""
+    rows = Role.objects.select_related("organization").order_by("organization__name", "name")
+    if provider.organization_id is not None:
+        rows = rows.filter(organization=provider.organization_id)
+    return {str(role.pk): role for role in access.visible(actor, rows, Right.BINDING_VIEW)[:MOST_OPTIONS]}
+
+
 def _told(rules: Sequence[GroupRule]) -> list[GroupRule]:
     """Each with its role and its place in words."""
     names = _vdc_names(rule.vdc_id for rule in rules)
     for rule in rules:
         where = rule.organization.name if rule.organization else "the system"
         rule.where = f"{where}/{names.get(rule.vdc_id, GONE)}" if rule.vdc_id else where  # type: ignore[attr-defined]
-        rule.label = RoleName(rule.role).label  # type: ignore[attr-defined]
+        own = (rule.custom and rule.custom.display_name) or rule.custom_name
+        rule.label = own or RoleName(rule.role).label  # type: ignore[attr-defined]
     return list(rules)
 
 
@@ -278,7 +296,7 @@ def _in_words(places: Sequence[Place]) -> list[str]:
     ids = {place.organization_id for place in places if place.organization_id}
     homes = dict(Organization.objects.filter(pk__in=ids).values_list("pk", "name"))
     return [
-        f"{RoleName(place.role).label} of "
+        f"{place.label} of "
         + (homes.get(place.organization_id, "") if place.organization_id else "OVIM")
         + (f"/{names.get(place.vdc_id, GONE)}" if place.vdc_id else "")
         for place in places

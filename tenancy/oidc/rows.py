@@ -118,6 +118,10 @@ class GroupRule(models.Model):
     def __str__(self) -> str:
         return f"{self.match} {self.value}"
 
+    @property
+    def role_name(self) -> str:
+        return self.custom_name or self.role
+
 
 class Identity(models.Model):
     """Who somebody is at a provider. Only (issuer, subject) says it: names and addresses are never looked at."""

@@ -69,10 +69,18 @@ def arrive(
     identity.seen, identity.last_used_at = told, timezone.now()
     identity.save(update_fields=["seen", "last_used_at"])
     asked = codes.is_asked_of(user) and not proven.second_factor
-    session = None
-    if not asked:
-        session = sessions.begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent, by=provider.slug)
+    session, after = None, {"by": provider.slug} | _idle_told(changes)
+    if asked:
+        audit.record(actor, "session.ask_code", user, organization_id=user.organization_id, after=after)
+    else:
+        session = sessions.begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent, told=after)
     return Arrival(user, _keep(identity, proven, session), session, known is None, changes)
+
+
+def _idle_told(changes: Changes) -> dict[str, Any]:
+    """For the audit log: rules that hold of the person and gave him nothing."""
+    found = [{"value": rule.value, "role": rule.role_name, "why": why} for rule, why in changes.idle]
+    return {"rules_giving_nothing": found} if found else {}
 
 
 @tenants.everything()

@@ -12,12 +12,12 @@ from core.errors import Conflict, Forbidden, Invalid
 from core.rights import Right
 from core.rows import Generations
 from tenancy.access import covers
-from tenancy.models import Organization, RoleBinding, RoleName, Session, User
+from tenancy.models import Organization, Role, RoleBinding, RoleName, Session, User
 from tenancy.oidc import discovery, door
 from tenancy.oidc.library import PURPOSE
 from tenancy.oidc.rows import GroupRule, IdentityProvider, Match
 from tenancy.roles import GRANTS
-from tenancy.services import bindings, provider_roles, reach
+from tenancy.services import bindings, provider_roles, reach, roles
 
 EDITABLE = (
     "display_name", "client_id", "scopes", "enabled", "creates_users", "username_claim", "email_claim", "name_claim",
@@ -50,7 +50,7 @@ def create_provider(
     )
     _check(actor, provider, fields, domains=[])
     rows.save(provider, new=True)
-    _put_rules(actor, provider, rules)
+    _put_rules(actor, provider, rules, [])
     after = {"name": name, "issuer": issuer, **_told(fields), "client_secret": client_secret, "rules": len(rules)}
     audit.record(actor, "identity_provider.create", provider, organization_id=provider.organization_id, after=after)
     return provider
@@ -73,9 +73,10 @@ def edit_provider(
     before = rows.edit(provider, values)
     told, was = _told({name: changes[name] for name in before}), _told(before)
     if "rules" in changes:
-        was["rules"] = [_rule_told(rule) for rule in provider.rules.all()]
+        there = list(provider.rules.all())
+        was["rules"] = [_rule_told(rule) for rule in there]
         provider.rules.all().delete()
-        made = _put_rules(actor, provider, changes["rules"])
+        made = _put_rules(actor, provider, changes["rules"], there)
         told["rules"] = [_rule_told(rule) for rule in made]
         if not before:
             IdentityProvider.objects.filter(pk=provider.pk).update(generation=provider.generation + 1)
@@ -153,38 +154,59 @@ def _check(actor: Actor, provider: IdentityProvider, given: Mapping[str, Any], *
         raise Conflict("One of these e-mail domains leads to another identity provider already.")
 
 
-def _put_rules(actor: Actor, provider: IdentityProvider, given: Sequence[Mapping[str, Any]]) -> list[GroupRule]:
+def _put_rules(
+    actor: Actor, provider: IdentityProvider, given: Sequence[Mapping[str, Any]], there: Sequence[GroupRule]
+) -> list[GroupRule]:
+    """`there`: those from before. One of them that gives nothing, as its role or VDC is gone, may stay as it is."""
     if len(given) > MOST_RULES:
         raise Invalid.field("rules", "max_length", f"At most {MOST_RULES} rules.")
-    made = [_rule(actor, provider, number, rule) for number, rule in enumerate(given)]
+    known = [_rule_told(rule) for rule in there]
+    made = []
+    for number, one in enumerate(given):
+        rule = _rule(provider, number, one)
+        try:
+            _check_rule(actor, rule)
+        except Invalid:
+            if _rule_told(rule) not in known:
+                raise
+        made.append(rule)
     for rule in made:
         rows.save(rule, new=True)
     return made
 
 
-def _rule(actor: Actor, provider: IdentityProvider, number: int, given: Mapping[str, Any]) -> GroupRule:
-    role, home = RoleName(given["role"]), provider.organization
+def _rule(provider: IdentityProvider, number: int, given: Mapping[str, Any]) -> GroupRule:
+    """As given, unchecked. `role`: by name, a built-in one or the organization's own."""
+    name, home = given["role"], provider.organization
     organization: Organization | None = given.get("organization")
-    if organization is None and role is not RoleName.SYSTEM_ADMIN:
+    if organization is None and name != RoleName.SYSTEM_ADMIN:
         organization = home
-    if home is not None and (organization is None or organization.pk != home.pk):
-        raise Invalid.field("rules", "place", f"A provider of {home} gives roles inside {home} only.")
-    if given["match"] == Match.GLOB and given["value"].count("*") > 5:
-        raise Invalid.field("rules", "glob", "A pattern has at most five *.")
-    bindings.check_place(RoleBinding(organization=organization, vdc_id=given.get("vdc_id")), role)
-    place = provider_roles.Place(role, organization.pk if organization else None, given.get("vdc_id"))
-    if not bindings.may_give(actor, role, place.organization_id, place.vdc_id):
-        raise Forbidden(Right.BINDING_EDIT, f"the role {role} there: nobody gives more than he has")
+    built_in = name in set(RoleName)
     return GroupRule(
         provider=provider,
         position=number,
         claim=given.get("claim", ""),
         match=given["match"],
         value=given["value"],
-        role=role,
+        role=name if built_in else "",
+        custom_name="" if built_in else name,
         organization=organization,
-        vdc_id=place.vdc_id,
+        vdc_id=given.get("vdc_id"),
     )
+
+
+def _check_rule(actor: Actor, rule: GroupRule) -> None:
+    """Whether there is what it names, in its place, and the actor may give it. Its own role is found here."""
+    home, organization = rule.provider.organization, rule.organization
+    if home is not None and (organization is None or organization.pk != home.pk):
+        raise Invalid.field("rules", "place", f"A provider of {home} gives roles inside {home} only.")
+    if rule.match == Match.GLOB and rule.value.count("*") > 5:
+        raise Invalid.field("rules", "glob", "A pattern has at most five *.")
+    role = roles.named(rule.role_name, organization)
+    rule.custom = role if isinstance(role, Role) else None
+    bindings.check_place(RoleBinding(organization=organization, vdc_id=rule.vdc_id), role)
+    if not bindings.may_give(actor, role, rule.organization_id, rule.vdc_id):
+        raise Forbidden(Right.BINDING_EDIT, f"the role {rule.role_name} there: nobody gives more than he has")
 
 
 def _sealed(secret: str) -> bytes:
@@ -201,7 +223,7 @@ def _rule_told(rule: GroupRule) -> dict[str, Any]:
         "claim": rule.claim,
         "match": rule.match,
         "value": rule.value,
-        "role": rule.role,
+        "role": rule.role_name,
         "organization": str(rule.organization_id) if rule.organization_id else None,
         "vdc": str(rule.vdc_id) if rule.vdc_id else None,
     }

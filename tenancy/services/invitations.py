@@ -142,6 +142,8 @@ def _role_of(invitation: Invitation) -> RoleName | Role | None:
     """An own role as it is now, locked before the invitation is: so does whoever deletes it. None: it is gone."""
     if invitation.role:
         return RoleName(invitation.role)
+    if invitation.custom_id is None:
+        return None
     return Role.objects.select_for_update(no_key=True, of=("self",)).filter(pk=invitation.custom_id).first()
 
 

@@ -39,7 +39,7 @@ def preview(*, actor: Actor, provider: IdentityProvider, pasted: str) -> Preview
     """`pasted`: claims as JSON, or a token, of which only the payload is read: nothing proves that it is real."""
     identity_providers.require(actor, provider.organization)
     said = read(pasted)
-    rules = list(provider.rules.select_related("organization"))
+    rules = provider_roles.rules_of(provider)
     told = provider_roles.told_by(provider, rules, said)
     found = Preview(
         groups=told[provider.groups_claim],

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from core import audit, tenants
 from core.actor import Actor, system_actor
-from core.errors import Conflict, Invalid
-from tenancy.models import RoleBinding, RoleName, User
-from tenancy.oidc import claims
+from core.errors import Conflict, Invalid, NotFound
+from tenancy.models import Role, RoleBinding, RoleName, User
+from tenancy.oidc import claims, idle
 from tenancy.oidc.rows import GroupRule, Identity, IdentityProvider
 from tenancy.services import admins, bindings
 
@@ -26,22 +26,42 @@ Told = Mapping[str, list[str]]  # claim → its values
 class Place:
     """A role at a place, as bindings and rules both have it."""
 
-    role: str
+    role: str  # empty: an own one
     organization_id: UUID | None
     vdc_id: UUID | None
+    custom_id: UUID | None = None
+    custom: Role | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, row: RoleBinding | GroupRule) -> "Place":
-        return cls(row.role, row.organization_id, row.vdc_id)
+        """Of an own role, bring `custom` along."""
+        return cls(row.role, row.organization_id, row.vdc_id, row.custom_id, row.custom)
+
+    @property
+    def given(self) -> RoleName | Role:
+        return self.custom or RoleName(self.role)
+
+    @property
+    def role_name(self) -> str:
+        return self.custom.name if self.custom else self.role
+
+    @property
+    def label(self) -> str:
+        """The role as people call it."""
+        return (self.custom.display_name or self.custom.name) if self.custom else str(RoleName(self.role).label)
 
 
 @dataclass
 class Changes:
-    """What a sign-in makes of somebody's roles. `kept`: the last admin's, which stays whatever the rules say."""
+    """What a sign-in makes of somebody's roles. `kept`: the last admin's, which stays whatever the rules say.
+
+    `idle`: rules that hold and give nothing, each with why (`tenancy.oidc.idle`).
+    """
 
     made: list[Place] = field(default_factory=list)
     removed: list[Place] = field(default_factory=list)
     kept: list[Place] = field(default_factory=list)
+    idle: list[tuple[GroupRule, str]] = field(default_factory=list)
 
 
 def looked_at(provider: IdentityProvider, rules: Sequence[GroupRule]) -> list[str]:
@@ -66,33 +86,44 @@ def holds(provider: IdentityProvider, rule: GroupRule, told: Told) -> bool:
 
 def places_of(provider: IdentityProvider, rules: Sequence[GroupRule], told: Told) -> set[Place]:
     """What these rules give. An organization's provider gives nothing outside it, whatever its rows say."""
-    places = {Place.of(rule) for rule in rules if holds(provider, rule, told)}
+    places = {Place.of(rule) for rule in rules if (rule.role or rule.custom_id) and holds(provider, rule, told)}
     if provider.organization_id is None:
         return places
     return {place for place in places if place.organization_id == provider.organization_id}
 
 
 def planned(provider: IdentityProvider, rules: Sequence[GroupRule], user: User | None, told: Told) -> Changes:
-    """What `make_equal` would do, without doing it."""
+    """What `make_equal` would do, without doing it. `rules`: as `rules_of` reads them."""
     wanted = places_of(provider, rules, told)
     held = list(_own(user)) if user is not None else []
     by_rule = {Place.of(binding) for binding in held if binding.by_provider_id == provider.pk}
     others = {Place.of(binding) for binding in held if binding.by_provider_id != provider.pk}
-    return Changes(made=_ordered(wanted - by_rule - others), removed=_ordered(by_rule - wanted))
+    nothing = [(rule, rule.why) for rule in rules if rule.why]  # type: ignore[attr-defined]  # see `rules_of`
+    nowhere = {Place.of(rule) for rule, _why in nothing}
+    return Changes(
+        made=_ordered(wanted - by_rule - others - nowhere),
+        removed=_ordered(by_rule - wanted),
+        idle=[(rule, why) for rule, why in nothing if holds(provider, rule, told)],
+    )
+
+
+def rules_of(provider: IdentityProvider) -> list[GroupRule]:
+    """In order, with their organizations and own roles; `why`: why it gives nothing, or None."""
+    return list(provider.rules.select_related("organization", "custom").annotate(why=idle.why()))
 
 
 def _own(user: User) -> QuerySet[RoleBinding]:
-    """Built-in roles that he himself has at places where rules can give them, and that have not ended."""
+    """Roles that he himself has at places where rules can give them, and that have not ended."""
     now = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-    return RoleBinding.objects.filter(now, user=user, custom=None, vm_id=None)
+    return RoleBinding.objects.filter(now, user=user, vm_id=None).select_related("custom")
 
 
 @transaction.atomic
 def make_equal(*, visitor: Actor, provider: IdentityProvider, user: User, told: Told) -> Changes:
     """Give what the rules say, take away what they said before. The last admin of anything stays one."""
-    rules = list(provider.rules.select_related("organization"))
+    rules = rules_of(provider)
     plan = planned(provider, rules, user, told)
-    actor, done = acting(provider, visitor), Changes()
+    actor, done = acting(provider, visitor), Changes(idle=plan.idle)
     organizations = {rule.organization_id: rule.organization for rule in rules}
     for place in plan.made:
         try:
@@ -100,15 +131,16 @@ def make_equal(*, visitor: Actor, provider: IdentityProvider, user: User, told: 
                 bindings.bind_role(
                     actor=actor,
                     user=user,
-                    role=RoleName(place.role),
+                    role=place.given,
                     organization=organizations[place.organization_id],
                     vdc_id=place.vdc_id,
                     by_provider=provider,
                 )
-        except Invalid:
-            continue  # the rule's VDC is on its way out
+        except (Invalid, NotFound) as refusal:  # gone since we have looked
+            done.idle += [(rule, refusal.message) for rule in rules if Place.of(rule) == place]
+            continue
         done.made.append(place)
-    for binding in RoleBinding.objects.filter(user=user, by_provider=provider):
+    for binding in RoleBinding.objects.filter(user=user, by_provider=provider).select_related("custom"):
         place = Place.of(binding)
         if place in plan.removed:
             (done.removed if _unbound(actor, binding) else done.kept).append(place)
@@ -139,7 +171,7 @@ def _unbound(actor: Actor, binding: RoleBinding) -> bool:
 
 
 def _ordered(places: set[Place]) -> list[Place]:
-    return sorted(places, key=lambda place: (place.role, str(place.organization_id), str(place.vdc_id)))
+    return sorted(places, key=lambda place: (place.role_name, str(place.organization_id), str(place.vdc_id)))
 
 
 @tenants.everything()

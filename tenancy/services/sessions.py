@@ -1,7 +1,9 @@
 """Signing in and out. A session is a row: whoever ends it ends all access through it at once."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
@@ -120,16 +122,18 @@ def _check_code(visitor: Actor, user: User, code: str) -> None:
 
 @tenants.everything()
 @transaction.atomic
-def begin(*, actor: Actor, user: User, lifetime: timedelta, user_agent: str = "", by: str = "") -> Session:
-    """A session for a person whose identity has been proven: by password, or `by` a provider, which is told."""
+def begin(
+    *, actor: Actor, user: User, lifetime: timedelta, user_agent: str = "", told: Mapping[str, Any] | None = None
+) -> Session:
+    """A session for a person whose identity has been proven: by password, or by a provider, of which `told` says more."""
     session = Session.objects.create(
         user=user,
         expires_at=timezone.now() + lifetime,
         address=actor.address[:64],
         user_agent=user_agent[:255],
     )
-    actor, after = replace(actor, session_id=session.pk), {"by": by} if by else None
-    audit.record(actor, "session.begin", session, organization_id=user.organization_id, after=after)
+    actor = replace(actor, session_id=session.pk)
+    audit.record(actor, "session.begin", session, organization_id=user.organization_id, after=told)
     return session
 
 

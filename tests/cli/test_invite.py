@@ -40,5 +40,5 @@ def test_a_role_of_the_organizations_own_is_invited_to(alice):
     alice.ok("create", "role", "operator", "--org", "acme", "--right", "vm.view")
     alice("invite", "eve@example.org", "--org", "acme", "--role", "operator")
     assert "operator" in alice.ok("get", "invitations")
-    assert Invitation.objects.get().custom.name == "operator"
+    assert Invitation.objects.get().role_name == "operator"
     assert "no role king" in alice.refused(1, "invite", "eve@example.org", "--org", "acme", "--role", "king")

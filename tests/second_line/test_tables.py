@@ -60,6 +60,7 @@ EVERYTHING = {
     "tenancy/services/arrivals.py:complete": "nobody is known yet",
     "tenancy/services/arrivals.py:note_refusal": "nobody is known, and it is put down with the provider's organization",
     "tenancy/services/departures.py:end_by_provider": "a provider says whose sessions end, and has none itself",
+    "tenancy/services/roles.py:delete_role": "rules of the provider's own identity providers name it, too",
     "tenancy/services/provider_roles.py:require_admins": "whether another admin is left, wherever he is from",
     "tenancy/brands.py:brand_named": "name, logo and colours of an organization are for everybody",
     "tenancy/brands.py:logo": "name, logo and colours of an organization are for everybody",

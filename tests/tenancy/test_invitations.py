@@ -360,8 +360,7 @@ def test_an_own_role_is_given_as_bindings_give_it(api, acme, acme_dev, operator,
     assert accept(last_token()).status_code == 201
     binding = RoleBinding.objects.get(user__username="eve")
     assert (binding.role, str(binding.custom_id), binding.vdc_id) == ("", operator, acme_dev.pk if in_vdc else None)
-    entry = AuditEntry.objects.get(action="invitation.accept")
-    assert entry.after["role"] == "operator"
+    assert AuditEntry.objects.filter(action="invitation.accept", after__role="operator").count() == 1
 
 
 def test_an_own_role_is_invited_to_by_who_could_give_it(api, acme, operator):

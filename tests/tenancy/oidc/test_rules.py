@@ -35,6 +35,7 @@ def test_an_organization_runs_its_own(api, op, acme, globex):
             "role": "org_admin",
             "organization": str(acme.pk),
             "vdc": None,
+            "gives_nothing": None,
         }
     ]
     assert bytes(IdentityProvider.objects.get().client_secret).find(b"hush") == -1

@@ -101,10 +101,10 @@ def _edit(client: Client, noun: Noun, row: Row, mode: str | None) -> None:
 def _send(client: Client, noun: Noun, row: Row, changes: Row, mode: str | None) -> None:
     path = f"{noun.path}/{row['id']}"
     if mode:
-        answer = plan.ask(client, "PATCH", path, mode, body=changes, generation=row["generation"])
+        answer = plan.ask(client, "PATCH", path, mode, body=changes, generation=row.get("generation"))
         plan.show(answer, f"{plan.target(noun, row)} would be changed:", row)
         return
-    client.ask("PATCH", path, body=changes, generation=row["generation"])
+    client.ask("PATCH", path, body=changes, generation=row.get("generation"))
     say(f"{plan.target(noun, row)} changed: {', '.join(changes)}.")
 
 

@@ -296,8 +296,10 @@ BINDING = Noun(
     },
     {},
     text("id"),
+    key="id",
     scopes=frozenset({"org", "vdc"}),
     made=("user", "group", "role", "organization", "vdc", "vm", "expires_at"),
+    edited=("expires_at",),
     refs={"user": "users", "group": "groups", "organization": "organizations", "vdc": "vdcs", "vm": "vms"},
     shown=BASE - {"generation"}
     | {"username", "group_name", "custom_role", "organization_name", "vdc_name", "vm_name", "by_provider"},

@@ -44,7 +44,16 @@ INVITATION: Actions = {
     "resend": Action(Right.USER_EDIT, (*_OVER, (ROLE_GONE, "Its role is gone: withdraw it, and invite anew."))),
     "withdraw": Action(Right.USER_EDIT, _OVER),
 }
-ROLE_BINDING: Actions = {"delete": Action(Right.BINDING_EDIT)}
+ROLE_BINDING: Actions = {
+    "edit": Action(
+        Right.BINDING_EDIT,
+        (
+            (Q(by_provider__isnull=False), "A rule of an identity provider gives it and takes it away."),
+            (Q(expires_at__lte=Now()), "It has ended: give the role anew."),
+        ),
+    ),
+    "delete": Action(Right.BINDING_EDIT),
+}
 _BOUND = Exists(RoleBinding.objects.filter(custom=OuterRef("pk")))
 ROLE: Actions = {
     "edit": Action(Right.BINDING_EDIT),

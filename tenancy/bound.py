@@ -33,7 +33,7 @@ class Told:
         self.has_ended = row.expires_at is not None and row.expires_at <= timezone.now()
         self.vdc_name = places.get(row.vdc_id, GONE) if row.vdc_id else ""
         self.vm_name = places.get(row.vm_id, GONE_VM) if row.vm_id else ""
-        self.may_remove = False
+        self.may_remove = self.may_change_end = False
 
     @property
     def holder(self) -> str:

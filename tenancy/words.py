@@ -51,6 +51,7 @@ DEEDS = {
     "identity.unlink": "removed an identity",
     "binding.keep": "kept a role: the last one",
     "binding.create": "gave a role",
+    "binding.edit": "changed when a role ends",
     "binding.delete": "took a role away",
     "binding.expire": "tidied a role away that had ended",
     "role.create": "made the role",

@@ -85,6 +85,7 @@ FORMS = {
     "vdcs/<uuid:pk>/edit/": ORGANIZATION,
     "vdcs/<uuid:pk>/delete/": ORGANIZATION,
     "vdcs/<uuid:pk>/people/": VDC_ADMIN,
+    "roles/<uuid:pk>/end/": ORGANIZATION,
     "roles/<uuid:pk>/remove/": ORGANIZATION,
     "vms/<uuid:pk>/edit/": WITH_A_ROLE,
 }
@@ -224,7 +225,7 @@ TABLE = {
     **{("patch", f"api/v1/{name}/<uuid:pk>"): ORGANIZATION for name in ("roles", "groups")},
     **{("delete", f"api/v1/{name}/<uuid:pk>"): ORGANIZATION for name in ("roles", "groups", "memberships")},
     ("post", "api/v1/role-bindings"): ORGANIZATION,
-    ("delete", "api/v1/role-bindings/<uuid:pk>"): ORGANIZATION,
+    **{(method, "api/v1/role-bindings/<uuid:pk>"): ORGANIZATION for method in ("patch", "delete")},
     **{(method, "api/v1/tokens"): SIGNED_IN for method in ("get", "post")},
     **{(method, "api/v1/tokens/<uuid:pk>"): SIGNED_IN for method in ("get", "delete")},
     **{(method, "api/v1/service-accounts"): ORGANIZATION for method in ("get", "post")},

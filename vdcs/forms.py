@@ -155,6 +155,23 @@ class VdcDeleteForm(NameForm):
     layout = (Section("To be sure", ("confirm", "cascade", "strangers")),)
 
 
+def _until() -> forms.DateTimeField:
+    return forms.DateTimeField(
+        label="Until",
+        required=False,
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="In UTC. Empty: for good.",
+    )
+
+
+class RoleEndForm(Form):
+    until = _until()
+    layout = (Section("When it ends", ("until",)),)
+
+    def place_of(self, path: str) -> str:
+        return {"expires_at": "until"}.get(path, path)
+
+
 class RoleForm(Form):
     """Who gets which role where, and until when. What the page says already is no field."""
 
@@ -164,12 +181,7 @@ class RoleForm(Form):
     group = forms.ChoiceField(label="Or a group", required=False)
     role = forms.ChoiceField()
     place = forms.ChoiceField(label="Where")
-    until = forms.DateTimeField(
-        label="Until",
-        required=False,
-        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="Empty: for good.",
-    )
+    until = _until()
     layout = (Section("Give a role", ("username", "group", "role", "place", "until"), css="three"),)
 
     def __init__(

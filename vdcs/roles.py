@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import date
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
@@ -21,7 +22,7 @@ from tenancy.access import covers
 from tenancy.models import Group, Organization, Role, RoleBinding, RoleName, User
 from tenancy.roles import IN_A_VDC, role_label
 from tenancy.services import bindings
-from vdcs.forms import RoleForm
+from vdcs.forms import RoleEndForm, RoleForm
 from vdcs.models import Vdc
 
 MOST_SHOWN, MOST_OPTIONS = 200, 200
@@ -137,6 +138,7 @@ def _told(actor: Actor, shown: Q, within: frozenset[Right] | None) -> Sequence[b
     found = bound.told(actor, rows, MOST_SHOWN, within)
     for entry in found:
         entry.may_remove = bindings.may_change(actor, entry.row)
+        entry.may_change_end = entry.may_remove and not entry.row.by_provider_id and not entry.has_ended
     return found
 
 
@@ -185,13 +187,38 @@ def vdc_people(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @needs(Right.BINDING_EDIT)
 @require_http_methods(FORM)
-def role_remove(request: HttpRequest, pk: UUID) -> HttpResponse:
+def role_end(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """When it ends: another moment, or never."""
     actor = actor_of(request)
+    binding, entry, back = _binding(actor, pk)
+    form = RoleEndForm(posted(request), initial={"until": binding.expires_at})
+
+    def act() -> Done:
+        changed = bindings.set_end(actor=actor, binding=binding, expires_at=form.cleaned_data["until"])
+        ends = f"ends on {date(changed.expires_at, 'Y-m-d H:i')} UTC" if changed.expires_at else "has no end"
+        return Done(back, f"The role {entry.label} of {entry.holder} {ends}.")
+
+    crumbs = [("People", reverse("user-list")), (entry.holder, back)]
+    intro = f"{entry.holder} is {entry.label} in {entry.where}."
+    page = Page(f"When the role {entry.label} ends", "users", crumbs, "Save", back, intro=intro)
+    return fill(request, page, form, act)
+
+
+def _binding(actor: Actor, pk: UUID) -> tuple[RoleBinding, bound.Told, str]:
+    """It, in words, and where it is shown: with its group, or its person."""
     binding = access.get(actor, RoleBinding.objects.all(), pk, Right.BINDING_VIEW)
     (entry,) = bound.told(actor, RoleBinding.objects.filter(pk=pk), 1)
-    form = SureForm(posted(request))
     group = binding.group_id
     back = reverse("group-detail-page", args=[group]) if group else reverse("person-roles", args=[binding.user_id])
+    return binding, entry, back
+
+
+@needs(Right.BINDING_EDIT)
+@require_http_methods(FORM)
+def role_remove(request: HttpRequest, pk: UUID) -> HttpResponse:
+    actor = actor_of(request)
+    binding, entry, back = _binding(actor, pk)
+    form = SureForm(posted(request))
 
     def act() -> Done:
         bindings.unbind_role(actor=actor, binding=binding)

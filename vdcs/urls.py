@@ -22,6 +22,7 @@ urlpatterns = [
     path("vdcs/<uuid:pk>/delete/", making.vdc_delete, name="vdc-delete"),
     path("vdcs/<uuid:pk>/people/", roles.vdc_people, name="vdc-people"),
     path("people/<uuid:pk>/roles/", roles.person_roles, name="person-roles"),
+    path("roles/<uuid:pk>/end/", roles.role_end, name="role-end"),
     path("roles/<uuid:pk>/remove/", roles.role_remove, name="role-remove"),
     path("vdcs/", views.vdc_list, name="vdc-list"),
     path("orgs/<uuid:pk>/", views.organization_detail, name="organization-detail"),

@@ -107,8 +107,8 @@ class MembershipViewSet(ApiViewSet):
 class RoleBindingViewSet(ApiViewSet):
     queryset = RoleBinding.objects.all()
     read_right = Right.BINDING_VIEW
-    rights = MembershipViewSet.rights
-    shapes = {"create": serializers.RoleBindingIn}
+    rights = {**MembershipViewSet.rights, "partial_update": Right.BINDING_EDIT}
+    shapes = {"create": serializers.RoleBindingIn, "partial_update": serializers.RoleBindingEdit}
     out = serializers.RoleBindingOut
     versioned = False
     filters = {
@@ -137,6 +137,13 @@ class RoleBindingViewSet(ApiViewSet):
             expires_at=body["expires_at"],
         )
         return self.created(binding)
+
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        """Another end, or none. The last admin's has none."""
+        binding, changes = self.row(pk), self.body()
+        if "expires_at" in changes:
+            binding = bindings.set_end(actor=self.actor, binding=binding, **changes)
+        return self.answer(binding)
 
     def destroy(self, request: Request, pk: UUID) -> Response:
         bindings.unbind_role(actor=self.actor, binding=self.row(pk))

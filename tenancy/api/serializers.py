@@ -328,6 +328,10 @@ class RoleBindingIn(Shape):
     expires_at = Moment(allow_null=True, default=None, help_text="from then on without effect; null: no end")
 
 
+class RoleBindingEdit(Shape):
+    expires_at = Moment(allow_null=True, required=False, help_text="from then on without effect; null: no end")
+
+
 class RoleBindingOut(Shape):
     # The reverse of vdcs' and vms' foreign keys: they stand above, their models can't be imported here.
     sql = {

@@ -1,5 +1,6 @@
 """Giving and taking roles. Nobody gives or takes more than he has, nor for longer to himself; the last admin stays."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from core import access, audit, rows
 from core.actor import Actor, system_actor
-from core.errors import Forbidden, Invalid
+from core.errors import Conflict, Forbidden, Invalid
 from core.rights import Right
 from tenancy.access import covers
 from tenancy.models import Group, Organization, Role, RoleBinding, RoleName, User
@@ -54,8 +55,7 @@ def bind_role(
     binding.role, binding.custom = ("", role) if isinstance(role, Role) else (role, None)
     _check_holder(binding)
     check_place(binding, role)
-    if expires_at is not None and expires_at <= timezone.now():
-        raise Invalid.field("expires_at", "past", "This moment is past: the role would never have any effect.")
+    _check_ahead(expires_at)
     require_giver(actor, binding)
     if user is not None:
         access.require(actor, Right.USER_VIEW, user)
@@ -85,6 +85,45 @@ def bind_invited(
     audit.record(inviter, "binding.create", binding, after=told(binding))
     reach.changed_at(binding.organization_id, binding.vdc_id)
     return binding
+
+
+@transaction.atomic
+def set_end(*, actor: Actor, binding: RoleBinding, expires_at: datetime | None) -> RoleBinding:
+    """Let it end at another moment; None: never. On the same terms as if it were given anew, and taken away then."""
+    access.require(actor, Right.BINDING_EDIT, binding)
+    _check_ahead(expires_at)
+    with admins.kept(holders(binding)):
+        if binding.custom is not None:
+            rows.lock(binding.custom)  # as in `bind_role`
+        if binding.group is not None and binding.group.organization_id is not None:
+            rows.lock(binding.group)
+        found = rows.lock(binding)
+        if found.by_provider_id is not None:
+            raise Conflict("A rule of an identity provider gives it and takes it away: it has no end of its own.")
+        if has_ended(found):
+            raise Conflict("It has ended: give the role anew.")
+        _require_covering(actor, found)
+        before, found.expires_at = told(found), expires_at
+        require_giver(actor, found)
+        if told(found) == before:
+            return found
+        found.save(update_fields=["expires_at"])
+        audit.record(actor, "binding.edit", found, before=_ends(before), after=_ends(told(found)))
+        reach.changed_at(found.organization_id, found.vdc_id)
+    return found
+
+
+def has_ended(binding: RoleBinding) -> bool:
+    return binding.expires_at is not None and binding.expires_at <= timezone.now()
+
+
+def _check_ahead(expires_at: datetime | None) -> None:
+    if expires_at is not None and expires_at <= timezone.now():
+        raise Invalid.field("expires_at", "past", "This moment is past: the role would never have any effect.")
+
+
+def _ends(binding: Mapping[str, Any]) -> dict[str, Any]:
+    return {"expires_at": binding["expires_at"]}
 
 
 @transaction.atomic

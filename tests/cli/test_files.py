@@ -153,7 +153,7 @@ def test_diff(bob, item):
         ("vdcs", "VdcInRequest", "PatchedVdcEditRequest", "VdcOut"),
         ("organizations", "OrganizationInRequest", "PatchedOrganizationEditRequest", "OrganizationOut"),
         ("users", "UserInRequest", "PatchedUserEditRequest", "UserOut"),
-        ("role-bindings", "RoleBindingInRequest", None, "RoleBindingOut"),
+        ("role-bindings", "RoleBindingInRequest", "PatchedRoleBindingEditRequest", "RoleBindingOut"),
         ("invitations", "InvitationInRequest", None, "InvitationOut"),
         ("identity-providers", "ProviderInRequest", "PatchedProviderEditRequest", "ProviderOut"),
         ("clusters", "ClusterInRequest", "PatchedClusterEditRequest", "ClusterOut"),

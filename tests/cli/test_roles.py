@@ -59,3 +59,16 @@ def test_whether_one_may_and_by_what(alice, vdc):
 
 def test_a_time_that_is_none_is_refused_before_anything_is_sent(alice):
     assert "--until tomorrow" in alice.refused(2, "create", "role-binding", "nina", "user", "--until", "tomorrow")
+
+
+def test_the_end_of_a_role_is_edited(alice, vdc, tmp_path):
+    alice.ok("create", "role-binding", "nina", "user", "--vdc", "acme/dev", "--until", "30d")
+    binding = RoleBinding.objects.get(user__username="nina")
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/^expires_at:.*/expires_at: null/' \"$1\"\n")
+    editor.chmod(0o700)
+    alice.env["EDITOR"] = str(editor)
+    assert "expires_at" in alice("edit", f"role-binding/{binding.pk}").stderr
+    binding.refresh_from_db()
+    assert binding.expires_at is None
+    assert "Nothing was changed" in alice("edit", f"role-binding/{binding.pk}").stderr

@@ -56,6 +56,7 @@ UNVERSIONED = {
     ("post", "api/v1/clusters/<uuid:pk>/check"),
     ("post", "api/v1/clusters/<uuid:pk>/forget"),  # by its name, typed
     ("post", "api/v1/vdcs/<uuid:pk>/unmanaged/<str:name>/adopt"),  # of a machine that has no row yet
+    ("patch", "api/v1/role-bindings/<uuid:pk>"),
     ("delete", "api/v1/role-bindings/<uuid:pk>"),
     ("delete", "api/v1/memberships/<uuid:pk>"),
     ("put", "api/v1/organizations/<uuid:pk>/audit-retention"),

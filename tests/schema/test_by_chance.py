@@ -18,7 +18,7 @@ from catalogs.models import CatalogItem
 from clusters.models import Cluster
 from clusters.secrets import encrypt
 from tenancy.api import tokens
-from tenancy.models import RoleBinding
+from tenancy.models import RoleBinding, RoleName
 from tenancy.oidc.rows import IdentityProvider
 from tests.cast import make_cluster, make_organization, make_person, session_of
 from tests.domain import KEY, a_vdc, a_vm, an_organization
@@ -84,6 +84,7 @@ def _fill(sandbox: Sandbox) -> dict[str, str]:
     item = CatalogItem.objects.get()
     bob = make_person("bob")
     binding = RoleBinding.objects.get(user=bob)
+    lasting = RoleBinding.objects.create(user=bob, role=RoleName.USER, organization=acme)
     provider, other = (
         IdentityProvider.objects.create(
             organization=acme, name=name, display_name=name, issuer=issuer, client_id="ovim"
@@ -111,6 +112,7 @@ def _fill(sandbox: Sandbox) -> dict[str, str]:
         "DELETE /vdcs/{id}": a_vdc("empty", organization=acme, limits={}).pk,
         "DELETE /vms/{id}": gone.pk,
         "DELETE /role-bindings/{id}": binding.pk,
+        "PATCH /role-bindings/{id}": lasting.pk,
     }
     return {operation: str(pk) for operation, pk in ids.items()}
 

@@ -34,8 +34,14 @@ def unbind(user: User) -> None:
     bindings.unbind_role(actor=OVIM, binding=RoleBinding.objects.get(user=user))
 
 
+def given_an_end(user: User) -> None:
+    binding = RoleBinding.objects.get(user=user)
+    bindings.set_end(actor=OVIM, binding=binding, expires_at=timezone.now() + DAY)
+
+
 WAYS = {
     "unbound": unbind,
+    "given an end": given_an_end,
     "disabled": lambda user: users.disable_user(actor=OVIM, user=user),
     "deleted": lambda user: users.delete_user(actor=OVIM, user=user),
 }
@@ -64,6 +70,9 @@ def test_who_is_one_through_a_group_counts_and_stays_alike(acme, way):
         lambda: groups.remove_member(actor=OVIM, group=group, user=second),
         lambda: groups.delete_group(actor=OVIM, group=group),
         lambda: bindings.unbind_role(actor=OVIM, binding=RoleBinding.objects.get(group=group)),
+        lambda: bindings.set_end(
+            actor=OVIM, binding=RoleBinding.objects.get(group=group), expires_at=timezone.now() + DAY
+        ),
         lambda: users.disable_user(actor=OVIM, user=second),
         lambda: users.delete_user(actor=OVIM, user=second),
     ):
@@ -129,7 +138,9 @@ def crossed(ways):
 
 
 @pytest.mark.parametrize("where", ["acme", None])
-@pytest.mark.parametrize("pair", [("unbound", "unbound"), ("disabled", "deleted"), ("unbound", "disabled")])
+@pytest.mark.parametrize(
+    "pair", [("unbound", "unbound"), ("disabled", "deleted"), ("unbound", "disabled"), ("given an end", "given an end")]
+)
 def test_two_at_once_do_not_both_go(live_db, where, pair):
     for round_ in range(4):  # a race that is lost once in a while is lost here
         place = make_organization(f"{where}-{round_}") if where else None

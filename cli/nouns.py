@@ -350,8 +350,8 @@ TOKEN = Noun(
     refs={"service_account": "service-accounts"},
     shown=frozenset(
         {
-            "id", "created_at", "user", "username", "is_service", "places", "expires_at", "last_used_at",
-            "last_address",
+            "id", "created_at", "allowed_actions", "user", "username", "is_service", "places", "expires_at",
+            "last_used_at", "last_address",
         }
     ),
 )  # fmt: skip

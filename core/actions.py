@@ -21,12 +21,13 @@ from core.rights import Right
 class Action:
     """A verb on a row: the right it takes, and the states in which it is impossible, with the reason. The first wins.
 
-    `not_own`: why nobody does it to what is his own.
+    `not_own`: why nobody does it to what is his own. `enough`: another right that does as well, where it is held.
     """
 
     right: Right
     hindrances: Sequence[tuple[Q, str]] = ()
     not_own: str = ""
+    enough: Right | None = None
 
     def lacking(self) -> str:
         return f"You lack the right {self.right} here."
@@ -43,19 +44,25 @@ def standing(actor: Actor | None, model: type[Model], actions: Actions, read_rig
     """
     if actor is None:
         return tuple(False for _ in actions)
-    rights = tuple(action.right for action in actions.values())
+    rights = tuple((action.right, action.enough) for action in actions.values())
     return _standing(actor.user_id, actor.grants, model, rights, read_right)
 
 
 @lru_cache(maxsize=1024)  # a decision follows from user and grants alone; lists are asked for again and again
 def _standing(
-    user_id: UUID | None, grants: tuple[Grant, ...], model: type[Model], rights: tuple[Right, ...], read_right: Right
+    user_id: UUID | None,
+    grants: tuple[Grant, ...],
+    model: type[Model],
+    rights: tuple[tuple[Right, Right | None], ...],
+    read_right: Right,
 ) -> Standing:
     actor = Actor(user_id, "", grants)
     seen = access.reach(actor, model, read_right)
     found: list[Q | bool] = []
-    for right in rights:
+    for right, enough in rights:
         where = access.reach(actor, model, right)
+        if enough is not None:
+            where = _either(where, access.reach(actor, model, enough))
         if where is None:
             found.append(False)
         elif not where or where == seen:
@@ -63,6 +70,13 @@ def _standing(
         else:
             found.append(where)
     return tuple(found)
+
+
+def _either(one: Q | None, other: Q | None) -> Q | None:
+    """Of two predicates as `access.reach` has them: an empty one means all rows, None means none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one | other if one and other else Q()
 
 
 def own_rows(actor: Actor | None, model: type[Model], actions: Actions) -> Q | None:

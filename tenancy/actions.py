@@ -35,7 +35,12 @@ USER: Actions = {
     "enable": Action(Right.USER_EDIT, ((Q(is_active=True), "The account is enabled already."),)),
     "delete": Action(Right.USER_EDIT, not_own=OWN_ACCOUNT),
 }
-SERVICE_ACCOUNT: Actions = {name: action for name, action in USER.items() if name != "reset_password"}
+SERVICE_ACCOUNT: Actions = {
+    **{name: action for name, action in USER.items() if name != "reset_password"},
+    "create_token": Action(Right.USER_EDIT),
+}
+# One's own; those of service accounts, for whoever looks after the account.
+ACCESS_TOKEN: Actions = {"delete": Action(Right.USER_EDIT, enough=Right.ACCOUNT)}
 _OVER = (
     (Q(accepted_at__isnull=False), "It was accepted already."),
     (Q(withdrawn_at__isnull=False), "It was withdrawn already."),

@@ -4,8 +4,10 @@ from django.db.models import Count, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from rest_framework import serializers
 
+from catalogs.actions import CATALOG, ITEM
 from catalogs.models import CatalogItem
-from core.api.fields import Flag, Id, Moment, Shape, Text, Whole
+from core.api.fields import AllowedActions, Flag, Id, Moment, Shape, Text, Whole
+from core.rights import Right
 
 _items = (
     CatalogItem.objects.filter(catalog=OuterRef("pk")).order_by().values("catalog").annotate(n=Count("pk")).values("n")
@@ -26,6 +28,7 @@ class CatalogOut(Shape):
     sync_errors = serializers.JSONField(help_text="what the last sync could not read: file, line, message")
     generation = Whole()
     created_at = Moment()
+    allowed_actions = AllowedActions(CATALOG, Right.CATALOG_VIEW)
 
 
 class CatalogItemOut(Shape):
@@ -45,3 +48,4 @@ class CatalogItemOut(Shape):
     disk_gib = Whole()
     min_disk_gib = Whole(source="image.min_disk_gib", allow_null=True)
     image_url = Text(source="image.url", allow_null=True)
+    allowed_actions = AllowedActions(ITEM, Right.CATALOG_VIEW)

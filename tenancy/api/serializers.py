@@ -11,7 +11,17 @@ from core.models import Outcome
 from core.names import dns_label
 from core.rights import Right
 from tenancy import invited
-from tenancy.actions import GROUP, INVITATION, MEMBERSHIP, ORGANIZATION, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, USER
+from tenancy.actions import (
+    ACCESS_TOKEN,
+    GROUP,
+    INVITATION,
+    MEMBERSHIP,
+    ORGANIZATION,
+    ROLE,
+    ROLE_BINDING,
+    SERVICE_ACCOUNT,
+    USER,
+)
 from tenancy.models import Organization, OrganizationLogo
 from tenancy.models import username as username_rule
 
@@ -288,6 +298,7 @@ class TokenOut(Shape):
     expires_at = Moment()
     last_used_at = Moment(allow_null=True, help_text="to the minute; null: never yet")
     last_address = Text()
+    allowed_actions = AllowedActions(ACCESS_TOKEN, Right.USER_VIEW)  # one sees more than one's own: `programs`
 
 
 class TokenMade(TokenOut):

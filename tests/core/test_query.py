@@ -7,9 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tenancy.models import RoleBinding, RoleName
+from catalogs.models import Catalog, CatalogItem
+from tenancy.models import AccessToken, RoleBinding, RoleName
 from tests.cast import Api, make_person, make_user, session_of
-from tests.domain import a_vdc, a_vm, an_organization
+from tests.domain import a_vdc, a_vm, an_item, an_organization
 from vms.models import VirtualMachine
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +25,9 @@ LISTS = [
     "catalogs",
     "catalog-items",
     "clusters",
+    "tokens",
+    "service-accounts",
+    "invitations",
 ]
 
 
@@ -171,3 +175,83 @@ def test_allowed_actions_cost_no_query(api, cluster):
     with CaptureQueriesContext(connection) as captured:
         alice.get("vms")
     assert len(captured) <= 2
+
+
+MINE = {"delete": None}
+NOT_MINE = {"delete": "You lack the right user.edit here."}
+
+
+def test_what_may_be_done_to_access_tokens_and_service_accounts(api, acme):
+    alice, root = api("alice"), api("root")
+    account = alice.post("service-accounts", {"name": "ci", "organization": str(acme.pk)}).json()
+    assert account["allowed_actions"]["create_token"] is None
+    assert alice.post("tokens", {"name": "mine"}).json()["allowed_actions"] == MINE
+    made = alice.post("tokens", {"name": "its", "service_account": account["id"]}).json()
+    assert made["allowed_actions"] == MINE
+    rights = ["organization.view", "user.view"]
+    alice.post("roles", {"name": "looker", "organization": str(acme.pk), "rights": rights})
+    lena = make_user("lena", home=acme)
+    alice.post("role-bindings", {"user": str(lena.pk), "role": "looker", "organization": str(acme.pk)})
+    client = Api(session_of(lena))
+    assert client.post("tokens", {"name": "hers"}).status_code == 201
+    told = {row["name"]: row["allowed_actions"] for row in client.get("tokens").json()["items"]}
+    assert told == {"hers": MINE, "its": NOT_MINE}
+    assert client.delete(f"tokens/{made['id']}").status_code == 403
+    seen = client.get(f"service-accounts/{account['id']}").json()["allowed_actions"]
+    assert seen["create_token"] == "You lack the right user.edit here."
+    assert client.post("tokens", {"name": "x", "service_account": account["id"]}).status_code == 403
+    for whole in (alice, root):
+        assert {str(row["allowed_actions"]) for row in whole.get("tokens").json()["items"]} == {str(MINE)}
+    assert root.delete(f"tokens/{made['id']}").status_code == 204
+
+
+def test_what_may_be_done_with_catalogs_and_their_items(api, cluster):
+    vdc, item = a_vdc(), an_item()
+    alice, body = api("alice"), {"vdc": str(vdc.pk), "name": "web", "catalog_item": str(item.pk)}
+    for path in ("catalogs", "catalog-items"):
+        assert actions(alice, path) == {"use": None}
+    CatalogItem.objects.update(image=None)
+    assert (actions(alice, "catalogs"), actions(alice, "catalog-items")) == ({"use": None}, {"use": "It has no image."})
+    assert alice.post("vms", body).status_code == 422
+    CatalogItem.objects.update(image=item.image)
+    Catalog.objects.update(enabled=False)
+    assert actions(alice, "catalogs") == {"use": "It is disabled."}
+    assert actions(alice, "catalog-items") == {"use": "Its catalog is disabled."}
+    assert alice.post("vms", body).status_code == 422
+    Catalog.objects.update(enabled=True)
+    rights = ["organization.view", "catalog.view", "vdc.view", "vm.view", "vm.create"]
+    acme = vdc.organization
+    alice.post("roles", {"name": "looker", "organization": str(acme.pk), "rights": rights})
+    lena = make_user("lena", home=acme)
+    alice.post("role-bindings", {"user": str(lena.pk), "role": "looker", "organization": str(acme.pk)})
+    client = Api(session_of(lena))
+    for path in ("catalogs", "catalog-items"):
+        assert actions(client, path) == {"use": "You lack the right image.use here."}
+    assert client.post("vms", body).status_code == 403
+    assert alice.post("vms", body).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "path", ["tokens", "service-accounts", "catalogs", "catalog-items", "role-bindings", "invitations"]
+)
+def test_they_cost_the_same_however_many_there_are(api, cluster, path):
+    """For a person with rights at one place as for one with rights at all of them."""
+    organization = an_organization("acme")
+    an_item("one", organization=organization)
+    for who in ("alice", "root"):
+        client, counts = api(who), []
+        for more in (0, 3):
+            for number in range(more):
+                account = make_user(f"robot-{who}-{number}", RoleName.USER, organization=organization)
+                type(account).objects.filter(pk=account.pk).update(is_service=True)
+                AccessToken.objects.create(
+                    user=account, name="t", digest=f"{who}-{number}", expires_at=timezone.now() + timedelta(days=1)
+                )
+                an_item(f"{who}-{number}", organization=organization)
+                body = {"organization": str(organization.pk), "email": f"{who}-{number}@example.org", "role": "user"}
+                assert client.post("invitations", body).status_code == 201
+            client.get(path)
+            with CaptureQueriesContext(connection) as captured:
+                assert client.get(path).status_code == 200
+            counts.append(len(captured))
+        assert counts[0] == counts[1] <= 2

@@ -18,6 +18,8 @@ from tenancy.models import Organization, User
 from tenancy.services import admins, reach
 
 KIND = "organization"
+# Pages below /sign-in/, where each organization has its own page by its name.
+SIGN_IN_PAGES = frozenset({"code", "find", "forgotten", "reset"})
 EDITABLE = (
     "display_name",
     "description",
@@ -38,6 +40,9 @@ def create_organization(*, actor: Actor, name: str, display_name: str, descripti
     access.require_system(actor, Right.ORGANIZATION_CREATE)
     if namespaces.is_reserved(name) or namespaces.is_reserved(f"{name}-"):  # its VDCs' namespaces begin with it
         raise Invalid.field("name", "reserved", f"{name!r} is a name of the platform: choose another one.")
+    if name in SIGN_IN_PAGES:
+        message = f"An organization can't be called {name}: /sign-in/{name}/ is a page of OVIM, not one of its own."
+        raise Invalid.field("name", "reserved", message)
     cluster = placements.opened(placements.default_cluster())
     organization = Organization(name=name, display_name=display_name, description=description)
     rows.save(organization, new=True)

@@ -1,5 +1,6 @@
 """Organizations, users, role bindings and the audit log through the API: what each door lets in and refuses."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -11,7 +12,10 @@ from core.models import AuditEntry
 from tenancy.api.serializers import OrganizationOut
 from tenancy.kinds import RECIPE
 from tenancy.models import Organization, RoleBinding, RoleName, Session, User
+from tenancy.services import organizations
 from tests.cast import PASSWORD, make_organization, make_person, make_user, session_of
+from tests.portal import browser, text
+from tests.test_permissions import TABLE
 from vdcs.models import NamespaceAccess
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +86,7 @@ def test_without_a_cluster_nothing_is_made(api):
         ({"name": "openshift"}, "name", "reserved"),
         ({"name": "ovim"}, "name", "reserved"),
         ({"name": "ovim-x"}, "name", "reserved"),
+        *(({"name": name}, "name", "reserved") for name in sorted(organizations.SIGN_IN_PAGES)),
         ({"display_name": "x" * 256}, "display_name", "max_length"),
         ({"description": {"a": 1}}, "description", "invalid"),
         ({"colour": "red"}, "colour", "unknown_field"),
@@ -91,6 +96,16 @@ def test_without_a_cluster_nothing_is_made(api):
 def test_refuses_a_bad_organization_by_field_and_rule(api, cluster, change, field, rule):
     refusal(api("root").post("organizations", NEW | change), 422, field, rule)
     assert not Organization.objects.filter(display_name="Initech").exists()
+
+
+def test_every_page_below_sign_in_is_no_organizations_name(api, cluster):
+    """An organization's own sign-in page is there by its name: what another page has, no organization gets."""
+    literal = {match[1] for route in TABLE if (match := re.fullmatch(r"sign-in/([a-z-]+)/", route[1]))}
+    assert literal == organizations.SIGN_IN_PAGES
+    refused = api("root").post("organizations", {"name": "reset", "display_name": "Reset"})
+    assert "/sign-in/reset/ is a page of OVIM" in refused.json()["detail"]
+    form = browser("root").fill("/orgs/new/", name="find", display_name="Find", mode="reservation")
+    assert (form.status_code, "/sign-in/find/ is a page of OVIM" in text(form)) == (422, True)
 
 
 def test_a_duplicate_name_is_a_conflict_on_that_field(api, cluster, acme):

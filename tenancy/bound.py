@@ -13,6 +13,7 @@ from core.rights import Right
 from tenancy.models import Organization, RoleBinding
 from tenancy.right_words import in_words
 from tenancy.roles import grant_of, role_label
+from tenancy.services import bindings
 
 GONE = "a VDC that is gone"
 GONE_VM = "a VM that is gone"
@@ -53,7 +54,11 @@ def told(
     rows = rows.select_related("user", "group", "custom", "organization")
     seen = list(access.visible(actor, rows, Right.BINDING_VIEW)[:most])
     names = _names(seen)
-    return [Told(row, names, within) for row in seen]
+    found = [Told(row, names, within) for row in seen]
+    for entry in found:
+        entry.may_remove = bindings.may_change(actor, entry.row)
+        entry.may_change_end = entry.may_remove and not entry.row.by_provider_id and not entry.has_ended
+    return found
 
 
 def _names(rows: Iterable[RoleBinding]) -> dict[UUID, str]:

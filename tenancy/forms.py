@@ -265,7 +265,7 @@ def _ticks(
     """A tick for each of these rights, in words, by what they are about."""
     for about, words in right_words.offered(offered, among=among):
         for right, word in words:
-            tick = forms.BooleanField(label=word.capitalize(), required=False, initial=right in held)
+            tick = forms.BooleanField(label=word[:1].upper() + word[1:], required=False, initial=right in held)
             form.fields[_tick_of(right)] = tick
         yield Section(about, [_tick_of(right) for right, _ in words], css="three")
 

@@ -14,9 +14,10 @@ from core.errors import Invalid
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
+from tenancy import bound
 from tenancy.access import covers
 from tenancy.forms import GroupEditForm, GroupForm, MemberForm
-from tenancy.models import Group, Membership, User
+from tenancy.models import Group, Membership, RoleBinding, User
 from tenancy.role_pages import organization_of
 from tenancy.services import groups
 
@@ -98,7 +99,14 @@ def group_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         seen = access.visible(actor, User.objects.order_by("username"), Right.USER_VIEW)
         page.more |= {"about": "tenancy/names.html", "names": list(seen.values_list("username", flat=True)[:SHOWN])}
     members = group.memberships.select_related("user").order_by("user__username")
-    return fill(request, page, form, act, plan=lambda: {"members": members[:SHOWN]})
+    given = RoleBinding.objects.filter(group=group).order_by("pk")
+    return fill(
+        request,
+        page,
+        form,
+        act,
+        plan=lambda: {"members": members[:SHOWN], "bindings": bound.told(actor, given, SHOWN)},
+    )
 
 
 @needs(Right.BINDING_EDIT)

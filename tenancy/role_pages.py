@@ -15,7 +15,8 @@ from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
 from tenancy.access import covers
 from tenancy.forms import RoleEditForm, RoleForm
-from tenancy.models import Organization, Role, RoleName
+from tenancy.models import Invitation, Organization, Role, RoleName
+from tenancy.oidc.rows import GroupRule
 from tenancy.right_words import in_words
 from tenancy.roles import GIVEN_TO_ROLES, GRANTS, OWN_ONLY
 from tenancy.services import roles
@@ -96,12 +97,27 @@ def role_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     return fill(request, page, form, act, row=role)
 
 
+def _named(role: Role) -> str:
+    """What names it and would give nothing any more, in words."""
+    waiting = Invitation.objects.filter(custom=role, accepted_at=None, withdrawn_at=None).count()
+    rules = GroupRule.objects.filter(custom=role).count()
+    named = [
+        f"{count} {one if count == 1 else many}"
+        for count, one, many in (
+            (waiting, "open invitation", "open invitations"),
+            (rules, "rule of an identity provider", "rules of identity providers"),
+        )
+        if count
+    ]
+    return f" It is named by {' and '.join(named)}: from then on that gives nothing." if named else ""
+
+
 @needs(Right.BINDING_EDIT)
 @require_http_methods(FORM)
 def role_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     role = _role(request, pk)
     form = SureForm(posted(request), initial={"generation": role.generation})
-    intro = "It can’t be undone. While it is given to anybody it is refused."
+    intro = f"It can’t be undone. While it is given to anybody it is refused.{_named(role)}"
     page = _page(role.organization, f"Delete the role {role}?", "Delete", intro=intro, danger=True)
 
     def act() -> Done:

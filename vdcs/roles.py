@@ -135,11 +135,7 @@ def give(
 
 def _told(actor: Actor, shown: Q, within: frozenset[Right] | None) -> Sequence[bound.Told]:
     rows = RoleBinding.objects.filter(shown).order_by("user__username", "group__name", "pk")
-    found = bound.told(actor, rows, MOST_SHOWN, within)
-    for entry in found:
-        entry.may_remove = bindings.may_change(actor, entry.row)
-        entry.may_change_end = entry.may_remove and not entry.row.by_provider_id and not entry.has_ended
-    return found
+    return bound.told(actor, rows, MOST_SHOWN, within)
 
 
 @needs(Right.USER_VIEW)

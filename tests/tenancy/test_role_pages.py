@@ -94,7 +94,7 @@ def test_a_role_for_one_vm_with_an_end_is_given_on_its_page(acme, dev):
         True,
     )
     page = text(alice.get(address))
-    assert f"nina operator acme / dev / web Machines: see, start and stop {until.replace('T', ' ')}" in page
+    assert f"nina operator acme / dev / web Machines: see, start and stop Ends: {until.replace('T', ' ')}" in page
     assert "alice Organization admin acme Machines: see, change, start and stop, delete" in page
     past = alice.fill(address, **given | {"role": "user", "until": "2020-01-01T00:00"})
     assert (past.status_code, "moment is past" in text(past)) == (422, True)

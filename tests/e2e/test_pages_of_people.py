@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tenancy.models import Invitation, RoleBinding, User
+from tests.e2e.conftest import SHOTS
 from tests.e2e.people_scene import a_house
 from tests.e2e.test_pages import look, walk
 
@@ -63,3 +64,33 @@ def test_every_page_of_people_is_sound(visit, scheme, settings):
     page.get_by_role("button", name="Create").click()
     look(page, "token-shown", scheme)
     walk(visit(None, color_scheme=scheme), {"sign-in-own": "/sign-in/acme/"}, scheme)
+
+
+# Cells whose words do not fit, and words that are cut at the end of a line.
+CUT = """() => [...document.querySelectorAll("main .table :is(td, th, a)")].filter(part =>
+  part.clientWidth && !part.closest("thead") && part.scrollWidth > part.clientWidth + 1 &&
+  getComputedStyle(part).overflowX !== "visible").map(part => part.innerText)"""
+
+
+def test_no_word_of_roles_rights_and_ends_is_cut_off(visit):
+    house = a_house()
+    nina = User.objects.get(username="nina")
+    page = visit("alice").page()
+    home, provider = f"/orgs/{house['acme'].pk}", f"/identity-providers/{house['provider'].pk}/"
+    for address in (
+        f"{home}/people/",
+        f"/people/{nina.pk}/roles/",
+        f"{home}/invitations/",
+        f"{home}/groups/",
+        provider,
+    ):
+        page.goto(address)
+        for width in (390, 700, 1024, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate(CUT) == [], (address, width)
+            name = address.strip("/").split("/")
+            page.screenshot(path=SHOTS / f"whole-{name[0]}-{name[-1][-8:]}-{width}.png", full_page=True)
+            shown = page.locator("main .table tbody tr").first.inner_text()
+            if address.endswith(("/people/", "/roles/")):
+                assert "decide about lost disks and drift" in shown, (width, shown)
+                assert "never" in shown, (width, shown)

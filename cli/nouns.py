@@ -186,7 +186,7 @@ CLUSTER = Noun(
     shown=BASE
     | {
         "capabilities", "lacking", "checked_at", "check_error", "credential_expires_at", "failing_since", "last_error",
-        "seen_at", "watched_at",
+        "seen_at", "signs_in_as", "warnings", "watched_at",
     },
 )  # fmt: skip
 ORPHAN = Noun(

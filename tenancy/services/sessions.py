@@ -67,6 +67,8 @@ def sign_in(
     if codes.is_asked_of(user):
         _check_code(replace(visitor, name=username[:254]), user, code)
     with transaction.atomic():
+        if not _is_still(user, password):
+            raise Unauthenticated(WRONG)
         throttle.was_right(username, visitor.address)
         actor = replace(actor, address=visitor.address, request_id=visitor.request_id)
         return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
@@ -84,8 +86,26 @@ def sign_in_by_code(
     attempt(visitor, user.username)
     _check_code(replace(visitor, name=user.username), user, code)
     with transaction.atomic():
+        if not constant_time_compare(proof, proof_of(_locked(user))):
+            raise Unauthenticated(WRONG)
         throttle.was_right(user.username, visitor.address)
         return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
+
+
+def _is_still(user: User, password: str) -> bool:
+    """Whether the password that was right a moment ago still is, while its row is locked until the session is there.
+
+    Else a session by the old one would begin after another one had ended all there were.
+    """
+    now = _locked(user)
+    return now.password == user.password or now.check_password(password)
+
+
+def _locked(user: User) -> User:
+    found = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+    if found is None:
+        raise Unauthenticated(WRONG)
+    return found
 
 
 def attempt(visitor: Actor, username: str) -> None:

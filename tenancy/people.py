@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,6 +16,7 @@ from core.errors import Invalid
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
+from tenancy.actions import OWN_PASSWORD
 from tenancy.forms import PROVIDER, OwnPasswordForm, PasswordResetForm, PersonDeleteForm, PersonEditForm, PersonForm
 from tenancy.models import Organization, User
 from tenancy.services import passwords, previews, second_factor, users
@@ -154,6 +156,9 @@ def person_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(FORM)
 def person_password(request: HttpRequest, pk: UUID) -> HttpResponse:
     person = _person(request, pk)
+    if pk == actor_of(request).user_id:
+        messages.info(request, OWN_PASSWORD)
+        return HttpResponseRedirect(reverse("own-password"))
     form = PasswordResetForm(posted(request), initial={"generation": person.generation})
 
     def act() -> Done:

@@ -14,7 +14,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from core import access
-from core.actions import reason, standing
+from core.actions import own_rows, reason, standing
 from core.actor import Actor
 from core.enforce import needs
 from core.errors import NotFound
@@ -46,8 +46,9 @@ class Opened:
 def opened(actor: Actor, listing: Listing, pk: UUID) -> Opened:
     """One statement. NotFound: there is no such row, or one may not see it."""
     held = standing(actor, listing.rows().model, listing.actions, listing.right)
+    own = own_rows(actor, listing.rows().model, listing.actions)
     reasons = {
-        f"{_CAN}{verb}": reason(action, holds)
+        f"{_CAN}{verb}": reason(action, holds, own)
         for (verb, action), holds in zip(listing.actions.items(), held, strict=True)
     }
     columns = [column for column in listing.columns if column.shown(actor)]

@@ -22,6 +22,10 @@ from tenancy.services import admins, passwords, reach, throttle
 from tenancy.services.sessions import attempt, end_all
 
 EDITABLE = ("email", "full_name")
+OWN_PASSWORD = (
+    "This is your own account: change your password with the current one, in Settings or by POST /api/v1/me/password. "
+    "If you have forgotten it, ask for a link by mail where you sign in, or another admin."
+)
 
 
 def require_people_of(actor: Actor, organization: Organization | None) -> None:
@@ -178,14 +182,15 @@ def set_password(
     must_change_password: bool = False,
     generations: Generations = None,
 ) -> User:
-    """A new password, by the person himself or by who is over him. All other sessions end.
+    """A new password, by who is over the person. All his sessions end. For one's own: `choose_password`.
 
     `must_change_password`: it is good for choosing another one only.
     """
-    if actor.user_id != user.pk:
-        require_over(actor, user)
-    elif actor.token_id is not None:  # else whoever holds the token could sign in
-        raise Forbidden(Right.ACCOUNT, "your own account: an access token can't change it")
+    if actor.user_id == user.pk:
+        if actor.token_id is not None:  # else whoever holds the token could sign in
+            raise Forbidden(Right.ACCOUNT, "your own account: an access token can't change it")
+        raise Conflict(OWN_PASSWORD)  # whoever found an open browser must not get by without the current one
+    require_over(actor, user)
     if user.is_service:
         raise Conflict("A service account has no password: it acts through its access tokens.")
     return _put_password(

@@ -156,3 +156,21 @@ def test_a_key_is_no_way_to_guess_a_password_uncounted(api):
     body = {"current_password": PASSWORD, "new_password": "a-guess-of-the-new-one"}
     answers = [bob.post("me/password", body, Idempotency_Key="k-1").status_code for _ in range(11)]
     assert answers == [422] * 10 + [429]
+
+
+def test_an_admin_sets_no_password_of_his_own_without_the_current_one(api):
+    """Neither by the verb nor by an edit, for a single field of it, nor as a trial; the refusal names the way."""
+    alice = make_person("alice")
+    mine = api("alice")
+    for answer in (
+        mine.post(f"users/{alice.pk}/reset-password", {"password": STRONG}),
+        mine.post(f"users/{alice.pk}/reset-password", {}),
+        mine.post(f"users/{alice.pk}/reset-password?dry_run=true", {}),
+        mine.patch(f"users/{alice.pk}", {"password": STRONG, "full_name": "Alice"}),
+    ):
+        assert "POST /api/v1/me/password" in problem(answer, 409)["detail"]
+    row = mine.get(f"users/{alice.pk}").json()
+    assert row["full_name"] == ""
+    assert row["allowed_actions"]["reset_password"] == "It is your own: change it with the current one, in Settings."
+    assert sign_in(api, "alice", PASSWORD).status_code == 200
+    assert mine.post("me/password", {"current_password": PASSWORD, "new_password": STRONG}).status_code == 204

@@ -189,3 +189,17 @@ def test_who_has_more_rights_is_left_alone(acme):
         assert alice.post(f"/people/{founder.pk}/{verb}/", {"full_name": "x", "password": STRONG}).status_code == 403
     founder.refresh_from_db()
     assert (founder.full_name, founder.is_active, founder.check_password(PASSWORD)) == ("", True, True)
+
+
+def test_ones_own_password_is_changed_where_the_current_one_is_asked_for():
+    alice, page = make_person("alice"), browser("alice")
+    shown = page.get(f"/people/{alice.pk}/").content.decode()
+    assert f'href="/people/{alice.pk}/password/"' not in shown
+    assert 'href="/account/password/"' in shown
+    for answer in (page.get(f"/people/{alice.pk}/password/"), page.post(f"/people/{alice.pk}/password/", {})):
+        assert answer.headers["Location"] == "/account/password/"
+    told = text(page.get("/account/password/"))
+    assert "change it with the current one" in told
+    assert User.objects.get(pk=alice.pk).check_password(PASSWORD)
+    menu = page.get(f"/people/{alice.pk}/menu/").content.decode()
+    assert "It is your own: change it with the current one, in Settings." in menu

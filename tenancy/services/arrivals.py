@@ -16,7 +16,7 @@ from tenancy.oidc import claims
 from tenancy.oidc.claims import Proven
 from tenancy.oidc.rows import Identity, IdentityProvider, ProviderSession
 from tenancy.selectors import actor_of_user, bindings_of
-from tenancy.services import codes, provider_roles, reach, sessions
+from tenancy.services import codes, notices, provider_roles, reach, sessions
 from tenancy.services.provider_roles import Changes
 
 PURPOSE = "id-token"
@@ -174,6 +174,9 @@ def _follow(actor: Actor, provider: IdentityProvider, user: User, said: claims.C
         after: dict[str, Any] = {name: told[name] for name in before}
         audit.record(actor, "user.edit", user, organization_id=user.organization_id, before=before, after=after)
         reach.changed_of([user])
+    if "email" in before:
+        by = replace(actor, user_id=None, name=f"the identity provider {provider.slug}")
+        notices.address_changed(actor=by, user=user, before=before["email"])
 
 
 def _keep(identity: Identity, proven: Proven, session: Session | None) -> ProviderSession:

@@ -8,7 +8,7 @@ from core import audit, sealed
 from core.actor import Actor
 from core.errors import Conflict, Invalid
 from tenancy.models import SecondFactor, User
-from tenancy.services import codes, reach, throttle
+from tenancy.services import codes, notices, reach, throttle
 from tenancy.services.sessions import attempt, end_all
 from tenancy.services.users import require_over
 
@@ -87,6 +87,7 @@ def remove(*, actor: Actor) -> None:
     audit.record(actor, "second_factor.remove", row, organization_id=actor.organization_id)
     row.delete()
     reach.changed_of([row.user])
+    notices.second_factor_off(actor=actor, user=row.user)
 
 
 @transaction.atomic
@@ -98,10 +99,13 @@ def reset(*, actor: Actor, user: User) -> None:
     row = SecondFactor.objects.select_for_update().filter(user=user).first()
     if row is None:
         raise Conflict(f"{user} has no second factor.")
+    was_on = row.confirmed_at is not None
     end_all(actor=actor, user=user)
     audit.record(actor, "second_factor.reset", user, organization_id=user.organization_id)
     row.delete()
     reach.changed_of([user])
+    if was_on:
+        notices.second_factor_off(actor=actor, user=user)
 
 
 def _locked(actor: Actor) -> User:

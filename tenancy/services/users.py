@@ -18,7 +18,7 @@ from tenancy.access import covers, outranks
 from tenancy.models import Organization, PasswordReset, RoleBinding, User
 from tenancy.roles import grant_of
 from tenancy.selectors import bindings_of
-from tenancy.services import admins, passwords, reach, throttle
+from tenancy.services import admins, notices, passwords, reach, throttle
 from tenancy.services.sessions import attempt, end_all
 
 EDITABLE = ("email", "full_name")
@@ -227,10 +227,12 @@ def choose_password(*, actor: Actor, password: str) -> User:
 @transaction.atomic
 def put_by_link(*, actor: Actor, user: User, password: str) -> User:
     """Inside the transaction in which a link is used (`tenancy.services.resets`): the person has proven himself by it."""
-    return _put_password(actor, rows.lock(user), password, must_change=False, field="new_password")
+    return _put_password(actor, rows.lock(user), password, must_change=False, field="new_password", by_link=True)
 
 
-def _put_password(actor: Actor, user: User, password: str, *, must_change: bool, field: str) -> User:
+def _put_password(
+    actor: Actor, user: User, password: str, *, must_change: bool, field: str, by_link: bool = False
+) -> User:
     """Onto the locked row."""
     passwords.put(user, password, field=field)
     before = user.must_change_password
@@ -242,6 +244,7 @@ def _put_password(actor: Actor, user: User, password: str, *, must_change: bool,
     PasswordReset.objects.filter(user=user, used_at=None).delete()  # links by mail are for who has none
     end_all(actor=actor, user=user)
     audit.record(actor, "user.set_password", user, organization_id=user.organization_id)
+    notices.password_changed(actor=actor, user=user, by_link=by_link)
     return user
 
 
@@ -253,6 +256,8 @@ def _edit(actor: Actor, user: User, changes: dict[str, Any], generations: Genera
         audit.record(actor, action, user, organization_id=user.organization_id, before=before, after=after)
     if before.keys() & {"is_active", "email"}:
         reach.changed_of([user])
+    if "email" in before:
+        notices.address_changed(actor=actor, user=user, before=before["email"])
     return user
 
 

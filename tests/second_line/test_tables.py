@@ -66,6 +66,7 @@ EVERYTHING = {
     "tenancy/brands.py:logo": "name, logo and colours of an organization are for everybody",
     "tenancy/brands.py:style": "name, logo and colours of an organization are for everybody",
     "tenancy/services/users.py:_delete": "what was the person's own goes with him",
+    "tenancy/services/notices.py:_put": "a mail to somebody of no organization is put for nobody's eyes but the engine's",
     "vms/owners.py:hand_over": "machines where the actor has no say are what it is refused for",
     "ovim_site/live/viewer.py:_places": "a change is read once for all who listen; each is decided alone (ADR 11)",
     "ovim_site/metrics.py:exposition": "numbers over all tenants, and nothing of any of them",

@@ -134,7 +134,20 @@ def provider_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
         )
         return Done(reverse("identity-provider-page", args=[pk]), f"{provider.display_name} is changed.")
 
-    return fill(request, _page(provider, f"Edit {provider.display_name}", "Save"), form, act, row=provider)
+    page = _page(provider, f"Edit {provider.display_name}", "Save")
+    page.more["warnings"] = _ending(actor, provider, "Switched off, it also ends") if provider.enabled else []
+    return fill(request, page, form, act, row=provider)
+
+
+def _ending(actor: Actor, provider: IdentityProvider, what: str) -> list[dict[str, str]]:
+    """Who is signed out by it, to be said before."""
+    found = identity_providers.sessions_of(provider)
+    number = found.count()
+    if not number:
+        return []
+    mine = ", yours among them" if found.filter(pk=actor.session_id).exists() else ""
+    counted = "the session that began by it" if number == 1 else f"the {number} sessions that began by it"
+    return [{"message": f"{what} {counted}, at once{mine}."}]
 
 
 @needs(Right.IDENTITY_PROVIDER_EDIT)
@@ -149,6 +162,7 @@ def provider_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 
     intro = "Nobody signs in by it any more. Roles that its rules gave are taken away. Accounts stay."
     page = _page(provider, f"Delete {provider.display_name}?", "Delete", intro=intro, danger=True, live=False)
+    page.more["warnings"] = _ending(actor_of(request), provider, "It ends")
     return fill(request, page, form, act, row=provider)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from django.db import connection, transaction
 from django.utils import timezone
 
-from core import audit, rows, sealed, tenants
+from core import audit, rows, sealed, sql, tenants
 from core.actor import Actor
 from core.errors import Conflict, NotFound, Unauthenticated
 from tenancy.models import Session, User
@@ -47,6 +47,8 @@ def arrive(
     *, visitor: Actor, provider: IdentityProvider, proven: Proven, lifetime: timedelta, user_agent: str
 ) -> Arrival:
     """A session for whoever this is; SignInRefused rolls all of it back, the account that was just made, too."""
+    if provider.enabled:  # one that is off is only tried out (`provider_preview`)
+        _require_still_enabled(provider)
     rules = list(provider.rules.all())
     missing = provider_roles.left_out(provider, rules, proven.claims)
     if missing:
@@ -101,6 +103,16 @@ def complete(*, arrival: str | None, session: Session) -> None:
 def note_refusal(*, tried: Actor, provider: IdentityProvider, action: str, reason: str, failed: bool = False) -> None:
     """On record with the provider's organization, for which nobody has entered."""
     audit.refused(tried, action, reason, failed=failed, row=provider)
+
+
+def _require_still_enabled(provider: IdentityProvider) -> None:
+    """Until the session is there: whoever switches it off ends all sessions by it, and waits for this one.
+
+    The lock is shared, so that people who sign in at the same moment don't wait for each other.
+    """
+    rows = sql.run("SELECT enabled FROM tenancy_identityprovider WHERE id = %s FOR SHARE", [provider.pk])
+    if not rows or not rows[0][0]:
+        raise SignInRefused("Sign-in by this provider was switched off meanwhile.")
 
 
 def _serialize(proven: Proven) -> None:

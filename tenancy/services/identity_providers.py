@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from core import access, audit, rows, sealed
@@ -15,7 +16,7 @@ from tenancy.access import covers
 from tenancy.models import Organization, Role, RoleBinding, RoleName, Session, User
 from tenancy.oidc import discovery, door
 from tenancy.oidc.library import PURPOSE
-from tenancy.oidc.rows import GroupRule, IdentityProvider, Match
+from tenancy.oidc.rows import GroupRule, IdentityProvider, Match, ProviderSession
 from tenancy.roles import GRANTS
 from tenancy.services import bindings, provider_roles, reach, roles
 
@@ -62,7 +63,7 @@ def edit_provider(
 ) -> IdentityProvider:
     """Change what EDITABLE names, `client_secret`, and `rules` (all of them at once). The issuer never changes.
 
-    Roles that the rules gave change at each person's next sign-in.
+    Roles that the rules gave change at each person's next sign-in. Switched off, the sessions begun by it end at once.
     """
     require(actor, provider.organization)
     provider = rows.lock(provider, generations)
@@ -83,6 +84,8 @@ def edit_provider(
             provider.generation += 1
     if "enabled" in before:
         reach.changed_of(_people(provider))
+        if not provider.enabled:
+            told["sessions_ended"] = _end_sessions(provider)
     if told:
         provider_roles.require_admins(provider, list(provider.rules.all()), usable=provider.enabled)
         audit.record(
@@ -104,17 +107,30 @@ def delete_provider(*, actor: Actor, provider: IdentityProvider, generations: Ge
     provider_roles.require_admins(provider, [], usable=False)
     for binding in RoleBinding.objects.filter(by_provider=provider).order_by("pk"):
         bindings.unbind_role(actor=provider_roles.acting(provider, actor), binding=binding)
-    alive = Session.objects.filter(by_provider__identity__provider=provider, revoked_at=None)
     before = {
         "name": provider.name,
         "issuer": provider.issuer,
         "identities": provider.identities.count(),
-        "sessions": alive.update(revoked_at=timezone.now()),
+        "sessions": _end_sessions(provider),
     }
     audit.record(actor, "identity_provider.delete", provider, organization_id=provider.organization_id, before=before)
     people = _people(provider)
     provider.delete()
     reach.changed_of(people)
+
+
+def sessions_of(provider: IdentityProvider) -> QuerySet[Session]:
+    """Those begun by it that have not ended."""
+    return Session.objects.filter(
+        by_provider__identity__provider=provider, revoked_at=None, expires_at__gt=timezone.now()
+    )
+
+
+def _end_sessions(provider: IdentityProvider) -> int:
+    """Its row is locked, so that none begins at this moment (`arrivals.arrive`). How many there were."""
+    # What waits for a code first: a session that comes of it meanwhile is then among those that end.
+    ProviderSession.objects.filter(identity__provider=provider, session=None).delete()
+    return sessions_of(provider).update(revoked_at=timezone.now())
 
 
 def _people(provider: IdentityProvider) -> list[User]:

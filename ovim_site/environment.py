@@ -12,6 +12,7 @@ from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 LEAST_DAYS = 30
+LEAST_IDLE = 5  # minutes
 
 
 class SettingError(Exception):
@@ -46,6 +47,8 @@ class Environment:
     audit_stream_ca: str
     audit_stream_private: bool
     deletion_grace_days: int
+    session_idle_minutes: int
+    api_session_idle_minutes: int
     mail_url: str
     mail_from: str
     mail_ca: str
@@ -86,6 +89,8 @@ def read(environ: Mapping[str, str]) -> Environment:
         audit_stream_ca=_certificates(environ, "OVIM_AUDIT_STREAM_CA"),
         audit_stream_private=_flag(environ, "OVIM_AUDIT_STREAM_PRIVATE"),
         deletion_grace_days=_whole(environ, "OVIM_DELETION_GRACE_DAYS", 7, least=0, most=365),
+        session_idle_minutes=_idle(environ, "OVIM_SESSION_IDLE_MINUTES", 30, most=12 * 60),
+        api_session_idle_minutes=_idle(environ, "OVIM_API_SESSION_IDLE_MINUTES", 12 * 60, most=7 * 24 * 60),
         mail_url=_mail(environ),
         mail_from=environ.get("OVIM_MAIL_FROM", ""),
         mail_ca=_certificates(environ, "OVIM_MAIL_CA"),
@@ -201,6 +206,14 @@ def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int, m
     if not value.isdigit() or not least <= int(value) <= most:
         raise SettingError(f"{name} must be a whole number from {least} to {most}, it is {value!r}.")
     return int(value)
+
+
+def _idle(environ: Mapping[str, str], name: str, default: int, *, most: int) -> int:
+    """0: sessions end by their lifetime alone. The last use is known to a minute, so fewer than five would be chance."""
+    minutes = _whole(environ, name, default, least=0, most=most)
+    if 0 < minutes < LEAST_IDLE:
+        raise SettingError(f"{name} must be 0 (no end by it) or {LEAST_IDLE} minutes at least, it is {minutes}.")
+    return minutes
 
 
 def _days(environ: Mapping[str, str], name: str) -> int:

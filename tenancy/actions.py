@@ -28,10 +28,10 @@ ORGANIZATION: Actions = {
     "create_vdc": Action(Right.VDC_CREATE, (_GOING, _DUE, _DISABLED)),
 }
 OWN_ACCOUNT = "It is your own account: another admin can do that."
-OWN_PASSWORD = "It is your own: change it with the current one, in Settings."
+NEEDS_THE_CURRENT = "It is your own: change it with the current one, in Settings."
 USER: Actions = {
     "edit": Action(Right.USER_EDIT),
-    "reset_password": Action(Right.USER_EDIT, not_own=OWN_PASSWORD),
+    "reset_password": Action(Right.USER_EDIT, not_own=NEEDS_THE_CURRENT),
     "disable": Action(Right.USER_EDIT, ((Q(is_active=False), "The account is disabled already."),), OWN_ACCOUNT),
     "enable": Action(Right.USER_EDIT, ((Q(is_active=True), "The account is enabled already."),)),
     "delete": Action(Right.USER_EDIT, not_own=OWN_ACCOUNT),

@@ -116,7 +116,7 @@ def _accepted(request: HttpRequest, token: str, form: AcceptForm) -> HttpRespons
     session = sessions.begin(
         actor=actor,
         user=user,
-        lifetime=sessions.BROWSER_LIFETIME,
+        way=sessions.Way.BROWSER,
         user_agent=request.headers.get("User-Agent", ""),
     )
     return enter(request, session, target(request))

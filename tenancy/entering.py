@@ -26,7 +26,7 @@ def whence(request: HttpRequest) -> dict[str, Any]:
     """From where somebody signs in, and with what."""
     return {
         "visitor": visitor_of(request),
-        "lifetime": sessions.BROWSER_LIFETIME,
+        "way": sessions.Way.BROWSER,
         "user_agent": request.headers.get("User-Agent", ""),
     }
 

@@ -14,6 +14,7 @@ from tenancy import selectors
 from tenancy.services import sessions
 
 COOKIE_KEY = "sid"
+UNATTENDED = "Ovim-Unattended"  # a page that follows changes by itself: no sign that somebody is there
 STILL_OPEN = ("own-password", "second-factor", "sign-out")
 
 
@@ -41,7 +42,7 @@ class SignedIn:
             return None
         actor, noted = found
         tenants.enter(actor)
-        if not noted:
+        if not noted and UNATTENDED not in request.headers:
             sessions.note_use(session_id)
         return actor
 

@@ -127,7 +127,8 @@ class Session(models.Model):
     refresh_id = models.UUIDField(default=uuid7, help_text="jti of the refresh token that is good now")
     address = models.CharField(max_length=64, blank=True)
     user_agent = models.CharField(max_length=255, blank=True)
-    seen_at = models.DateTimeField(db_default=Now(), editable=False, help_text="last use, to a few minutes")
+    seen_at = models.DateTimeField(db_default=Now(), editable=False, help_text="last use, to a minute")
+    idle_after = models.DurationField(null=True, blank=True, help_text="unused for so long, it ends; null: never so")
     # Whose view it has for a while, instead of its own person's: to look only (`tenancy.services.previews`).
     preview_of = models.UUIDField(null=True, blank=True)
     preview_until = models.DateTimeField(null=True, blank=True)

@@ -1,6 +1,7 @@
 """Pages of one's own account: sessions and the second factor."""
 
 import io
+from datetime import timedelta
 from uuid import UUID
 
 import segno
@@ -20,12 +21,25 @@ from tenancy import selectors
 from tenancy.forms import CodeForm
 from tenancy.services import second_factor, sessions
 
+WAYS = {sessions.Way.BROWSER: "a browser", sessions.Way.API: "a program"}
+
 
 @needs(Right.ACCOUNT)
 @require_safe
 def session_list(request: HttpRequest) -> HttpResponse:
-    page = {"section": "settings", "sessions": selectors.own_sessions(actor_of(request))}
+    page = {
+        "section": "settings",
+        "sessions": selectors.own_sessions(actor_of(request)),
+        "unused": [
+            (words, _in_words(after)) for way, words in WAYS.items() if (after := way.idle_after) is not None
+        ],
+    }
     return render(request, "tenancy/sessions.html", page)
+
+
+def _in_words(time: timedelta) -> str:
+    minutes = int(time.total_seconds()) // 60
+    return f"{minutes} minutes" if minutes % 60 else f"{minutes // 60} hour{'' if minutes == 60 else 's'}"
 
 
 @needs(Right.ACCOUNT)

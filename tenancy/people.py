@@ -16,7 +16,7 @@ from core.errors import Invalid
 from core.rights import Right
 from core.ui.filling import FORM, Done, Page, actor_of, fill, posted
 from core.ui.sure import SureForm
-from tenancy.actions import OWN_PASSWORD
+from tenancy.actions import NEEDS_THE_CURRENT
 from tenancy.forms import PROVIDER, OwnPasswordForm, PasswordResetForm, PersonDeleteForm, PersonEditForm, PersonForm
 from tenancy.models import Organization, User
 from tenancy.services import passwords, previews, second_factor, users
@@ -157,7 +157,7 @@ def person_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 def person_password(request: HttpRequest, pk: UUID) -> HttpResponse:
     person = _person(request, pk)
     if pk == actor_of(request).user_id:
-        messages.info(request, OWN_PASSWORD)
+        messages.info(request, NEEDS_THE_CURRENT)
         return HttpResponseRedirect(reverse("own-password"))
     form = PasswordResetForm(posted(request), initial={"generation": person.generation})
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from core import sql, tenants
@@ -51,9 +52,10 @@ _BY_SESSION = _ACTOR.replace(_MUST_ENROL, f"({_MUST_ENROL} AND NOT {_GIVEN})")
 # At the end: whose view the session has at the moment, if it is another one's.
 _PREVIEW = "CASE WHEN s.preview_until > clock_timestamp() THEN s.preview_of END"
 _OF_SESSION = f"""{_BY_SESSION.replace("FROM tenancy_user u", f", {_PREVIEW} FROM tenancy_user u", 1)}
-JOIN tenancy_session s ON s.user_id = u.id WHERE s.id = %s AND s.revoked_at IS NULL AND s.expires_at > now() AND {_ALIVE}"""
+JOIN tenancy_session s ON s.user_id = u.id WHERE s.id = %s AND s.revoked_at IS NULL AND s.expires_at > now()
+  AND (s.idle_after IS NULL OR s.seen_at > clock_timestamp() - s.idle_after) AND {_ALIVE}"""
 # Whether its last use was noted a moment ago, too, at the end.
-_SEEN = "s.seen_at > now() - interval '5 minutes'"
+_SEEN = "s.seen_at > now() - interval '1 minute'"
 _OF_SESSION_SEEN = _OF_SESSION.replace("FROM tenancy_user u", f", {_SEEN} FROM tenancy_user u", 1)
 # The same of many sessions, each row led by its session.
 _OF_SESSIONS = _OF_SESSION.replace("SELECT", "SELECT s.id,", 1).replace("s.id = %s", "s.id = ANY(%s)")
@@ -62,6 +64,8 @@ _NOTED = "t.last_used_at > now() - interval '1 minute'"
 _OF_TOKEN = f"""{_ACTOR.replace("FROM tenancy_user u", f", t.id, t.rights, t.places::json, {_NOTED} FROM tenancy_user u", 1)}
 JOIN tenancy_accesstoken t ON t.user_id = u.id WHERE t.{{}} AND t.expires_at > now() AND {_ALIVE}"""
 _OF_USER = f"{_ACTOR} WHERE u.id = %s AND {_ALIVE}"
+# Sessions that have not ended, neither by somebody nor by time nor for not being used: as `_OF_SESSION` has it.
+ALIVE = Q(revoked_at=None, expires_at__gt=Now()) & (Q(idle_after=None) | Q(seen_at__gt=Now() - F("idle_after")))
 
 
 def actor_of_session(session_id: UUID, *, address: str = "", request_id: str = "") -> Actor | None:
@@ -220,6 +224,7 @@ class OwnSession:
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
+    ends_unused_at: datetime | None
 
 
 MOST_SESSIONS = 200
@@ -227,11 +232,11 @@ MOST_SESSIONS = 200
 
 def own_sessions(actor: Actor) -> list[OwnSession]:
     """One's own that have not ended, the latest first."""
-    alive = Session.objects.filter(user_id=actor.account_id, revoked_at=None, expires_at__gt=timezone.now())
+    alive = Session.objects.filter(ALIVE, user_id=actor.account_id)
     return [
         OwnSession(
             row.pk, row.pk == actor.session_id, device_of(row.user_agent), row.user_agent, row.address,
-            row.created_at, row.seen_at, row.expires_at,
+            row.created_at, row.seen_at, row.expires_at, row.seen_at + row.idle_after if row.idle_after else None,
         )
         for row in alive.order_by("-pk")[:MOST_SESSIONS]
     ]  # fmt: skip

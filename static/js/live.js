@@ -100,7 +100,8 @@ async function refresh(ids) {
 }
 
 async function fetchInto(url, rows) {
-  const answer = await fetch(url, { headers: { "HX-Request": "true" } });
+  // Nobody asked for this, so it does not keep the session from ending for want of use.
+  const answer = await fetch(url, { headers: { "HX-Request": "true", "Ovim-Unattended": "true" } });
   if (answer.headers.has("HX-Redirect")) {
     location.assign(answer.headers.get("HX-Redirect"));
     return;

@@ -236,8 +236,9 @@ class SessionOut(Shape):
     user_agent = Text()
     address = Text(help_text="from which it signed in")
     created_at = Moment()
-    seen_at = Moment(help_text="last use, to a few minutes")
-    expires_at = Moment()
+    seen_at = Moment(help_text="last use, to a minute")
+    expires_at = Moment(help_text="however much it is used")
+    ends_unused_at = Moment(allow_null=True, help_text="unless it is used before; null: at `expires_at` alone")
 
 
 class SessionsOut(Shape):

@@ -51,7 +51,7 @@ class LoginView(ApiView):
     def post(self, request: Request) -> Response:
         session = sessions.sign_in(
             visitor=self.visitor,
-            lifetime=sessions.API_LIFETIME,
+            way=sessions.Way.API,
             user_agent=request.headers.get("User-Agent", ""),
             **self.body(),
         )

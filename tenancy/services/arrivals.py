@@ -44,7 +44,7 @@ class Arrival:
 @tenants.everything()
 @transaction.atomic
 def arrive(
-    *, visitor: Actor, provider: IdentityProvider, proven: Proven, lifetime: timedelta, user_agent: str
+    *, visitor: Actor, provider: IdentityProvider, proven: Proven, way: sessions.Way, user_agent: str
 ) -> Arrival:
     """A session for whoever this is; SignInRefused rolls all of it back, the account that was just made, too."""
     if provider.enabled:  # one that is off is only tried out (`provider_preview`)
@@ -75,7 +75,7 @@ def arrive(
     if asked:
         audit.record(actor, "session.ask_code", user, organization_id=user.organization_id, after=after)
     else:
-        session = sessions.begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent, told=after)
+        session = sessions.begin(actor=actor, user=user, way=way, user_agent=user_agent, told=after)
     return Arrival(user, _keep(identity, proven, session), session, known is None, changes)
 
 

@@ -18,6 +18,7 @@ from tenancy.oidc import discovery, door
 from tenancy.oidc.library import PURPOSE
 from tenancy.oidc.rows import GroupRule, IdentityProvider, Match, ProviderSession
 from tenancy.roles import GRANTS
+from tenancy.selectors import ALIVE
 from tenancy.services import bindings, provider_roles, reach, roles
 
 EDITABLE = (
@@ -121,9 +122,7 @@ def delete_provider(*, actor: Actor, provider: IdentityProvider, generations: Ge
 
 def sessions_of(provider: IdentityProvider) -> QuerySet[Session]:
     """Those begun by it that have not ended."""
-    return Session.objects.filter(
-        by_provider__identity__provider=provider, revoked_at=None, expires_at__gt=timezone.now()
-    )
+    return Session.objects.filter(ALIVE, by_provider__identity__provider=provider)
 
 
 def _end_sessions(provider: IdentityProvider) -> int:

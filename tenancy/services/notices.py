@@ -33,21 +33,23 @@ _TOKENS = "All other sessions have ended. Access tokens for programs stay as the
 def password_changed(*, actor: Actor, user: User, by_link: bool = False) -> None:
     """To his address: by himself, by a link that was mailed to him, or by an admin."""
     who = "by a link that was sent to this address" + _from(actor) if by_link else _by(actor, user)
-    _put(user, user.email, "password-changed", "The password", "was changed", who, _TOKENS)
+    _put(user, user.email, "password-changed", what="The password", done="was changed", who=who, then=_TOKENS)
 
 
 def second_factor_off(*, actor: Actor, user: User) -> None:
     then = "Signing in takes the password alone from now on. You can set a second factor up again: {second_factor}"
-    _put(user, user.email, "second-factor-off", "The second factor", "was turned off", _by(actor, user), then)
+    who = _by(actor, user)
+    _put(user, user.email, "second-factor-off", what="The second factor", done="was turned off", who=who, then=then)
 
 
 def address_changed(*, actor: Actor, user: User, before: str) -> None:
     """To the address there was: whoever took the account over has set his own."""
     then = "Mails of that account do not come here any more."
-    _put(user, before, "address-changed", "The e-mail address", "was changed to another one", _by(actor, user), then)
+    what, done, who = "The e-mail address", "was changed to another one", _by(actor, user)
+    _put(user, before, "address-changed", what=what, done=done, who=who, then=then)
 
 
-def _put(user: User, recipient: str, kind: str, what: str, done: str, who: str, then: str) -> None:
+def _put(user: User, recipient: str, kind: str, *, what: str, done: str, who: str, then: str) -> None:
     if not recipient or not outbox.possible():
         return
     site = links.site()

@@ -57,7 +57,7 @@ def preview(*, actor: Actor, provider: IdentityProvider, pasted: str) -> Preview
     try:
         with trial():
             arrival = arrivals.arrive(
-                visitor=visitor, provider=provider, proven=proven, lifetime=sessions.BROWSER_LIFETIME, user_agent=""
+                visitor=visitor, provider=provider, proven=proven, way=sessions.Way.BROWSER, user_agent=""
             )
     except DomainError as refusal:
         found.refusal = refusal.message

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
@@ -17,15 +19,34 @@ from core.errors import Conflict, NotFound, Unauthenticated
 from core.ids import uuid7
 from core.rights import Right
 from tenancy.models import Session, User
-from tenancy.selectors import actor_of_user
+from tenancy.selectors import ALIVE, actor_of_user
 from tenancy.services import codes, throttle
 
 BROWSER_LIFETIME = timedelta(hours=12)
 API_LIFETIME = timedelta(days=7)
+NOTED_EACH = timedelta(minutes=1)  # how coarse the last use of a session is: an idle time is counted from it
 WRONG = "The user name or the password is wrong, or the account is disabled."
 NEEDED = "The password is right: now give a code of your authenticator app, or a recovery code."
 WRONG_CODE = codes.WRONG
 ENDED = "The session has ended: sign in again."
+
+
+class Way(Enum):
+    """How somebody holds a session: how long it lasts at most, and how long unused."""
+
+    BROWSER = "browser"
+    API = "api"
+
+    @property
+    def lifetime(self) -> timedelta:
+        return BROWSER_LIFETIME if self is Way.BROWSER else API_LIFETIME
+
+    @property
+    def idle_after(self) -> timedelta | None:
+        """None: it may be unused for all of its lifetime."""
+        browser = self is Way.BROWSER
+        minutes = settings.OVIM_SESSION_IDLE_MINUTES if browser else settings.OVIM_API_SESSION_IDLE_MINUTES
+        return timedelta(minutes=minutes) if minutes else None
 
 
 class SecondFactorNeeded(Unauthenticated):
@@ -46,7 +67,7 @@ class WrongCode(Unauthenticated):
 
 @tenants.everything()
 def sign_in(
-    *, visitor: Actor, username: str, password: str, lifetime: timedelta, code: str = "", user_agent: str = ""
+    *, visitor: Actor, username: str, password: str, way: Way, code: str = "", user_agent: str = ""
 ) -> Session:
     """Check the password and begin a session. `visitor` has no rights: it says from where, and under which request.
 
@@ -71,12 +92,12 @@ def sign_in(
             raise Unauthenticated(WRONG)
         throttle.was_right(username, visitor.address)
         actor = replace(actor, address=visitor.address, request_id=visitor.request_id)
-        return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
+        return begin(actor=actor, user=user, way=way, user_agent=user_agent)
 
 
 @tenants.everything()
 def sign_in_by_code(
-    *, visitor: Actor, user_id: UUID, proof: str, code: str, lifetime: timedelta, user_agent: str = ""
+    *, visitor: Actor, user_id: UUID, proof: str, code: str, way: Way, user_agent: str = ""
 ) -> Session:
     """The second step of a page: `proof` says that the password was right a moment ago (`proof_of`), and still is."""
     user = User.objects.filter(pk=user_id).first()
@@ -89,7 +110,7 @@ def sign_in_by_code(
         if not constant_time_compare(proof, proof_of(_locked(user))):
             raise Unauthenticated(WRONG)
         throttle.was_right(user.username, visitor.address)
-        return begin(actor=actor, user=user, lifetime=lifetime, user_agent=user_agent)
+        return begin(actor=actor, user=user, way=way, user_agent=user_agent)
 
 
 def _is_still(user: User, password: str) -> bool:
@@ -143,12 +164,13 @@ def _check_code(visitor: Actor, user: User, code: str) -> None:
 @tenants.everything()
 @transaction.atomic
 def begin(
-    *, actor: Actor, user: User, lifetime: timedelta, user_agent: str = "", told: Mapping[str, Any] | None = None
+    *, actor: Actor, user: User, way: Way, user_agent: str = "", told: Mapping[str, Any] | None = None
 ) -> Session:
     """A session for a person whose identity has been proven: by password, or by a provider, of which `told` says more."""
     session = Session.objects.create(
         user=user,
-        expires_at=timezone.now() + lifetime,
+        expires_at=timezone.now() + way.lifetime,
+        idle_after=way.idle_after,
         address=actor.address[:64],
         user_agent=user_agent[:255],
     )
@@ -191,7 +213,7 @@ def end_own(*, actor: Actor, session_id: UUID) -> None:
 @transaction.atomic
 def end_others(*, actor: Actor) -> int:
     """End all of one's own sessions but this one. How many there were."""
-    others = Session.objects.filter(user_id=actor.account_id, revoked_at=None, expires_at__gt=timezone.now())
+    others = Session.objects.filter(ALIVE, user_id=actor.account_id)
     ended = 0
     others = others if actor.session_id is None else others.exclude(pk=actor.session_id)
     for session in others.select_for_update().order_by("pk"):
@@ -202,8 +224,8 @@ def end_others(*, actor: Actor) -> int:
 
 @tenants.everything()
 def note_use(session_id: UUID) -> None:
-    """That the session is in use: written once in a few minutes, however many ask at once."""
-    stale = timezone.now() - timedelta(minutes=5)
+    """That the session is in use: written once a minute, however many ask at once."""
+    stale = timezone.now() - NOTED_EACH
     Session.objects.filter(pk=session_id, seen_at__lte=stale).update(seen_at=timezone.now())
 
 
@@ -211,8 +233,8 @@ def note_use(session_id: UUID) -> None:
 def refresh(*, visitor: Actor, session_id: UUID, refresh_id: UUID) -> Session:
     """Trade a refresh token for the next one. One that was used before has been copied: that ends the session."""
     with transaction.atomic():
-        session = Session.objects.select_for_update().filter(pk=session_id).first()
-        if session is None or session.revoked_at is not None or session.expires_at <= timezone.now():
+        session = Session.objects.select_for_update().filter(ALIVE, pk=session_id).first()
+        if session is None:
             raise Unauthenticated(ENDED)
         actor = actor_of_user(session.user_id, address=visitor.address, request_id=visitor.request_id)
         if actor is None:
@@ -221,8 +243,8 @@ def refresh(*, visitor: Actor, session_id: UUID, refresh_id: UUID) -> Session:
         if reused:
             _end(replace(actor, session_id=session.pk), session, "session.end_by_reuse")
         else:
-            session.refresh_id = uuid7()
-            session.save(update_fields=["refresh_id"])
+            session.refresh_id, session.seen_at = uuid7(), timezone.now()
+            session.save(update_fields=["refresh_id", "seen_at"])
     if reused:  # outside: raising inside would roll the ending back
         raise Unauthenticated("This refresh token was used before, so the session was ended: sign in again.")
     return session

@@ -22,7 +22,7 @@ from tenancy.services import admins, notices, passwords, reach, throttle
 from tenancy.services.sessions import attempt, end_all
 
 EDITABLE = ("email", "full_name")
-OWN_PASSWORD = (
+NEEDS_THE_CURRENT = (
     "This is your own account: change your password with the current one, in Settings or by POST /api/v1/me/password. "
     "If you have forgotten it, ask for a link by mail where you sign in, or another admin."
 )
@@ -189,7 +189,7 @@ def set_password(
     if actor.user_id == user.pk:
         if actor.token_id is not None:  # else whoever holds the token could sign in
             raise Forbidden(Right.ACCOUNT, "your own account: an access token can't change it")
-        raise Conflict(OWN_PASSWORD)  # whoever found an open browser must not get by without the current one
+        raise Conflict(NEEDS_THE_CURRENT)  # whoever found an open browser must not get by without the current one
     require_over(actor, user)
     if user.is_service:
         raise Conflict("A service account has no password: it acts through its access tokens.")

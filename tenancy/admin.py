@@ -254,7 +254,7 @@ class IdentityProviderAdmin(Admin):
     find_by_name = ("name",)
     search_help_text = "How the name begins, or the id of the provider or the organization."
     verbs = (
-        Verb("disable", "Disable", "Nobody signs in by it any more; sessions stay.", _switch,
+        Verb("disable", "Disable", "Nobody signs in by it any more; sessions begun by it end.", _switch,
              applies=lambda row: row.enabled, dangerous=True),
         Verb("enable", "Enable", "People can sign in by it again.", _switch, applies=lambda row: not row.enabled),
     )  # fmt: skip

@@ -30,9 +30,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
     page = {
         "section": "settings",
         "sessions": selectors.own_sessions(actor_of(request)),
-        "unused": [
-            (words, _in_words(after)) for way, words in WAYS.items() if (after := way.idle_after) is not None
-        ],
+        "unused": [(words, _in_words(after)) for way, words in WAYS.items() if (after := way.idle_after) is not None],
     }
     return render(request, "tenancy/sessions.html", page)
 

@@ -50,7 +50,9 @@ class ProviderEditForm(Form):
     )
     scopes = forms.CharField(max_length=255, initial="openid profile email", widget=forms.TextInput(PLAIN))
     enabled = forms.BooleanField(
-        required=False, initial=True, help_text="Switched off, nobody signs in by it, and who has done so is signed out."
+        required=False,
+        initial=True,
+        help_text="Switched off, nobody signs in by it, and who has done so is signed out.",
     )
     creates_users = forms.BooleanField(
         label="Whoever comes for the first time gets an account", required=False, initial=True

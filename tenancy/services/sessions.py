@@ -66,9 +66,7 @@ class WrongCode(Unauthenticated):
 
 
 @tenants.everything()
-def sign_in(
-    *, visitor: Actor, username: str, password: str, way: Way, code: str = "", user_agent: str = ""
-) -> Session:
+def sign_in(*, visitor: Actor, username: str, password: str, way: Way, code: str = "", user_agent: str = "") -> Session:
     """Check the password and begin a session. `visitor` has no rights: it says from where, and under which request.
 
     `code`: of the second factor, or a recovery code; SecondFactorNeeded where one is asked for and none was given.
@@ -96,9 +94,7 @@ def sign_in(
 
 
 @tenants.everything()
-def sign_in_by_code(
-    *, visitor: Actor, user_id: UUID, proof: str, code: str, way: Way, user_agent: str = ""
-) -> Session:
+def sign_in_by_code(*, visitor: Actor, user_id: UUID, proof: str, code: str, way: Way, user_agent: str = "") -> Session:
     """The second step of a page: `proof` says that the password was right a moment ago (`proof_of`), and still is."""
     user = User.objects.filter(pk=user_id).first()
     actor = actor_of_user(user_id, address=visitor.address, request_id=visitor.request_id)

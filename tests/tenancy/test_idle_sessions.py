@@ -62,7 +62,7 @@ def test_a_programs_session_ends_after_half_a_day_and_so_does_its_refresh_token(
 
 
 def test_renewing_the_tokens_is_a_use(program):
-    client, refresh = program
+    _client, refresh = program
     unused_for(hours=11)
     assert Api().post("auth/refresh", {"refresh": refresh}).status_code == 200
     assert timezone.now() - Session.objects.get().seen_at < timedelta(minutes=1)

@@ -91,9 +91,7 @@ def test_a_sign_in_at_the_same_moment_is_refused(live_db, op):
 
     with transaction.atomic():
         row = IdentityProvider.objects.get(pk=provider.pk)
-        identity_providers.edit_provider(
-            actor=actor_of(make_person("alice")), provider=row, changes={"enabled": False}
-        )
+        identity_providers.edit_provider(actor=actor_of(make_person("alice")), provider=row, changes={"enabled": False})
         late = threading.Thread(target=arrive)
         late.start()
         deadline = time.monotonic() + 5

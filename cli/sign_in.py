@@ -13,6 +13,7 @@ from cli.config import Context, Contexts, changing, clean_server, is_plain
 from cli.errors import CliError, Exit, Problem
 from cli.output import say
 from cli.tokens import Tokens
+from cli.web_sign_in import by_browser
 from cli.wire import Answer, Wire
 
 
@@ -26,6 +27,8 @@ from cli.wire import Answer, Wire
 @click.option("--client-key", metavar="FILE", help="The key of it.")
 @click.option("--insecure-skip-tls-verify", "insecure", is_flag=True, help="Trust anybody. Said at every use.")
 @click.option("--live-server", metavar="URL", help="Where the live stream is, if not at the server.")
+@click.option("--web", is_flag=True, help="Sign in by a browser, in whichever way your organization has.")
+@click.option("--no-browser", is_flag=True, help="With --web: open none, print the address only.")
 @click.option("--no-keyring", is_flag=True, help="Keep the tokens in a file even where there is a keyring.")
 @click.option("--context", "name", metavar="NAME", help="What to call this server. Default: its host and port.")
 def login(
@@ -34,17 +37,36 @@ def login(
     username: str | None,
     password_stdin: bool,
     code: str | None,
+    web: bool,
+    no_browser: bool,
     no_keyring: bool,
     name: str | None,
     **trust: Any,
 ) -> None:
     """Sign in to a server and make it the current context."""
+    if web and (username or password_stdin or code):
+        raise CliError(Exit.USAGE, "With --web you sign in in the browser: leave user name, password and code out.")
     context = _context(server, username, name, trust)
     if is_plain(context.server):
-        say(f"Warning: {context.server} is not encrypted: your password can be read on the way.")
+        what = "tokens" if web else "password"
+        say(f"Warning: {context.server} is not encrypted: your {what} can be read on the way.")
+    answer = by_browser(Wire(context), opens=not no_browser) if web else _by_password(context, password_stdin, code)
+    _keep(context, answer, no_keyring)
+
+
+def _by_password(context: Context, from_stdin: bool, code: str | None) -> Answer:
     username = context.username or _asked("User name")
-    password = _password(password_stdin)
-    answer = _signed_in(Wire(context), {"username": username, "password": password}, code)
+    password = _password(from_stdin)
+    try:
+        return _signed_in(Wire(context), {"username": username, "password": password}, code)
+    except Problem as problem:
+        if problem.name != "unauthenticated":
+            raise
+        hint = "Do you sign in by your organization's provider? Then: ovim login --web"
+        raise CliError(problem.code, *problem.lines, hint) from None
+
+
+def _keep(context: Context, answer: Answer, no_keyring: bool) -> None:
     signed_in = str(answer.body["user"]["username"])
     tokens = Tokens(context.name)
     with tokens.lock():

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from core.backoffice.base import Admin, Verb, points
+from tenancy.device_rows import DeviceSignIn
 from tenancy.models import (
     AccessToken,
     FailedSignIns,
@@ -231,6 +232,15 @@ class PasswordResetAdmin(Admin):
     list_display = ("created_at", "asked_for", "user", "expires_at", "used_at", "address")
     list_select_related = ("user",)
     secret = ("digest",)
+    find_by_id = ("id", "user_id")
+    search_help_text = "Its id, or that of the person."
+
+
+@admin.register(DeviceSignIn)
+class DeviceSignInAdmin(Admin):
+    list_display = ("created_at", "host", "user", "address", "expires_at", "denied_at", "used_at")
+    list_select_related = ("user",)
+    secret = ("device_digest", "user_digest")
     find_by_id = ("id", "user_id")
     search_help_text = "Its id, or that of the person."
 

@@ -34,6 +34,15 @@ class CodeForm(forms.Form):
     )
 
 
+class DeviceForm(forms.Form):
+    code = forms.CharField(
+        label="Code",
+        max_length=20,
+        widget=forms.TextInput({"autocomplete": "off", "spellcheck": "false", "autocapitalize": "characters"}),
+        help_text="The eight letters that the command shows.",
+    )
+
+
 class ForgottenForm(forms.Form):
     account = forms.CharField(
         label="User name or e-mail", max_length=254, widget=forms.TextInput({"autocomplete": "username"})

@@ -14,6 +14,7 @@ from core.access import Scope
 from core.ids import uuid7
 from core.names import dns_label
 from core.sealed import SealedField
+from tenancy.device_rows import DeviceSignIn  # noqa: F401  # where Django looks for models
 from tenancy.oidc.rows import IdentityProvider
 
 username = RegexValidator(

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from tenancy.services import bindings, lifecycle, previews, resets
+from tenancy.services import bindings, device_sign_ins, lifecycle, previews, resets
 
 
 @shared_task
@@ -10,6 +10,7 @@ def tidy() -> None:
     """Remove roles and links that have ended, and say of previews that they did. They had no effect any more."""
     bindings.expire_all()
     resets.sweep()
+    device_sign_ins.sweep()
     previews.expire_all()
 
 

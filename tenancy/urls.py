@@ -3,7 +3,20 @@
 from django.urls import path
 
 from core.listing.menu import menu_of
-from tenancy import brands, directory, doors, group_pages, inviting, keys, own, people, programs, role_pages, views
+from tenancy import (
+    brands,
+    device_pages,
+    directory,
+    doors,
+    group_pages,
+    inviting,
+    keys,
+    own,
+    people,
+    programs,
+    role_pages,
+    views,
+)
 from tenancy.listings import ORGANIZATIONS, USERS
 from tenancy.oidc.urls import urlpatterns as oidc
 
@@ -51,6 +64,7 @@ urlpatterns = [
     path("account/sessions/", own.session_list, name="session-list"),
     path("account/sessions/end-others/", own.session_end_others, name="session-end-others"),
     path("account/sessions/<uuid:pk>/end/", own.session_end, name="session-end"),
+    path("device/", device_pages.device, name="device"),
     path("account/tokens/", programs.token_list, name="token-list"),
     path("account/tokens/new/", programs.token_create, name="token-new"),
     path("account/tokens/<uuid:pk>/delete/", programs.token_delete, name="token-delete"),

@@ -39,6 +39,8 @@ DEEDS = {
     "audit.export": "exported the audit log",
     "audit.expire": "removed old audit entries",
     "audit.keep": "changed how long audit entries are kept",
+    "device.confirm": "let a command sign in",
+    "device.deny": "denied a command to sign in",
     "password.ask": "asked for a new password by mail",
     "invitation.create": "invited somebody",
     "invitation.resend": "sent the invitation again",

@@ -88,7 +88,7 @@ class TokensOut(Shape):
 
 
 class AuthInfoOut(Shape):
-    methods = serializers.ListField(child=Text(), help_text="ways to sign in")
+    methods = serializers.ListField(child=Text(), help_text="ways to sign in: password; device (RFC 8628)")
     password_reset = Flag(help_text="whether a new password can be asked for by mail")
     live_url = Text(allow_null=True, help_text="where GET /live/v1/stream is; null: at this address")
 

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from core.api.routes import resource
-from tenancy.api import access, doors, invitations, own, programs, roles, views
+from tenancy.api import access, devices, doors, invitations, own, programs, roles, views
 from tenancy.api import identity_providers as providers
 
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("auth/refresh", views.RefreshView.as_view(), name="auth-refresh"),
     path("auth/logout", views.LogoutView.as_view(), name="auth-logout"),
     path("auth/info", views.AuthInfoView.as_view(), name="auth-info"),
+    path("auth/device", devices.DeviceView.as_view(), name="auth-device"),
+    path("auth/device/token", devices.DeviceTokenView.as_view(), name="auth-device-token"),
     path("auth/password-reset", doors.PasswordResetView.as_view(), name="auth-password-reset"),
     path("auth/password-reset/confirm", doors.PasswordByLinkView.as_view(), name="auth-password-reset-confirm"),
     path("auth/invitation", doors.InvitationView.as_view(), name="auth-invitation"),

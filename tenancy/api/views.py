@@ -33,7 +33,8 @@ from tenancy.models import Organization, Session, User
 from tenancy.services import exports, lifecycle, logos, organizations, passwords, second_factor, sessions, users
 
 
-def _tokens(session: Session) -> dict[str, Any]:
+def issued(session: Session) -> dict[str, Any]:
+    """What a client gets that has been let in."""
     actor = selectors.actor_of_session(session.pk)
     if actor is None:  # disabled between the two statements
         raise Unauthenticated(sessions.ENDED)
@@ -55,7 +56,7 @@ class LoginView(ApiView):
             user_agent=request.headers.get("User-Agent", ""),
             **self.body(),
         )
-        return Response(_tokens(session))
+        return Response(issued(session))
 
 
 class RefreshView(ApiView):
@@ -69,7 +70,7 @@ class RefreshView(ApiView):
     def post(self, request: Request) -> Response:
         claims = tokens.read(self.body()["refresh"], tokens.Kind.REFRESH)
         session = sessions.refresh(visitor=self.visitor, session_id=claims.session_id, refresh_id=claims.token_id)
-        return Response(_tokens(session))
+        return Response(issued(session))
 
 
 class LogoutView(ApiView):
@@ -94,7 +95,7 @@ class AuthInfoView(ApiView):
         here = (settings.OVIM_PUBLIC_URL, "")
         live = settings.OVIM_LIVE_URL.rstrip("/")
         told = {
-            "methods": ["password"],
+            "methods": ["password", "device"],
             "password_reset": outbox.possible(),
             "live_url": None if live in here else live,
         }

@@ -110,9 +110,13 @@ def _require_still_enabled(provider: IdentityProvider) -> None:
 
     The lock is shared, so that people who sign in at the same moment don't wait for each other.
     """
-    rows = sql.run("SELECT enabled FROM tenancy_identityprovider WHERE id = %s FOR SHARE", [provider.pk])
-    if not rows or not rows[0][0]:
+    if not _is_still_enabled(provider):
         raise SignInRefused("Sign-in by this provider was switched off meanwhile.")
+
+
+def _is_still_enabled(provider: IdentityProvider) -> bool:
+    rows = sql.run("SELECT enabled FROM tenancy_identityprovider WHERE id = %s FOR SHARE", [provider.pk])
+    return bool(rows and rows[0][0])
 
 
 def _serialize(proven: Proven) -> None:
@@ -199,6 +203,25 @@ def _keep(identity: Identity, proven: Proven, session: Session | None) -> Provid
         sid=proven.sid,
         id_token=sealed.seal(proven.id_token, PURPOSE),
         multi_factor=proven.second_factor,
+    )
+
+
+def held(session_id: UUID | None) -> ProviderSession | None:
+    """What says that a session came through a provider, which nobody switches off before the transaction ends.
+
+    To be taken before the account and the session, as whoever switches one off takes them.
+    """
+    kept = ProviderSession.objects.filter(session_id=session_id).select_related("identity__provider").first()
+    if kept is not None:
+        _is_still_enabled(kept.identity.provider)  # if it is not, the session has ended
+    return kept
+
+
+def carry_over(kept: ProviderSession, to: Session) -> None:
+    """A session that was confirmed in another one came through the same provider: what ends that one ends it, too,
+    and a second factor that was given there counts for it."""
+    ProviderSession.objects.create(
+        session=to, identity=kept.identity, sid=kept.sid, id_token=kept.id_token, multi_factor=kept.multi_factor
     )
 
 

@@ -96,6 +96,7 @@ def reset(*, actor: Actor, user: User) -> None:
     require_over(actor, user)
     if actor.user_id == user.pk:
         raise Conflict("This is your own: remove it with a code or a recovery code, or have another admin reset it.")
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # a session that begins now is among those that end
     row = SecondFactor.objects.select_for_update().filter(user=user).first()
     if row is None:
         raise Conflict(f"{user} has no second factor.")

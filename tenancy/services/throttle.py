@@ -61,6 +61,25 @@ def ask(account: str, address: str) -> None:
     _count(limits, "requests for a new password")
 
 
+def ask_for_device(address: str) -> None:
+    """Count a command that asks to be signed in by a browser."""
+    _count({f"device:address:{address}": PER_ADDRESS}, "sign-ins of devices")
+
+
+def _of_device(person: str, address: str) -> dict[str, int]:
+    return {f"device:person:{person}": PER_PAIR, f"device:guess:{address}": PER_ADDRESS}
+
+
+def guess_at_device(person: str, address: str) -> None:
+    """Count a short code that somebody typed, ahead of looking at it."""
+    _count(_of_device(person, address), "wrong codes")
+
+
+def knew_device(person: str, address: str) -> None:
+    """It was right: take it back."""
+    _take_back(sorted(_of_device(person, address)), None)
+
+
 def failed_by_provider(address: str) -> None:
     """Count a sign-in or a sign-out by a provider that came to nothing: anybody can send such, and each is on record."""
     _count({f"provider:{address}": PER_ADDRESS}, "failed sign-ins")

@@ -51,5 +51,6 @@ def _decided(request: HttpRequest, short: str, *, confirmed: bool) -> HttpRespon
 
 
 def _shown(request: HttpRequest, form: DeviceForm, row: DeviceSignIn | None, status: int) -> HttpResponse:
-    page = {"section": "settings", "form": form, "row": row, "me": actor_of(request)}
+    short = device_sign_ins.grouped(form.cleaned_data["code"]) if row is not None else ""
+    page = {"section": "settings", "form": form, "row": row, "short": short, "me": actor_of(request)}
     return render(request, "tenancy/device.html", page, status=status)

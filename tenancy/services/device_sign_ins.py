@@ -62,7 +62,7 @@ def ask(*, visitor: Actor, host: str, user_agent: str = "") -> tuple[DeviceSignI
         expires_at=timezone.now() + GOOD_FOR,
         pause=PAUSE_SECONDS,
     )
-    return row, secret, f"{short[:4]}-{short[4:]}"
+    return row, secret, grouped(short)
 
 
 def page() -> str:
@@ -91,8 +91,14 @@ def look(*, actor: Actor, short: str) -> DeviceSignIn:
     return row
 
 
+def grouped(short: str) -> str:
+    """As the command shows it, however it was typed."""
+    plain = _plain(short)
+    return f"{plain[:4]}-{plain[4:]}"
+
+
 def _plain(short: str) -> str:
-    """However it was typed."""
+    """Its letters alone."""
     return re.sub(r"[^A-Z]", "", short.upper())[:LONGEST]
 
 

@@ -21,6 +21,7 @@ from core.models import (
     SavedView,
     SupportAccess,
 )
+from tenancy.device_rows import DeviceSignIn
 from tenancy.models import (
     AccessToken,
     Group,
@@ -94,6 +95,8 @@ def _of(user: User, organization: Organization, vdc: Vdc) -> dict[type[Model], M
         Invitation.objects.create(organization=organization, email="y@example.org", role=RoleName.ORG_ADMIN,
                                   inviter_name="x", digest=secrets.token_hex(32), expires_at=now),
         PasswordReset.objects.create(asked_for="x", user=user, expires_at=now),
+        DeviceSignIn.objects.create(device_digest=secrets.token_hex(32), user_digest=secrets.token_hex(32), host="laptop",
+                                    user=user, expires_at=now),
         OrganizationLogo.objects.create(organization=organization, media_type="image/png", data=b"", digest="d",
                                         width=1, height=1),
         NamespaceAccess.objects.get(vdc=vdc),

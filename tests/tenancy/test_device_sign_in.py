@@ -58,6 +58,7 @@ def test_from_the_command_to_the_browser_and_back():
     asked = text(bob.post("/device/", {"code": command.code.lower().replace("-", " ")}))
     assert "ovim on laptop wants to sign in as you" in asked
     assert "127.0.0.1" in asked
+    assert command.code in asked
     assert command.refused() == "authorization_pending"
     done = decide(bob, command.code)
     assert done.headers["Location"] == "/account/sessions/"

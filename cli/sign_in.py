@@ -13,7 +13,7 @@ from cli.config import Context, Contexts, changing, clean_server, is_plain
 from cli.errors import CliError, Exit, Problem
 from cli.output import say
 from cli.tokens import Tokens
-from cli.web_sign_in import by_browser
+from cli.web_sign_in import by_browser, is_possible
 from cli.wire import Answer, Wire
 
 
@@ -57,10 +57,11 @@ def login(
 def _by_password(context: Context, from_stdin: bool, code: str | None) -> Answer:
     username = context.username or _asked("User name")
     password = _password(from_stdin)
+    wire = Wire(context)
     try:
-        return _signed_in(Wire(context), {"username": username, "password": password}, code)
+        return _signed_in(wire, {"username": username, "password": password}, code)
     except Problem as problem:
-        if problem.name != "unauthenticated":
+        if problem.name != "unauthenticated" or not is_possible(wire):
             raise
         hint = "Do you sign in by your organization's provider? Then: ovim login --web"
         raise CliError(problem.code, *problem.lines, hint) from None

@@ -31,6 +31,14 @@ def by_browser(wire: Wire, *, opens: bool) -> Answer:
     return _waited_for(wire, str(told["device_code"]), float(told["interval"]), until)
 
 
+def is_possible(wire: Wire) -> bool:
+    """Whether the server says so; no word from it is none."""
+    try:
+        return "device" in (wire.send("GET", "auth/info").body.get("methods") or ())
+    except CliError:
+        return False
+
+
 def _begun(wire: Wire) -> dict[str, Any]:
     try:
         body: dict[str, Any] = wire.send("POST", "auth/device", body={"host": _host()}).body

@@ -12,6 +12,7 @@ from clusters.models import Happening, InventoryItem, NamespaceAllotment, Observ
 from core import audit, sealing
 from core.actor import system_actor
 from core.models import AnsweredRequest, AuditRetention, AuditStream, Mail, SavedView, SupportAccess
+from tenancy.device_rows import DeviceSignIn
 from tenancy.middleware import COOKIE_KEY
 from tenancy.models import (
     AccessToken,
@@ -120,6 +121,9 @@ def one_of_everything() -> VirtualMachine:
     )
     link = {"digest": SECRET, "expires_at": vm.created_at}
     Mail.objects.create(kind="test", recipient="eve@example.org", body=SECRET.encode(), good_until=vm.created_at)
+    DeviceSignIn.objects.create(
+        device_digest=SECRET, user_digest=SECRET, host="laptop", expires_at=vm.created_at, user=bob
+    )
     PasswordReset.objects.create(user=bob, asked_for="bob", **link)
     Invitation.objects.create(organization=vm.organization, email="eve@example.org", role="user", **link)
     AuditRetention.objects.create(chain=vm.organization_id, days=90)

@@ -145,7 +145,8 @@ def _ending(actor: Actor, provider: IdentityProvider, what: str) -> list[dict[st
     number = found.count()
     if not number:
         return []
-    mine = ", yours among them" if found.filter(pk=actor.session_id).exists() else ""
+    own = actor.session_id is not None and found.filter(pk=actor.session_id).exists()
+    mine = ", yours among them" if own else ""
     counted = "the session that began by it" if number == 1 else f"the {number} sessions that began by it"
     return [{"message": f"{what} {counted}, at once{mine}."}]
 

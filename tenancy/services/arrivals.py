@@ -206,7 +206,7 @@ def _keep(identity: Identity, proven: Proven, session: Session | None) -> Provid
     )
 
 
-def held(session_id: UUID | None) -> ProviderSession | None:
+def held(session_id: UUID) -> ProviderSession | None:
     """What says that a session came through a provider, which nobody switches off before the transaction ends.
 
     To be taken before the account and the session, as whoever switches one off takes them.

@@ -11,7 +11,8 @@ import re
 import secrets
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -42,7 +43,8 @@ NO_SUCH = "There is no such code, or it has ended: a code is good for ten minute
 class Refused(DomainError):
     """Why there are no tokens: `code` is the RFC's error. In the API a 400, as the RFC wants it."""
 
-    def __init__(self, code: str, message: str, **more: int) -> None:
+    def __init__(self, code: str, message: str, *, interval: int | None = None) -> None:
+        more: dict[str, Any] = {} if interval is None else {"interval": interval}
         super().__init__(message, **more)
         self.code = code
 
@@ -115,7 +117,7 @@ def decide(*, actor: Actor, short: str, confirmed: bool) -> DeviceSignIn:
 
 @tenants.everything()
 @transaction.atomic
-def _decide(actor: Actor, pk: object, confirmed: bool) -> DeviceSignIn:
+def _decide(actor: Actor, pk: UUID, confirmed: bool) -> DeviceSignIn:
     row: DeviceSignIn | None = _open().select_for_update().filter(pk=pk).first()
     if row is None:  # somebody was faster
         raise NotFound(NO_SUCH)
@@ -164,6 +166,8 @@ def _waits(row: DeviceSignIn) -> Refused:
 
 def _begun(visitor: Actor, row: DeviceSignIn) -> Session | Refused:
     """Locked in the order of whoever ends sessions (provider, account, session): this one is among them, or is not begun."""
+    assert row.user_id is not None, "whoever confirms it is known"
+    assert row.confirmed_in_id is not None, "it is confirmed"
     kept = arrivals.held(row.confirmed_in_id)
     user = User.objects.select_for_update(no_key=True).get(pk=row.user_id)
     held = Session.objects.select_for_update().filter(ALIVE, pk=row.confirmed_in_id).first()

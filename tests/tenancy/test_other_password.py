@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -91,7 +92,8 @@ def _signs_in(answers):
 
 def test_a_sign_in_by_the_old_password_at_the_same_moment_is_refused(live_db):
     """It was right when it was looked at, and another one was set before the session began."""
-    bob, answers = make_person("bob"), []
+    bob = make_person("bob")
+    answers: list[Any] = []
     thief = threading.Thread(target=_signs_in, args=(answers,))
     with transaction.atomic():
         users.set_password(actor=actor_of(make_person("alice")), user=bob, password=STRONG)

@@ -47,6 +47,7 @@ class Environment:
     audit_stream_ca: str
     audit_stream_private: bool
     deletion_grace_days: int
+    require_second_factor: bool
     session_idle_minutes: int
     api_session_idle_minutes: int
     mail_url: str
@@ -89,6 +90,7 @@ def read(environ: Mapping[str, str]) -> Environment:
         audit_stream_ca=_certificates(environ, "OVIM_AUDIT_STREAM_CA"),
         audit_stream_private=_flag(environ, "OVIM_AUDIT_STREAM_PRIVATE"),
         deletion_grace_days=_whole(environ, "OVIM_DELETION_GRACE_DAYS", 7, least=0, most=365),
+        require_second_factor=_flag(environ, "OVIM_REQUIRE_SECOND_FACTOR"),
         session_idle_minutes=_idle(environ, "OVIM_SESSION_IDLE_MINUTES", 30, most=12 * 60),
         api_session_idle_minutes=_idle(environ, "OVIM_API_SESSION_IDLE_MINUTES", 12 * 60, most=7 * 24 * 60),
         mail_url=_mail(environ),

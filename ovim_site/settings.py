@@ -187,6 +187,7 @@ OVIM_TENANT_STOP = "vms.tenants.stop_all"  # what runs in an organization, stopp
 # What an organization holds, in the order in which it goes: each asks for it to go and says how much is left.
 OVIM_TENANT_PARTS = ["vdcs.tenants.remove", "catalogs.tenants.remove"]
 OVIM_DELETION_GRACE_DAYS = ENV.deletion_grace_days
+OVIM_REQUIRE_SECOND_FACTOR = ENV.require_second_factor  # of the provider's people
 OVIM_SESSION_IDLE_MINUTES = ENV.session_idle_minutes  # of browsers, from the last use; 0: not ended by it
 OVIM_API_SESSION_IDLE_MINUTES = ENV.api_session_idle_minutes
 OVIM_ACTOR = "tenancy.selectors.actor_of_session"

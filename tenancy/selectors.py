@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -20,7 +21,8 @@ from tenancy.roles import GIVEN_TO_TOKENS, WITHIN_A_VDC, granted
 
 _LOOKS_AFTER = frozenset({Right.USER_EDIT})
 # His organization wants a second factor of him, and he has none yet.
-_MUST_ENROL = """(coalesce(home.second_factor_required, false) AND NOT u.is_service AND NOT EXISTS (
+_WANTED = "coalesce(home.second_factor_required, false)"
+_MUST_ENROL = f"""({_WANTED} AND NOT u.is_service AND NOT EXISTS (
   SELECT FROM tenancy_secondfactor f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL))"""
 # What the person is bound to, himself or through a group; of that, what has an effect.
 _BOUND = """(
@@ -29,7 +31,11 @@ _BOUND = """(
     SELECT given.* FROM tenancy_membership m JOIN tenancy_rolebinding given ON given.group_id = m.group_id
     WHERE m.user_id = u.id
   )"""
-_HOLDS = "(b.organization_id IS NULL OR o.enabled) AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())"
+_LASTS = "(b.expires_at IS NULL OR b.expires_at > clock_timestamp())"
+_HOLDS = f"(b.organization_id IS NULL OR o.enabled) AND {_LASTS}"
+# So does the provider, where it is set, of people without an organization and of whoever has a role over the system.
+_WANTED_OF_PROVIDER = f"""(coalesce(home.second_factor_required, true) OR EXISTS (
+  SELECT FROM {_BOUND} b WHERE b.organization_id IS NULL AND {_LASTS}))"""
 # Everything an Actor is made of, in one round trip, on every request: so that signing out, losing a role and being
 # disabled take effect with the next request. By hand, because this is the one query that every request pays.
 _ACTOR = f"""
@@ -180,6 +186,8 @@ def _actor(query: str, pk: UUID, session_id: UUID | None, address: str, request_
 
 def _asked(query: str, key: object) -> list[sql.Row]:
     """Who somebody is has to be known before it can be said what he sees."""
+    if settings.OVIM_REQUIRE_SECOND_FACTOR:
+        query = query.replace(_WANTED, _WANTED_OF_PROVIDER)
     with tenants.everything():
         return sql.run(query, [key])
 
@@ -242,14 +250,27 @@ def own_sessions(actor: Actor) -> list[OwnSession]:
     ]  # fmt: skip
 
 
+def who_demands_second_factor(actor: Actor) -> str:
+    """Who requires one of him, by name; empty: nobody."""
+    home = None
+    if actor.organization_id is not None:
+        home = Organization.objects.filter(second_factor_required=True, pk=actor.organization_id).first()
+    if home is not None:
+        return home.name
+    if not settings.OVIM_REQUIRE_SECOND_FACTOR or actor.user_id is None:
+        return ""
+    over = any(binding.organization_id is None for binding in bindings_of(actor.user_id))
+    return "The provider" if actor.organization_id is None or over else ""
+
+
 def own_second_factor(actor: Actor) -> Mapping[str, Any]:
     """How one's second factor stands."""
     row = SecondFactor.objects.filter(user_id=actor.account_id, confirmed_at__isnull=False).first()
-    strict = Organization.objects.filter(second_factor_required=True)
-    demanded = actor.organization_id is not None and strict.filter(pk=actor.organization_id).exists()
+    demanded_by = who_demands_second_factor(actor)
     return {
         "enabled": row is not None,
-        "demanded": demanded,
+        "demanded": bool(demanded_by),
+        "demanded_by": demanded_by,
         "since": row.confirmed_at if row else None,
         "recovery_codes_left": len(row.recovery) if row else 0,
     }

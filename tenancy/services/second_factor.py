@@ -8,6 +8,7 @@ from core import audit, sealed
 from core.actor import Actor
 from core.errors import Conflict, Invalid
 from tenancy.models import SecondFactor, User
+from tenancy.selectors import who_demands_second_factor
 from tenancy.services import codes, notices, reach, throttle
 from tenancy.services.sessions import attempt, end_all
 from tenancy.services.users import require_over
@@ -81,9 +82,9 @@ def renew_recovery(*, actor: Actor) -> list[str]:
 def remove(*, actor: Actor) -> None:
     """Sign in by password alone from now on, once `prove` has passed. Not where one's organization asks for it."""
     row = _confirmed(actor)
-    organization = row.user.organization
-    if organization is not None and organization.second_factor_required:
-        raise Conflict(f"{organization} requires a second factor. An admin can reset it, if you have a new device.")
+    who = who_demands_second_factor(actor)
+    if who:
+        raise Conflict(f"{who} requires a second factor. An admin can reset it, if you have a new device.")
     audit.record(actor, "second_factor.remove", row, organization_id=actor.organization_id)
     row.delete()
     reach.changed_of([row.user])

@@ -86,11 +86,12 @@ def sign_in(*, visitor: Actor, username: str, password: str, way: Way, code: str
     if codes.is_asked_of(user):
         _check_code(replace(visitor, name=username[:254]), user, code)
     with transaction.atomic():
-        if not _is_still(user, password):
-            raise Unauthenticated(WRONG)
-        throttle.was_right(username, visitor.address)
-        actor = replace(actor, address=visitor.address, request_id=visitor.request_id)
-        return begin(actor=actor, user=user, way=way, user_agent=user_agent)
+        if _is_still(user, password):
+            throttle.was_right(username, visitor.address)
+            actor = replace(actor, address=visitor.address, request_id=visitor.request_id)
+            return begin(actor=actor, user=user, way=way, user_agent=user_agent)
+    audit.refused(_tried(visitor, username, user), "session.begin", WRONG)
+    raise Unauthenticated(WRONG)
 
 
 @tenants.everything()

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -180,10 +181,12 @@ def test_a_change_is_looked_up_once_however_many_listen(live_db, monkeypatch):
 
 
 def test_sessions_are_checked_in_one_question_by_the_rule_of_every_request(live_db, django_assert_num_queries):
-    sessions = [session_of(make_person(name)) for name in ("alice", "bob", "charlie", "nobody")]
+    sessions = [session_of(make_person(name)) for name in ("alice", "bob", "charlie", "nobody", "vera")]
     type(sessions[1]).objects.filter(pk=sessions[1].pk).update(revoked_at=timezone.now())
     type(sessions[2].user).objects.filter(pk=sessions[2].user_id).update(is_active=False)
+    unused = timezone.now() - timedelta(hours=1)
+    type(sessions[4]).objects.filter(pk=sessions[4].pk).update(idle_after=timedelta(minutes=30), seen_at=unused)
     with django_assert_num_queries(1):
         found = actors_of_sessions({session.pk for session in sessions})
     assert found == {session.pk: actor_of_session(session.pk) for session in (sessions[0], sessions[3])}
-    assert [actor_of_session(session.pk) for session in sessions[1:3]] == [None, None]
+    assert [actor_of_session(sessions[number].pk) for number in (1, 2, 4)] == [None, None, None]

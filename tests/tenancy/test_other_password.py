@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from core import sealed
 from core.mail import outbox
-from core.models import Mail
+from core.models import AuditEntry, Mail
 from tenancy.api import tokens
 from tenancy.models import Session, User
 from tenancy.services import users
@@ -103,6 +103,8 @@ def test_a_sign_in_by_the_old_password_at_the_same_moment_is_refused(live_db):
     assert answers[0].status_code == 401
     assert answers[0].json()["detail"].startswith("The user name or the password is wrong")
     assert not Session.objects.filter(user=bob, revoked_at=None).exists()
+    entry = AuditEntry.objects.get(action="session.begin", outcome="refused")
+    assert (entry.actor_name, entry.organization_id) == ("bob", bob.organization_id)
 
 
 @pytest.mark.django_db

@@ -219,7 +219,7 @@ def test_an_access_token_is_no_refresh_token(api, alice_user):
 
 
 def test_how_to_sign_in_is_public(api):
-    assert api(None).get("auth/info").json()["methods"] == ["password"]
+    assert api(None).get("auth/info").json()["methods"] == ["password", "device"]
 
 
 def test_a_bearer_is_one_query_and_the_answer_another(api, django_assert_num_queries):

@@ -69,7 +69,11 @@ def test_suspension_costs_a_list_no_more_queries(api, cluster, django_assert_num
 )
 def test_who_is_not_signed_in_learns_where_the_live_stream_is(api, live, told):
     with override_settings(OVIM_LIVE_URL=live):
-        assert api(None).get("auth/info").json() == {"methods": ["password"], "password_reset": False, "live_url": told}
+        assert api(None).get("auth/info").json() == {
+            "methods": ["password", "device"],
+            "password_reset": False,
+            "live_url": told,
+        }
 
 
 def test_a_cluster_says_what_stands_against_its_verbs(api, cluster, acme):

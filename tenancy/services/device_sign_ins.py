@@ -180,7 +180,11 @@ def _begun(visitor: Actor, row: DeviceSignIn) -> Session | Refused:
         audit.refused(who, "session.begin", refused.message)
         return refused
     session = sessions.begin(
-        actor=actor, user=user, way=sessions.Way.API, user_agent=f"{row.user_agent} on {row.host}", by=str(row)
+        actor=actor,
+        user=user,
+        way=sessions.Way.API,
+        user_agent=f"{row.user_agent} on {row.host}",
+        told={"by": str(row)},
     )
     if kept is not None:
         arrivals.carry_over(kept, session)

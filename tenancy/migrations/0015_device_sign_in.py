@@ -15,7 +15,7 @@ MINE = f"user_id = {ME} OR EXISTS (SELECT FROM tenancy_user u WHERE u.id = tenan
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenancy", "0013_idle_sessions"),
+        ("tenancy", "0014_idle_sessions"),
     ]
 
     operations = [

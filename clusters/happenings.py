@@ -28,6 +28,7 @@ DAYS = 90
 MOST_OF_A_ROW = 500
 AT_ONCE = 5000
 LONGEST_TEXT = 2000
+STEP = 1 / 2048  # of a millisecond, two of what ids tell apart
 What = Happening.What
 
 
@@ -175,9 +176,9 @@ LATER = (
 def lines(kind: str, row: Reconciled, told: Sequence[Told]) -> list[dict[str, Any]]:
     """As the table has them, ids in the order in which they were told."""
     found: dict[str, dict[str, Any]] = {}
-    last = 0
+    last = 0.0
     for item in told:
-        last = max(round((item.seen or item.at).timestamp() * 1000), last + 1)
+        last = max((item.seen or item.at).timestamp() * 1000, last + STEP)
         pk = uuid7(last)
         known = found.get(item.key or "")
         if known is not None:  # one statement can't touch a row twice

@@ -5,16 +5,14 @@ import time
 import uuid
 
 
-def uuid7(milliseconds: int | None = None) -> uuid.UUID:
-    """A version 7 UUID (RFC 9562 §5.7): 48 bits of Unix milliseconds (None: now), then 74 random bits."""
-    if milliseconds is None:
-        milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (milliseconds & (2**48 - 1)) << 80
-    value |= 0x7 << 76
-    value |= (random >> 68) << 64
-    value |= 0b10 << 62
-    value |= random & (2**62 - 1)
+def uuid7(milliseconds: float | None = None) -> uuid.UUID:
+    """A version 7 UUID: 48 bits of Unix milliseconds (None: now), 12 of the fraction of one, 62 random bits.
+
+    The fraction keeps what one process makes within a millisecond in order (RFC 9562 §5.7, §6.2 method 3).
+    """
+    ticks = time.time_ns() * 4096 // 1_000_000 if milliseconds is None else int(milliseconds * 4096)
+    random = int.from_bytes(os.urandom(8)) & (2**62 - 1)
+    value = (ticks >> 12 & (2**48 - 1)) << 80 | 0x7 << 76 | (ticks & 0xFFF) << 64 | 0b10 << 62 | random
     return uuid.UUID(int=value)
 
 

@@ -16,7 +16,6 @@ from catalogs.models import ImageProbe
 from clusters import kinds, queue
 from core import broker
 
-QUEUE = "images"
 TASK = "catalogs.tasks.probe"
 LEASE_SECONDS = 30  # longer than one look can take
 ATTEMPTS = 5
@@ -39,11 +38,7 @@ def request(*, disk_id: UUID, url: str, owner: tuple[str, UUID]) -> None:
     anew, `forget` first: a look that is under way then finds nothing to write to.
     """
     ImageProbe.objects.create(disk_id=disk_id, url=url, owner_kind=owner[0], owner_id=owner[1])
-    transaction.on_commit(wake, robust=True)
-
-
-def wake() -> bool:
-    return broker.tell(TASK, [], QUEUE)
+    broker.after_commit(TASK, broker.OUTSIDE)
 
 
 def forget(disk_ids: list[UUID]) -> None:

@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 AUDITED = tuple(kind for kind in KINDS.values() if kind.kind not in ("VirtualMachineInstance", "Pod"))
 AT_ONCE = 5000
 PAUSE_SECONDS = 3600.0
-QUEUE = "ovim"  # of no cluster: what beat sends, goes there, too
 Live = Mapping[str, Any]
 
 
@@ -187,7 +186,7 @@ def request_look(*, actor: Actor, cluster: Cluster) -> str:
     access.require_system(actor, Right.ENGINE_OPERATE)
     audit.record(actor, "cluster.audit", cluster)
     Cluster.objects.filter(pk=cluster.pk).update(audited_at=None)
-    transaction.on_commit(lambda: broker.tell("clusters.tasks.audit", [], QUEUE))
+    broker.after_commit("clusters.tasks.audit", broker.CONTROL)
     return "It is searched now."
 
 
@@ -206,7 +205,7 @@ def delete_orphan(*, actor: Actor, orphan: Orphan, confirm: str = "") -> Orphan:
     Orphan.objects.filter(pk=orphan.pk).update(deletion_requested_at=Now(), last_error="")
     about = {"cluster": str(orphan.cluster_id), "object": str(ref), "uid": str(orphan.uid)}
     audit.record(actor, "orphan.delete", orphan, after=about)
-    transaction.on_commit(lambda: broker.tell("clusters.tasks.delete_orphans", [], QUEUE))
+    broker.after_commit("clusters.tasks.delete_orphans", broker.CONTROL)
     orphan.refresh_from_db(fields=["deletion_requested_at", "last_error"])
     return orphan
 

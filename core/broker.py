@@ -9,11 +9,14 @@ from functools import cache
 
 from celery import current_app
 from django.conf import settings
+from django.db import transaction
 from kombu.connection import Connection
 from prometheus_client import Counter
 
 log = logging.getLogger(__name__)
 
+CONTROL = "ovim"  # the queue of what is of no cluster: what beat sends goes there, too
+OUTSIDE = "images"  # the queue of what waits for other people's servers
 LOST = Counter("ovim_wakeups_lost", "Wake-ups that could not be sent; the sweep finds the work")
 TIMEOUT_SECONDS = 0.2
 EXPIRES_SECONDS = 5
@@ -34,6 +37,11 @@ def _connection() -> Connection:
         )
     connection: Connection = _local.connection
     return connection
+
+
+def after_commit(task: str, queue: str) -> None:
+    """Send one task, without arguments, as soon as the transaction at hand is committed."""
+    transaction.on_commit(lambda: tell(task, [], queue), robust=True)
 
 
 def tell(task: str, arguments: list[str], queue: str) -> bool:

@@ -16,13 +16,12 @@ from celery.worker.consumer.tasks import Tasks
 from celery.worker.state import maybe_shutdown
 from django.conf import settings
 
-from core import tenants
+from core import broker, tenants
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ovim_site.settings")
 
 tenants.work_for_all()
 
-CONTROL_QUEUE = "ovim"
 RETRY = {"interval_start": 0.2, "interval_step": 0.4, "interval_max": 2.0}
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ class QuickConsumer(Consumer):
     """
 
     def add_task_queue(self, queue: str, *args: Any, **options: Any) -> None:
-        if CONTROL_QUEUE in self.app.amqp.queues.consume_from:
+        if broker.CONTROL in self.app.amqp.queues.consume_from:
             super().add_task_queue(queue, *args, **options)
 
     def ensure_connected(self, conn: Any) -> Any:
@@ -62,7 +61,7 @@ class ClusterQueues(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         from clusters.wakeup import queue_name  # noqa: PLC0415  # the app registry is loaded only now
 
-        if CONTROL_QUEUE in consumer.app.amqp.queues.consume_from:
+        if broker.CONTROL in consumer.app.amqp.queues.consume_from:
             for pk in _clusters():
                 consumer.add_task_queue(queue_name(pk))
 
@@ -94,7 +93,7 @@ app.conf.update(
         "socket_keepalive": True,
         "visibility_timeout": 300,
     },
-    task_default_queue=CONTROL_QUEUE,
+    task_default_queue=broker.CONTROL,
     task_ignore_result=True,
     task_store_errors_even_if_ignored=False,
     worker_prefetch_multiplier=1,
@@ -114,18 +113,18 @@ app.conf.update(
         "expire": {"task": "core.tasks.expire", "schedule": 3600.0, "options": {"expires": 3600}},
         "tidy": {"task": "tenancy.tasks.tidy", "schedule": 60.0, "options": {"expires": 60}},
         "tenants": {"task": "tenancy.tasks.delete_due", "schedule": 30.0, "options": {"expires": 30}},
-        "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": "images"}},
+        "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": broker.OUTSIDE}},
     },
     timezone="UTC",
 )
 if settings.OVIM_AUDIT_STREAM:  # it waits for somebody else's server, as those do that look at images
     app.conf.beat_schedule["tell"] = {
-        "task": "core.tasks.tell", "schedule": 3.0, "options": {"expires": 3, "queue": "images"},
+        "task": "core.tasks.tell", "schedule": 3.0, "options": {"expires": 3, "queue": broker.OUTSIDE},
     }  # fmt: skip
 if settings.OVIM_MAIL_URL:  # as above; who puts something there tells a worker at once: this finds what was not told
     app.conf.beat_schedule |= {
         "resets": {"task": "tenancy.tasks.send_resets", "schedule": 15.0, "options": {"expires": 15}},
-        "post": {"task": "core.tasks.post", "schedule": 15.0, "options": {"expires": 15, "queue": "images"}},
+        "post": {"task": "core.tasks.post", "schedule": 15.0, "options": {"expires": 15, "queue": broker.OUTSIDE}},
     }
 app.steps["consumer"].add(ClusterQueues)
 app.autodiscover_tasks(["clusters", "catalogs", "tenancy", "vdcs", "core"])

@@ -25,7 +25,6 @@ from core.mail import target, transport
 from core.models import Mail
 
 PURPOSE: Final = "mail"
-TASK, QUEUE = "core.tasks.post", "images"  # beside those that wait for other people's servers, too
 LEASE = timedelta(seconds=120)  # longer than one server can keep one message waiting, step by step
 ROUND_SECONDS = 20.0  # then the worker's thread goes back
 MOST_PAUSE = 900.0
@@ -53,7 +52,7 @@ def put(
         good_until=good_until,
         organization_id=organization_id,
     )
-    transaction.on_commit(lambda: broker.tell(TASK, [], QUEUE), robust=True)
+    broker.after_commit("core.tasks.post", broker.OUTSIDE)
     return mail
 
 

@@ -21,7 +21,6 @@ from tenancy.selectors import actor_of_user
 from tenancy.services import throttle, users
 
 PAGE: Final = "password-reset"
-TASK, QUEUE = "tenancy.tasks.send_resets", "ovim"
 GOOD_FOR = timedelta(minutes=30)
 BATCH = 50
 MOST_ACCOUNTS = 10  # of one e-mail address
@@ -50,7 +49,7 @@ def ask(*, visitor: Actor, account: str) -> None:
         request_id=visitor.request_id[:64],
         expires_at=timezone.now() + GOOD_FOR,
     )
-    transaction.on_commit(lambda: broker.tell(TASK, [], QUEUE), robust=True)
+    broker.after_commit("tenancy.tasks.send_resets", broker.CONTROL)
 
 
 @tenants.everything()

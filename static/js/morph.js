@@ -2,7 +2,7 @@
 // Children are matched by place; the server renders the same shape each time. Those that have a key are matched by it:
 // what is new comes in between, and what one has opened or is reading stays. Returns whether anything differed.
 
-const KEPT = new Set(["open", "class"]); // what the reader, or we, may have changed
+const KEPT = new Set(["open", "class", "aria-expanded"]); // what the reader, or we, may have changed
 
 export function morph(old, made) {
   if (old.nodeType !== made.nodeType || old.nodeName !== made.nodeName) {

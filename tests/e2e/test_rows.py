@@ -54,6 +54,9 @@ def test_a_menu_opens_at_its_row_says_why_not_and_gives_the_focus_back(visit, ma
     menu = page.get_by_role("list", name="Actions of web-2")
     expect(menu).to_contain_text("It is on already.")
     expect(button).to_have_attribute("aria-expanded", "true")
+    runs(machines[1], "10.20.0.8")
+    expect(page.locator("tbody tr").filter(has_text="web-2")).to_contain_text("10.20.0.8", timeout=15_000)
+    expect(button).to_have_attribute("aria-expanded", "true")  # news of the row leaves it as it is
     menu.get_by_role("button", name="Start").click(force=True)  # says why, does nothing
     expect(menu).to_be_visible()
     page.keyboard.press("ArrowDown")

@@ -17,9 +17,9 @@ from clusters.errors import Fenced
 from clusters.models import Reconciled, WorkItem
 from core import trial
 
-# A batch goes through its steps together, so that what its rows ask of the database is one statement. Small enough that
-# a second worker finds work, too.
-BATCH = 20
+# A batch goes through its steps together, so that what its rows ask of the database is one statement; by two halves in
+# turns (`rounds`). Small enough that a second worker finds work, too.
+BATCH = 40
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 A round takes each row's next step. Steps on the database are one statement for all rows of a kind; requests to the
 cluster go out in parallel, their leases renewed in one statement right before, so that a worker that was stopped lands at
-most one request of each row. One row's fault is that row's alone.
+most one request of each row. A large batch goes in two halves, so that cluster and database are both busy. One row's
+fault is that row's alone.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import groupby
@@ -27,6 +30,7 @@ from clusters.queue import Lease
 from clusters.steps import Call, Claim, Finish, Look, Record, Step, Steps
 
 CALLS_AT_ONCE = 8
+WHOLE = 19  # so many rows or fewer are not worth halving: half of them take as many statements
 SLOW_SECONDS = fence.LEASE_SECONDS / 3
 
 
@@ -78,20 +82,49 @@ class Work:
 
 
 def run(works: Sequence[Work], client: Client) -> None:
-    """To the end of them all. A fault that a row's own reconcile did not handle is left in its `fault`."""
-    slow_at = time.monotonic() + SLOW_SECONDS
+    """To the end of them all. A fault that a row's own reconcile did not handle is left in its `fault`.
+
+    Many go in two halves by turns: while one waits for the cluster, the other is with the database.
+    """
+    half = -(-len(works) // 2) if len(works) > WHOLE else len(works)
+    with _Requests(client) as requests:
+        leases = _Leases(works)
+        courses = deque(_course(some, requests, leases) for some in (works[:half], works[half:]) if some)
+        while courses:
+            course = courses.popleft()
+            with contextlib.suppress(StopIteration):
+                next(course)
+                courses.append(course)
+    _tell(works)
+
+
+def _course(works: Sequence[Work], requests: "_Requests", leases: "_Leases") -> Iterator[None]:
+    """These rows, round by round, to their end. Pauses while the cluster has not answered."""
     answered: Answered = [(work, None) for work in works]
     while True:
         for work, answer in answered:
             work.advance(answer)
-            if time.monotonic() > slow_at:  # a row that takes its time must not cost the others
-                _renew([each for each in works if each.next is not None])
-                slow_at = time.monotonic() + SLOW_SECONDS
+            leases.keep()
         going = [work for work in works if work.next is not None]
         if not going:
-            break
-        answered = _round(going, client)
-    _tell(works)
+            return
+        answered, sent = _round(going, requests)
+        if sent is not None:
+            yield
+            answered = [*answered, *sent.answers()]
+
+
+class _Leases:
+    """Prolonged now and then: a row that takes its time must not cost the others theirs."""
+
+    def __init__(self, works: Sequence[Work]) -> None:
+        self._works = works
+        self._due = time.monotonic() + SLOW_SECONDS
+
+    def keep(self) -> None:
+        if time.monotonic() > self._due:
+            _renew([work for work in self._works if work.next is not None])
+            self._due = time.monotonic() + SLOW_SECONDS
 
 
 def _renew(works: Sequence[Work]) -> set[UUID]:
@@ -112,17 +145,25 @@ def _tell(works: Sequence[Work]) -> None:
 Answered = Iterable[tuple[Work, Any]]
 
 
-def _round(going: Sequence[Work], client: Client) -> list[tuple[Work, Any]]:
-    def sort(work: Work) -> tuple[str, str]:
-        return type(work.next).__name__, "" if isinstance(work.next, Call) else work.lease.kind
+def _round(going: Sequence[Work], requests: "_Requests") -> "tuple[list[tuple[Work, Any]], _Sent | None]":
+    """The next step of each: requests are sent off, and answered later; then comes what the database is asked."""
+
+    def sort(work: Work) -> tuple[bool, str, str]:
+        name = type(work.next).__name__
+        return (name != Call.__name__, name, "" if isinstance(work.next, Call) else work.lease.kind)
 
     answered: list[tuple[Work, Any]] = []
-    for (name, _kind), group in groupby(sorted(going, key=sort), key=sort):
+    sent = None
+    for (_later, name, _kind), group in groupby(sorted(going, key=sort), key=sort):
         works = list(group)
+        if name == Call.__name__:
+            lost, sent = requests.send(works)
+            answered += lost
+            continue
         if name == Finish.__name__:
             _take_along(works)
-        answered += _calls(works, client) if name == Call.__name__ else _together(works, DATABASE[name])
-    return answered
+        answered += _together(works, DATABASE[name])
+    return answered, sent
 
 
 def _take_along(works: Sequence[Work]) -> None:
@@ -185,72 +226,91 @@ class _TooLate(Exception):
     """So long after its proof that the lease has to be renewed before this write."""
 
 
-@dataclass
-class _Outlook:
-    """What a round's requests know of each other: whether the cluster is in trouble."""
+class _Sent:
+    """Requests that are under way, side by side."""
 
-    trouble: KubeError | None = None
+    def __init__(self, works: Sequence[Work], send: Callable[[Work], Any]) -> None:
+        self._works = works
+        self._send = send
+        self._answers: list[Any] = [None] * len(works)
+        self._waiting = iter(
+            enumerate(works)
+        )  # `next` of an enumeration is one step of the interpreter: threads may share it
+        self.threads = [_pool().submit(self._take) for _ in works[:CALLS_AT_ONCE]]
+
+    def _take(self) -> None:
+        """Each thread takes the next that is waiting: one hand-over a thread, not one a request."""
+        for place, work in self._waiting:
+            self._answers[place] = self._send(work)
+
+    def answers(self) -> list[tuple[Work, Any]]:
+        """Once all are there. What came too late for its proof is left where it is, for the next round."""
+        for thread in self.threads:
+            thread.result()
+        pairs = zip(self._works, self._answers, strict=True)
+        return [(work, answer) for work, answer in pairs if type(answer) is not _TooLate]
 
 
-def _calls(works: list[Work], client: Client) -> Answered:
-    """Send them all; what came too late for its proof is left where it is, for the next round.
+class _Requests:
+    """A batch's requests to the cluster.
 
-    A lease that a statement proved a moment ago need not be renewed first: the limit on the time between the proof and
-    the write is the same.
+    Left in whatever way, none is under way any more: a row that goes to somebody else is not written to by us.
     """
-    now = time.monotonic()
-    stale = [work for work in works if work.writes and not work.proven(now)]
-    ours = _renew(stale) if stale else set()
-    lost = [work for work in stale if work.lease.token not in ours]
-    going = [work for work in works if work not in lost]
-    outlook = _Outlook()
-    answers = _side_by_side(going, lambda work: _send(work, client, outlook))
-    answered = [(work, answer) for work, answer in zip(going, answers, strict=True) if type(answer) is not _TooLate]
-    return [*((work, Fenced()) for work in lost), *answered]
 
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._trouble: KubeError | None = None  # the cluster's own: who would ask it after that is told the same
+        self._threads: list[Future[None]] = []
+        self._over = False
 
-def _side_by_side(works: Sequence[Work], send: Callable[[Work], Any]) -> list[Any]:
-    """The answers, in order. Each thread takes the next that is waiting: one hand-over a thread, not one a request."""
-    answers: list[Any] = [None] * len(works)
-    waiting = iter(enumerate(works))  # `next` of an enumeration is one step of the interpreter: threads may share it
+    def __enter__(self) -> "_Requests":
+        return self
 
-    def take() -> None:
-        for place, work in waiting:
-            answers[place] = send(work)
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        wait(self._threads)
 
-    others = [_pool().submit(take) for _ in works[1:CALLS_AT_ONCE]]
-    take()
-    for other in others:
-        other.result()
-    return answers
+    def send(self, works: Sequence[Work]) -> tuple[list[tuple[Work, Any]], _Sent]:
+        """Send them off. Rows whose lease turns out to be lost are answered at once.
 
+        A lease that a statement proved a moment ago need not be renewed first: the limit on the time between the proof
+        and the write is the same.
+        """
+        now = time.monotonic()
+        stale = [work for work in works if work.writes and not work.proven(now)]
+        ours = _renew(stale) if stale else set()
+        lost = [work for work in stale if work.lease.token not in ours]
+        sent = _Sent([work for work in works if work not in lost], self._send)
+        self._threads = [*(thread for thread in self._threads if not thread.done()), *sent.threads]
+        return [(work, Fenced()) for work in lost], sent
 
-def _send(work: Work, client: Client, outlook: _Outlook) -> Any:
-    """The cluster's answer, or the error that the row is to be told. In a cluster in trouble no further one is sent."""
-    if outlook.trouble is not None:
-        return outlook.trouble
-    began = time.time()
-    answer = _answer(work, client, outlook)
-    about = work.next.about if isinstance(work.next, Call) else None
-    if about is not None and type(answer) is not _TooLate:
-        work.told.append(happenings.written(about, answer, began, time.time(), work.row.generation))
-    return answer
+    def _send(self, work: Work) -> Any:
+        """The cluster's answer, or the error that the row is to be told. In a cluster in trouble no further one is sent."""
+        if self._over:
+            return _TooLate()
+        if self._trouble is not None:
+            return self._trouble
+        began = time.time()
+        answer = self._answer(work)
+        about = work.next.about if isinstance(work.next, Call) else None
+        if about is not None and type(answer) is not _TooLate:
+            work.told.append(happenings.written(about, answer, began, time.time(), work.row.generation))
+        return answer
 
+    def _answer(self, work: Work) -> Any:
+        def fence_off() -> None:
+            if not work.proven(time.monotonic()):
+                raise _TooLate
 
-def _answer(work: Work, client: Client, outlook: _Outlook) -> Any:
-    def fence_off() -> None:
-        if not work.proven(time.monotonic()):
-            raise _TooLate
-
-    try:
-        with client.fenced(fence_off) as fenced:
-            return work.next.send(fenced)  # type: ignore[union-attr]  # a Call, by how rounds are sorted
-    except KubeError as error:
-        if error.unhealthy:
-            outlook.trouble = error
-        return error
-    except Exception as error:
-        return error
+        try:
+            with self._client.fenced(fence_off) as fenced:
+                return work.next.send(fenced)  # type: ignore[union-attr]  # a Call, by how rounds are sorted
+        except KubeError as error:
+            if error.unhealthy:
+                self._trouble = error
+            return error
+        except Exception as error:
+            return error
 
 
 @cache

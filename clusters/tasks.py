@@ -26,12 +26,17 @@ AWAY = (OperationalError, InterfaceError, InternalError)
 
 @shared_task(name="clusters.tasks.drain")
 def drain(cluster_id: str) -> int:
-    """Work off one cluster's due items. Returns how many were run."""
+    """Work off one cluster's due items. Returns how many were run.
+
+    Who wakes workers sends one wake-up, however much it asks for: whoever finds more than his share wakes the next.
+    """
     started, ran = time.monotonic(), 0
     while time.monotonic() - started < DRAIN_SECONDS:
         leases = queue.claim(UUID(cluster_id))
         if not leases:
             return ran
+        if not ran and len(leases) == queue.BATCH:
+            wakeup.send(UUID(cluster_id))
         ran += run_batch(leases)
     wakeup.send(UUID(cluster_id))
     return ran

@@ -52,7 +52,7 @@ def _element(value: str | UUID | int | float | None) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"') if "\\" in value or '"' in value else value
         return f'"{escaped}"'
-    return str(value)
+    return value.hex if isinstance(value, UUID) else str(value)
 
 
 def inlined(statement: str, params: Sequence[Any]) -> str:

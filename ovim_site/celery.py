@@ -11,12 +11,14 @@ from typing import Any
 
 from celery import Celery, bootsteps
 from celery.beat import Scheduler
+from celery.signals import worker_process_init
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 from celery.worker.state import maybe_shutdown
 from django.conf import settings
 
 from core import broker, tenants
+from ovim_site import memory
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ovim_site.settings")
 
@@ -51,6 +53,12 @@ class QuickScheduler(Scheduler):
             log.warning("beat: the broker can't be reached (%s); trying again in %.1f s", error, pause)
 
         return self.connection.ensure_connection(lost, None, **RETRY)
+
+
+@worker_process_init.connect
+def _settle(**_: Any) -> None:
+    """Each child of the pool, once it has loaded everything."""
+    memory.settle()
 
 
 class ClusterQueues(bootsteps.StartStopStep):

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -19,6 +20,7 @@ _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 ON, OFF = "Always", "Halted"
 
 
+@lru_cache(maxsize=64)  # a reconcile asks in each of its passes, mostly of the same facts: more than a batch of them
 def vm_objects(vm: VmFacts) -> Sequence[Wanted]:
     """Disks before their VM, and never again once it could have written to them (ENGINE §3)."""
     machine = vm_ref(vm)

@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from clusters import fence, queue, reconcile, rounds, tasks
+from clusters import fence, queue, reconcile, rounds, tasks, wakeup
 from clusters.client import Client
 from clusters.models import Cluster, WorkItem
 from tests.engine import driver
@@ -107,6 +107,80 @@ def test_requests_of_a_batch_go_out_side_by_side(
     monkeypatch.setattr(Client, "_write", meeting)
     works = reconcile.run_all(queue.claim(cluster.pk, limit=4))
     assert [work.fault for work in works] == [None] * 4
+
+
+def test_while_half_of_a_large_batch_waits_for_the_cluster_the_other_half_is_with_the_database(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = make_notes(book, queue.BATCH)
+    claim, write = rounds.DATABASE["Claim"], Client._write
+    claimed: list[int] = []
+    both = threading.Event()
+
+    def counted(asked: Any) -> Any:
+        claimed.append(len(asked))
+        if len(claimed) == 2:
+            both.set()
+        return claim(asked)
+
+    def waiting(self: Client, *args: Any) -> Any:
+        assert both.wait(5), "the other half has not claimed its inventory"
+        return write(self, *args)
+
+    monkeypatch.setitem(rounds.DATABASE, "Claim", counted)
+    monkeypatch.setattr(Client, "_write", waiting)
+    works = reconcile.run_all(queue.claim(cluster.pk))
+    assert [work.fault for work in works] == [None] * queue.BATCH
+    assert claimed[:2] == [queue.BATCH // 2] * 2
+    assert phases(notes) == ["Active"] * queue.BATCH
+
+
+def test_a_batch_that_breaks_off_leaves_no_request_under_way(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows go to somebody else: nothing of ours may land after that."""
+    make_notes(book, queue.BATCH)
+    claim, write = rounds.DATABASE["Claim"], Client._write
+    claimed: list[int] = []
+    begun: list[None] = []
+    ended: list[None] = []
+
+    def breaking(asked: Any) -> Any:
+        claimed.append(len(asked))
+        if len(claimed) == 2:
+            raise RuntimeError("a fault of our own")
+        return claim(asked)
+
+    def slowly(self: Client, *args: Any) -> Any:
+        begun.append(None)
+        time.sleep(0.3)
+        answer = write(self, *args)
+        ended.append(None)
+        return answer
+
+    monkeypatch.setitem(rounds.DATABASE, "Claim", breaking)
+    monkeypatch.setattr(Client, "_write", slowly)
+    with pytest.raises(RuntimeError, match="a fault of our own"):
+        reconcile.run_all(queue.claim(cluster.pk))
+    assert len(begun) == len(ended) <= rounds.CALLS_AT_ONCE  # what was being sent, and none of those that waited
+    time.sleep(0.5)
+    assert len(begun) == len(ended) <= rounds.CALLS_AT_ONCE
+
+
+def test_who_finds_more_than_his_share_wakes_the_next(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One wake-up is sent, however much becomes due: the other slots must not wait for beat."""
+    woken: list[Any] = []
+    monkeypatch.setattr(wakeup, "send", woken.append)
+    few = make_notes(book, 2)
+    assert tasks.drain(str(cluster.pk)) >= len(few)
+    woken.clear()
+    make_notes(book, 2 * queue.BATCH + 1)
+    woken.clear()
+    ran = tasks.drain(str(cluster.pk))
+    assert ran >= 2 * queue.BATCH + 1
+    assert woken.count(cluster.pk) == 1
 
 
 def test_a_write_long_after_its_renewal_is_renewed_for_anew(

@@ -6,16 +6,18 @@ of Redis' return (Promise 3), so both connection steps are subclassed to pause f
 
 import logging
 import os
+import sys
 import time
 from typing import Any
 
 from celery import Celery, bootsteps
 from celery.beat import Scheduler
-from celery.signals import worker_process_init
+from celery.signals import task_prerun, worker_process_init
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.tasks import Tasks
 from celery.worker.state import maybe_shutdown
 from django.conf import settings
+from django.db import close_old_connections
 
 from core import broker, tenants
 from ovim_site import memory
@@ -53,6 +55,12 @@ class QuickScheduler(Scheduler):
             log.warning("beat: the broker can't be reached (%s); trying again in %.1f s", error, pause)
 
         return self.connection.ensure_connection(lost, None, **RETRY)
+
+
+@task_prerun.connect
+def _renew_connection(**_: Any) -> None:
+    """As before a request: one that is old, or that the server has ended, is opened anew."""
+    close_old_connections()
 
 
 @worker_process_init.connect
@@ -124,6 +132,7 @@ app.conf.update(
         "probe": {"task": "catalogs.tasks.probe", "schedule": 5.0, "options": {"expires": 5, "queue": broker.OUTSIDE}},
     },
     timezone="UTC",
+    CELERY_DB_REUSE_MAX=sys.maxsize,  # or each task opens a connection of its own, which costs more than most tasks
 )
 if settings.OVIM_AUDIT_STREAM:  # it waits for somebody else's server, as those do that look at images
     app.conf.beat_schedule["tell"] = {

@@ -4,6 +4,7 @@ Outside `atomic`, statements of a request run in a transaction of ours that Djan
 it, a write, an `atomic` or the request's end commits it, an error ends it, so that all looks as it does without one.
 """
 
+import select
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -118,7 +119,13 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django-pro
         return super().create_cursor(name)
 
     def is_usable(self) -> bool:
-        """Asked before a request's first statement. Opening the transaction tells it, too, and spares the question."""
+        """Asked before the first statement of a request or a task: spared the question where something else tells it.
+
+        For a request, opening its transaction; for a task, many a second in an idle installation, the socket: a server
+        that ended the session has said so there.
+        """
+        if self.works_for_all and self.connection is not None and not self.errors_occurred:
+            return not self.connection.closed and not _readable(self.connection.fileno())
         if self.connection is None or self.bounds is None or self._ours or self.in_atomic_block:
             return bool(super().is_usable())
         try:
@@ -126,6 +133,12 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django-pro
         except DatabaseError:
             return False
         return True
+
+
+def _readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _begun(status: TransactionStatus, bounds: Bounds, login: str) -> bytes:

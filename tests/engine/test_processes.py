@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 
 from clusters.models import Cluster, WorkItem
 from core import broker
@@ -73,6 +75,36 @@ def test_a_row_is_reconciled_and_repaired_without_anyone_driving(
     eventually(lambda: "a-0" in driver.live_names(cluster, driver.CONFIG_MAP, book.name))
     kinds.delete(None, note)
     eventually(lambda: not Note.objects.exists())
+
+
+def sessions() -> set[int]:
+    """Of everybody else with this database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename = session_user "
+            "AND pid <> pg_backend_pid()"
+        )
+        return {pid for (pid,) in cursor.fetchall()}
+
+
+def test_a_worker_keeps_its_session_with_the_database_and_opens_another_when_it_is_ended(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Beat wakes it every second: a session for each task would cost more than the task."""
+    others = sessions()
+    log = tmp_path / "worker.log"
+    with processes.worker(log), processes.beat(tmp_path / "beat.log"):
+        book = ready_book(cluster)
+        mine = sessions() - others
+        assert len(mine) == 1
+        time.sleep(4)
+        assert sessions() - others == mine
+        with psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", list(mine))
+        note = driver.note(book, "a", text="x")
+        eventually(lambda: active(note), 40)
+        assert mine.isdisjoint(sessions())
+        assert "Error" not in log.read_text()
 
 
 def test_a_worker_killed_in_the_middle_costs_seconds(

@@ -5,9 +5,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+from django.db import DatabaseError, IntegrityError, close_old_connections, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from core import sql, tenants
+from core.database.base import DatabaseWrapper
 from core.database.bounds import NOTHING, Bounds
 from tenancy.models import FailedSignIns
 from tests.cast import make_organization, make_vdc
@@ -132,3 +134,23 @@ def test_the_bounds_come_with_the_begin(two, monkeypatch):
         Vdc.objects.get()
     assert len(sent) == 1
     assert sent[0].startswith(b"BEGIN; SET LOCAL ROLE NONE; SET LOCAL ovim.organizations = ")
+
+
+def test_a_worker_sees_by_the_socket_that_the_server_ended_its_session(live_db, monkeypatch):
+    """Its connection stays open between tasks; asking each time whether it does would be most of what it asks when idle."""
+    monkeypatch.setattr(DatabaseWrapper, "works_for_all", True)
+    FailedSignIns.objects.count()
+    before = connection.connection.info.backend_pid
+
+    def next_task():
+        close_old_connections()
+        with CaptureQueriesContext(connection) as asked:
+            FailedSignIns.objects.count()
+        return connection.connection.info.backend_pid, len(asked)
+
+    assert next_task() == (before, 1)
+    with psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [before])
+    after, asked = next_task()
+    assert after != before
+    assert asked == 1

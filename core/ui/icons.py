@@ -47,5 +47,6 @@ ICONS: Mapping[str, str] = {
     "theme": "sun-moon",
     "sign-out": "logout",
     "refresh": "refresh",
+    "copy": "copy",
     "time": "history",
 }

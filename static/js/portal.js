@@ -33,6 +33,17 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// What is shown this once is copied by one click. Browsers allow it over TLS and on this machine; elsewhere there is no button.
+if (navigator.clipboard) for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+document.addEventListener("click", async (event) => {
+  const of = event.target.closest?.("[data-copy]")?.dataset.copy;
+  if (!of) return;
+  const from = document.getElementById(of);
+  const text = from.value ?? [...from.children].map((line) => line.textContent).join("\n");
+  const copied = await navigator.clipboard.writeText(text).then(() => true, () => false);
+  document.getElementById(`${of}-copied`).textContent = copied ? "Copied." : "The browser does not let this page copy.";
+});
+
 // Menus made of <details> close like menus: by Escape, and by going elsewhere.
 document.addEventListener("keydown", (event) => {
   const menu = event.key === "Escape" && event.target.closest?.("details.pop[open]");

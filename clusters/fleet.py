@@ -194,6 +194,13 @@ def check_cluster(*, actor: Actor, cluster: Cluster, found: Findings | str) -> C
     return cluster
 
 
+def warn_of_the_lost() -> None:
+    """Of those that no look refreshes, what the credential's end makes of the warnings as time passes."""
+    for cluster in Cluster.objects.exclude(failing_since=None):
+        if (told := credentials.warnings(cluster.certificate)) != cluster.warnings:
+            Cluster.objects.filter(pk=cluster.pk).update(warnings=told)
+
+
 def store_look(cluster: Cluster, found: Findings | str) -> None:
     """What the cluster was found to be like. A failed look takes nothing of what was known before away."""
     Cluster.objects.filter(pk=cluster.pk).update(warnings=credentials.warnings(cluster.certificate))

@@ -96,6 +96,7 @@ def look_into_all() -> None:
     """Every few minutes: what each cluster can do may have changed. Each by its own workers: one that hangs keeps no other."""
     for pk in Cluster.objects.filter(failing_since=None).values_list("pk", flat=True):
         broker.tell("clusters.tasks.look_into", [str(pk)], wakeup.queue_name(pk))
+    fleet.warn_of_the_lost()
 
 
 @shared_task(name="clusters.tasks.look_into")

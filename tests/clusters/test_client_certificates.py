@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from django.core.management import call_command
+from django.db.models.functions import Now
 from django.urls import reverse
 
 from clusters import certificates, connections, secrets
@@ -20,6 +21,7 @@ from clusters.errors import KubeError
 from clusters.models import Cluster
 from clusters.refs import WATCHED
 from clusters.sandbox.client_certificates import ClientAuthority
+from clusters.tasks import look_into_all
 from core.models import AuditEntry
 from tests.clusters.fleet import apply
 from tests.portal import browser
@@ -210,6 +212,10 @@ def test_a_certificate_that_ends_later_is_a_lost_cluster_that_says_why(api, sout
     Cluster.objects.update(certificate=certificate, credential=secrets.encrypt(key), access_generation=2)
     found = api("root").post(f"clusters/{pk}/check").json()
     assert "The client certificate ended on 20" in found["check_error"]
+    assert "Renew the credential." in found["warnings"][0]
+    Cluster.objects.update(warnings=["it ends within two days"], failing_since=Now())
+    look_into_all()  # which asks a lost cluster nothing
+    found = api("root").get(f"clusters/{pk}").json()
     assert "Renew the credential." in found["warnings"][0]
     with pytest.raises(KubeError) as told:
         connections.client_of(pk).raw("GET", "/version")

@@ -48,6 +48,7 @@ class Work:
     next: Step | None = None
     fault: Exception | None = None
     fenced: bool = False
+    ended: bool = False
     began: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     told: list[Told] = field(default_factory=list)
@@ -77,7 +78,7 @@ class Work:
             self._end(fault)
 
     def _end(self, fault: Exception | None = None, *, fenced: bool = False) -> None:
-        self.next, self.fault, self.fenced = None, fault, fenced
+        self.next, self.fault, self.fenced, self.ended = None, fault, fenced, True
         self.seconds = time.monotonic() - self.began
 
 
@@ -123,7 +124,7 @@ class _Leases:
 
     def keep(self) -> None:
         if time.monotonic() > self._due:
-            _renew([work for work in self._works if work.next is not None])
+            _renew([work for work in self._works if not work.ended])  # those that have not begun, too
             self._due = time.monotonic() + SLOW_SECONDS
 
 
@@ -174,12 +175,12 @@ def _take_along(works: Sequence[Work]) -> None:
 
 
 def _together(works: list[Work], carry_out: Callable[[Sequence[Any]], Sequence[Any]]) -> Answered:
-    """One statement for all. If the database refuses it, each alone: the row at fault is told, the others go on."""
+    """One statement for all. If that fails, each alone: the row at fault is told, the others go on."""
     at = time.monotonic()
     try:
         answers = carry_out([work.next for work in works])
-    except DatabaseError as error:
-        if not connection.is_usable():
+    except Exception as error:
+        if isinstance(error, DatabaseError) and not connection.is_usable():
             raise  # the database is away: nothing that these rows could do about it
         if len(works) == 1:
             return [(works[0], error)]
@@ -227,21 +228,21 @@ class _TooLate(Exception):
 
 
 class _Sent:
-    """Requests that are under way, side by side."""
+    """Requests that are under way, side by side. `trouble`: the cluster's own, which those are told that were not sent yet."""
 
-    def __init__(self, works: Sequence[Work], send: Callable[[Work], Any]) -> None:
+    def __init__(self, works: Sequence[Work], send: Callable[[Work, "_Sent"], Any]) -> None:
+        self.trouble: KubeError | None = None
         self._works = works
         self._send = send
         self._answers: list[Any] = [None] * len(works)
-        self._waiting = iter(
-            enumerate(works)
-        )  # `next` of an enumeration is one step of the interpreter: threads may share it
+        # `next` of an enumeration is one step of the interpreter: threads may share it.
+        self._waiting = iter(enumerate(works))
         self.threads = [_pool().submit(self._take) for _ in works[:CALLS_AT_ONCE]]
 
     def _take(self) -> None:
         """Each thread takes the next that is waiting: one hand-over a thread, not one a request."""
         for place, work in self._waiting:
-            self._answers[place] = self._send(work)
+            self._answers[place] = self._send(work, self)
 
     def answers(self) -> list[tuple[Work, Any]]:
         """Once all are there. What came too late for its proof is left where it is, for the next round."""
@@ -259,7 +260,6 @@ class _Requests:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._trouble: KubeError | None = None  # the cluster's own: who would ask it after that is told the same
         self._threads: list[Future[None]] = []
         self._over = False
 
@@ -284,14 +284,16 @@ class _Requests:
         self._threads = [*(thread for thread in self._threads if not thread.done()), *sent.threads]
         return [(work, Fenced()) for work in lost], sent
 
-    def _send(self, work: Work) -> Any:
+    def _send(self, work: Work, sent: _Sent) -> Any:
         """The cluster's answer, or the error that the row is to be told. In a cluster in trouble no further one is sent."""
         if self._over:
             return _TooLate()
-        if self._trouble is not None:
-            return self._trouble
+        if sent.trouble is not None:
+            return sent.trouble
         began = time.time()
         answer = self._answer(work)
+        if isinstance(answer, KubeError) and answer.unhealthy:
+            sent.trouble = answer
         about = work.next.about if isinstance(work.next, Call) else None
         if about is not None and type(answer) is not _TooLate:
             work.told.append(happenings.written(about, answer, began, time.time(), work.row.generation))
@@ -305,10 +307,6 @@ class _Requests:
         try:
             with self._client.fenced(fence_off) as fenced:
                 return work.next.send(fenced)  # type: ignore[union-attr]  # a Call, by how rounds are sorted
-        except KubeError as error:
-            if error.unhealthy:
-                self._trouble = error
-            return error
         except Exception as error:
             return error
 

@@ -58,9 +58,10 @@ class QuickScheduler(Scheduler):
 
 
 @task_prerun.connect
-def _renew_connection(**_: Any) -> None:
+def _renew_connection(sender: Any, **_: Any) -> None:
     """As before a request: one that is old, or that the server has ended, is opened anew."""
-    close_old_connections()
+    if not sender.request.is_eager:  # that runs in its caller's transaction
+        close_old_connections()
 
 
 @worker_process_init.connect

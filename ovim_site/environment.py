@@ -119,6 +119,16 @@ def _stop(sentence: str) -> NoReturn:
 # server ends its session. No transaction of ours waits for anything but the database.
 IDLE_IN_TRANSACTION = "-c idle_in_transaction_session_timeout=30s"
 
+# A server that vanished without a word (power, a network cut in two) is given up within a minute: TCP itself takes a
+# quarter of an hour. Seconds, and milliseconds for what was sent and is not acknowledged.
+GIVING_UP = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
 
 def database(url: str) -> dict[str, object]:
     """A Django database entry. Query parameters of the address become libpq options."""
@@ -133,7 +143,7 @@ def database(url: str) -> dict[str, object]:
         "PORT": parts.port or "",
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, "application_name": "ovim", "options": IDLE_IN_TRANSACTION, **options},
+        "OPTIONS": {"application_name": "ovim", "options": IDLE_IN_TRANSACTION, **GIVING_UP, **options},
     }
 
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -20,21 +21,23 @@ _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 ON, OFF = "Always", "Halted"
 
 
-@lru_cache(maxsize=64)  # a reconcile asks in each of its passes, mostly of the same facts: more than a batch of them
 def vm_objects(vm: VmFacts) -> Sequence[Wanted]:
     """Disks before their VM, and never again once it could have written to them (ENGINE §3)."""
-    machine = vm_ref(vm)
     if vm.adopted:
         return _adopted_objects(vm)
+    return (Wanted(cloud_init_secret(vm)), *_disks_and_machine(replace(vm, user_data="", ssh_keys=())))
+
+
+@lru_cache(
+    maxsize=128
+)  # a reconcile asks in each of its passes, mostly of the same facts: more than two batches of them
+def _disks_and_machine(vm: VmFacts) -> Sequence[Wanted]:
+    """Without what may be secret: that is not kept for longer than it is needed."""
     disks = [
-        Wanted(data_volume(vm, disk), data_of=Owner("disk", disk.id), before=machine, remake=disk.remake)
+        Wanted(data_volume(vm, disk), data_of=Owner("disk", disk.id), before=vm_ref(vm), remake=disk.remake)
         for disk in sorted(vm.disks, key=lambda disk: disk.position)
     ]
-    return (
-        Wanted(cloud_init_secret(vm)),
-        *disks,
-        Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks)),
-    )
+    return (*disks, Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks)))
 
 
 def _adopted_objects(vm: VmFacts) -> Sequence[Wanted]:

@@ -148,7 +148,7 @@ def test_a_batch_that_breaks_off_leaves_no_request_under_way(
     def breaking(asked: Any) -> Any:
         claimed.append(len(asked))
         if len(claimed) == 2:
-            raise RuntimeError("a fault of our own")
+            end_session(connection.connection.info.backend_pid)
         return claim(asked)
 
     def slowly(self: Client, *args: Any) -> Any:
@@ -160,11 +160,65 @@ def test_a_batch_that_breaks_off_leaves_no_request_under_way(
 
     monkeypatch.setitem(rounds.DATABASE, "Claim", breaking)
     monkeypatch.setattr(Client, "_write", slowly)
-    with pytest.raises(RuntimeError, match="a fault of our own"):
+    with pytest.raises(OperationalError):
         reconcile.run_all(queue.claim(cluster.pk))
-    assert len(begun) == len(ended) <= rounds.CALLS_AT_ONCE  # what was being sent, and none of those that waited
+    assert 0 < len(begun) == len(ended) <= rounds.CALLS_AT_ONCE  # what was being sent, and none of those that waited
     time.sleep(0.5)
     assert len(begun) == len(ended) <= rounds.CALLS_AT_ONCE
+
+
+def end_session(backend: int) -> None:
+    with psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [backend])
+
+
+def test_a_cluster_that_throttles_one_request_fails_no_more_than_those_that_were_to_follow_it(
+    cluster: Cluster, book: Notebook, sandbox: Sandbox
+) -> None:
+    notes = make_notes(book, queue.BATCH)
+    sandbox.fault("status", code=429, method="PATCH", path=f"/namespaces/{book.name}", count=1)
+    reconcile.run_all(queue.claim(cluster.pk))
+    done = phases(notes).count("Active")
+    assert queue.BATCH // 2 <= done < queue.BATCH  # the other half has not heard of it
+
+
+def test_a_fault_of_our_own_is_one_rows_alone(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer without a uid, say: it must not take the batch along, nor be claimed with it again and again."""
+    notes = make_notes(book, 3)
+    record = rounds.DATABASE["Record"]
+
+    def odd(asked: Any) -> Any:
+        if any(step.row.pk == notes[1].pk for step in asked):
+            raise KeyError("uid")
+        return record(asked)
+
+    monkeypatch.setitem(rounds.DATABASE, "Record", odd)
+    works = reconcile.run_all(queue.claim(cluster.pk, limit=3))
+    assert [work.lease.object_id for work in works if work.fault] == [notes[1].pk]
+    told = {item["reason"] for item in Note.objects.get(pk=notes[1].pk).conditions}
+    assert "InternalError" in told
+    assert [phase == "Active" for phase in phases(notes)] == [True, False, True]
+
+
+def test_leases_of_rows_that_have_not_begun_are_kept_as_well(
+    cluster: Cluster, book: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second half begins when the first is with the cluster, which may be long after the claim."""
+    make_notes(book, queue.BATCH)
+    leases = queue.claim(cluster.pk)
+    renewed: list[set[Any]] = []
+    renew = fence.renew
+
+    def counted(tokens: Any) -> Any:
+        renewed.append(set(tokens))
+        return renew(tokens)
+
+    monkeypatch.setattr(fence, "renew", counted)
+    monkeypatch.setattr(rounds, "SLOW_SECONDS", -1.0)
+    reconcile.run_all(leases)
+    assert len(renewed[0]) == queue.BATCH
 
 
 def test_who_finds_more_than_his_share_wakes_the_next(
@@ -256,14 +310,11 @@ def test_a_batch_whose_database_went_away_is_anybodys_as_soon_as_it_is_back(
     write = Client._write
 
     def cutting(self: Client, *args: Any) -> Any:
-        with psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s)", [backend])
+        end_session(backend)
         monkeypatch.setattr(Client, "_write", write)
         return write(self, *args)
 
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        (backend,) = cursor.fetchone()
+    backend = connection.connection.info.backend_pid
     monkeypatch.setattr(Client, "_write", cutting)
     with pytest.raises(OperationalError):
         tasks.run_batch(leases)

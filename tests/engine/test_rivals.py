@@ -20,6 +20,7 @@ def rewritten(cluster: Cluster, book: Notebook) -> None:
     ref = driver.ref("ResourceQuota", book.name, "a-guard")
     live = driver.client(cluster).get(ref)
     assert live is not None
+    del live["metadata"]["resourceVersion"]  # whatever the quota controller has written meanwhile
     live["spec"]["hard"]["pods"] = "99"
     driver.client(cluster).raw("PUT", f"{ref.path}?fieldManager=busybody", live)
     driver.relist(cluster)

@@ -113,6 +113,8 @@ def test_a_machine_that_was_running_is_halted_when_its_disk_is_lost(site: Site):
 def test_a_machine_that_is_deleted_together_with_its_disk_is_made_again_halted(site: Site):
     vm = known(site)
     raw(site, "DELETE", f"{DISKS}/{NAME}")
+    # As above: a machine that is made again before that would hold its volume and keep it.
+    site.until(lambda: site.live("PersistentVolumeClaim", NAME)["metadata"].get("deletionTimestamp"))
     raw(site, "DELETE", "/apis/kubevirt.io/v1/namespaces/acme-corp-dev/virtualmachines/web")
     site.until(lambda: condition(vm, "DiskLost"))
     site.until(lambda: (site.get("VirtualMachine", "web") or {"spec": {}})["spec"].get("runStrategy") == "Halted")

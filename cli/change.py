@@ -168,7 +168,9 @@ def waited(client: Client, noun: Noun, row: Row, wish: Wish, timeout: float) -> 
 
 
 @click.command()
-@click.argument("what", metavar="ORDER", type=click.Choice(("recreate-disk", "repair", "accept", "forget-volume")))
+@click.argument(
+    "what", metavar="ORDER", type=click.Choice(("recreate-disk", "repair", "accept", "forget-volume", "reclaim"))
+)
 @objects
 @scoped
 @click.option("--disk", metavar="NAME", help="Of which disk, where the order is about one.")
@@ -186,7 +188,7 @@ def order(
     dry_run: str | None,
     **options: Any,
 ) -> None:
-    """Decide what OVIM won't decide by itself: recreate-disk, repair, accept, forget-volume."""
+    """Decide what OVIM won't decide by itself: recreate-disk, repair, accept, forget-volume, reclaim."""
     place, meant = where(options), names.targets(wanted)
     if len(meant) > 1 or meant[0][0] is not VM:
         raise CliError(Exit.USAGE, "An order is for one vm.")
@@ -199,6 +201,8 @@ def order(
             known = ", ".join(item["name"] for item in row["disks"])
             raise CliError(Exit.NOT_FOUND, f"There is no disk {disk!r} of {plan.target(VM, row)}. There are: {known}.")
         body |= {"disk": found["id"], "confirm": found["name"]}
+    elif what == "reclaim":
+        body["confirm"] = row["name"]
     path = f"vms/{row['id']}/orders"
     if dry_run:
         answer = plan.ask(client, "POST", path, dry_run, body=body)

@@ -10,13 +10,13 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from clusters import connections, kinds, observed, status
-from clusters.apply import Held, Owner, Wanted, stamped
+from clusters.apply import INSTALLATION, Held, Owner, Wanted, stamped
 from clusters.errors import KubeError
 from clusters.models import InventoryItem, Reconciled
 from clusters.refs import Ref
 from core.errors import Conflict, Unavailable
 
-MANAGED_BY, INSTALLATION = "app.kubernetes.io/managed-by", "ovim.io/installation"
+MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 def read(cluster_id: UUID, refs: Iterable[Ref]) -> dict[Ref, Mapping[str, Any]]:
@@ -108,6 +108,26 @@ def take(row: Reconciled, taken: Sequence[tuple[Mapping[str, Any], Ref, Owner, U
             InventoryItem.objects.bulk_create(items)
     except IntegrityError as error:
         raise Conflict("Another row of OVIM has taken one of its objects at this moment.") from error
+
+
+def prove(row: Reconciled, ref: Ref, uid: UUID) -> bool:
+    """A person says that this is the row's own object. False: another uid is on record, or none is expected.
+
+    The caller has locked the row, so nobody writes what it holds meanwhile (ENGINE §1, lock order).
+    """
+    return bool(
+        InventoryItem.objects.filter(
+            owner_kind=kinds.of(row).name,
+            owner_id=row.pk,
+            cluster_id=row.cluster_pk(),
+            group=ref.group,
+            kind=ref.kind,
+            namespace=ref.namespace,
+            name=ref.name,
+            uid=None,
+            tombstoned_at=None,
+        ).update(uid=uid)
+    )
 
 
 def made_of(claim: Mapping[str, Any], disk: Mapping[str, Any] | None) -> bool:

@@ -185,6 +185,15 @@ def token_of(live: Mapping[str, Any]) -> UUID | None:
         return None
 
 
+def may_be_ours(live: Mapping[str, Any], installation: UUID) -> bool:
+    """Our apply made it, and its claim is not on it: whoever took that off took the proof, not the object.
+
+    So nothing is done to it unasked, and it is not taken for a stranger's either. Another installation's is.
+    """
+    label = (live["metadata"].get("labels") or {}).get(INSTALLATION, str(installation))
+    return _our_entry(live) is not None and token_of(live) is None and label == str(installation)
+
+
 def stamped(wanted: Wanted, held: Held, installation: UUID) -> Manifest:
     """The body to apply: the manifest with our marks. The uid pins it; without one it is create-only (ENGINE §2)."""
     metadata = dict(wanted.manifest["metadata"])

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from clusters import inventory, observed
+from clusters import inventory, observed, volumes
 from clusters.apply import Held, Wanted, is_filled
 from clusters.client import Object
 from clusters.hand import Hand
@@ -55,7 +55,7 @@ def volume_is_gone(hand: Hand, held: Held, volume: Held | None) -> Steps[bool]:
     if claim is None:
         return True
     if "deletionTimestamp" in claim["metadata"] or observed.controller_of(claim) == str(held.uid):
-        hand.report.waiting.append(held.ref)
+        _wait_for(hand, volume_of(held.ref))
         return False
     uid = claim["metadata"]["uid"]
     if UUID(uid) in hand.left:
@@ -74,9 +74,17 @@ def volume_is_gone(hand: Hand, held: Held, volume: Held | None) -> Steps[bool]:
     return False
 
 
+def _wait_for(hand: Hand, volume: Ref) -> None:
+    """A volume that is in use does not go. Where nothing of ours is waited for that uses it, say who does."""
+    if not hand.report.waiting:
+        pods = volumes.users(hand.lease.cluster_id, volume)
+        hand.report.used_by += [f"{volume} is used by {pod}." for pod in pods]
+    hand.report.waiting.append(volume)
+
+
 def let_go(hand: Hand, volume: Held) -> Steps[None]:
     """A volume goes with its disk, never by our own hand: it is forgotten when a live look finds its uid gone."""
-    if disk_of(volume.ref) in {*hand.report.problems, *hand.report.waiting}:
+    if {volume.ref, disk_of(volume.ref)} & {*hand.report.problems, *hand.report.waiting}:
         return
     claim = yield from hand.get(volume.ref)
     if claim is not None and claim["metadata"]["uid"] == str(volume.uid) and volume.uid not in hand.left:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from clusters import disks, inventory, observed, rivals, steps
-from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, stamped, token_of
+from clusters.apply import Action, Change, ChangeSet, Held, Wanted, may_be_ours, owned_digest, stamped, token_of
 from clusters.client import Object
 from clusters.conditions import Condition
 from clusters.errors import KubeError
@@ -110,6 +110,8 @@ class Executor(Hand):
             self.report.waiting.append(wanted.ref)
         elif wanted.ref.type.guard:
             yield from self._replace_stranger(wanted.ref, live)
+        elif may_be_ours(live, self.installation):
+            self.problem(wanted.ref, "NameTaken", "ClaimGone", _claim_gone(wanted.ref, live))
         else:
             self.problem(wanted.ref, "NameTaken", "NameTaken", f"{wanted.ref} exists and is not ours.")
 
@@ -281,8 +283,21 @@ class Executor(Hand):
             observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
             self.report.waiting.append(held.ref)
             return
+        if live is not None and held.uid is None and may_be_ours(live, self.installation):
+            if held.ref.type.guard:
+                yield from self._replace_stranger(held.ref, live)
+            else:
+                self.problem(held.ref, "Unproven", "ClaimGone", _claim_gone(held.ref, live))
+            return
         if held.ref.kind == "DataVolume" and not (yield from disks.volume_is_gone(self, held, volume)):
             return
         inventory.forget(self.row, held, self.lease)
         if held.uid is not None:
             observed.drop(self.lease.cluster_id, [(held.ref, held.uid)])
+
+
+def _claim_gone(ref: Ref, live: Object) -> str:
+    return (
+        f"{ref} (uid {live['metadata']['uid']}) was applied by OVIM, but somebody took OVIM's claim off it before its uid "
+        "was on record, so nothing proves that it is this one's."
+    )

@@ -23,6 +23,7 @@ class Report:
     problems: dict[Ref, Condition] = field(default_factory=dict)
     errors: list[KubeError] = field(default_factory=list)
     waiting: list[Ref] = field(default_factory=list)  # being deleted, or in somebody's hands for the moment
+    used_by: list[str] = field(default_factory=list)  # why what is waited for does not go, in words
     acknowledged: set[Ref] = field(default_factory=set)  # applied now, or known to be as wanted
     again: bool = False  # something changed under us: another pass at once
 

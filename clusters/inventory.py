@@ -120,10 +120,11 @@ def claim(asked: Sequence[Claim]) -> list[list[Held] | Fenced]:
     return [made.get(step.row.pk, []) if step.row.pk in ours else Fenced() for step in asked]
 
 
-# A uid that a crash of the database undoes is proven again by the claim token.
+# Its commit waits for the disk: of a uid that a crash undid the claim token is the only proof left, and anybody can take
+# that off.
 # By primary key and nothing else: to a planner whose statistics are older than the table has grown, an index that covers
 # all of it looks as good.
-RECORD = f""", {sql.QUICK}, done AS (
+RECORD = """, done AS (
   UPDATE clusters_inventoryitem i SET uid = r.uid, checked_at = clock_timestamp(),
     applied_hash = CASE WHEN r.applied = '-' THEN i.applied_hash ELSE r.applied END,
     owned_hash = CASE WHEN r.applied = '-' THEN i.owned_hash ELSE r.owned END
@@ -131,8 +132,8 @@ RECORD = f""", {sql.QUICK}, done AS (
     AS r(owner, id, uid, applied, owned)
   WHERE i.id = r.id AND i.id = ANY(%(ids)s::bigint[]) AND held.object_id = r.owner
     AND coalesce(i.tombstoned_at, 'infinity') = 'infinity')
-SELECT object_id FROM held, quick
-"""  # noqa: S608  # a constant
+SELECT object_id FROM held
+"""
 
 
 def record(asked: Sequence[Record]) -> list[Fenced | None]:

@@ -17,8 +17,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from clusters import connections, observed, status
-from clusters.adopting import INSTALLATION
-from clusters.apply import owned_digest, token_of
+from clusters.apply import INSTALLATION, owned_digest, token_of
 from clusters.client import Client
 from clusters.errors import KubeError
 from clusters.models import Cluster, InventoryItem, NamespaceAllotment, Orphan

@@ -366,7 +366,8 @@ def _with_problems(outcome: Outcome, report: Report) -> Outcome:
 
 def _deleting(report: Report) -> Outcome:
     names = ", ".join(str(ref) for ref in report.waiting[:5])
-    waiting = false("Ready", "Deleting", f"Waiting for: {names}." if names else "")
+    message = " ".join([f"Waiting for: {names}.", *report.used_by[:5]]) if names else ""
+    waiting = false("Ready", "Deleting", message)
     return Outcome(Phase.TERMINATING, (waiting,), retry_seconds=WAITING_SECONDS)
 
 

@@ -6,7 +6,9 @@ OVIM writes no claims: CDI makes them out of our DataVolumes. From the record on
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
-from clusters import fence, kinds, observed
+import orjson
+
+from clusters import fence, kinds, observed, sql
 from clusters.apply import Held, Owner, Seen, Wanted
 from clusters.errors import Fenced
 from clusters.models import InventoryItem, ObservedObject, Reconciled
@@ -100,3 +102,26 @@ def cached(cluster_id: uuid.UUID, ref: Ref) -> ObservedObject | None:
     return ObservedObject.objects.filter(
         cluster_id=cluster_id, group=ref.group, kind=ref.kind, namespace=ref.namespace, name=ref.name
     ).first()
+
+
+# Of one namespace's pods, by the index of the cache's keys.
+USERS = """
+SELECT name FROM clusters_observedobject WHERE cluster_id = %(cluster)s::uuid AND "group" = '' AND kind = 'Pod'
+  AND namespace = %(namespace)s AND body @> %(mounting)s::jsonb ORDER BY name LIMIT %(most)s
+"""
+
+
+def users(cluster_id: uuid.UUID, claim: Ref, most: int = 3) -> list[Ref]:
+    """Pods that mount a claim, whoever made them, as the cache has them."""
+    mounting = {"spec": {"volumes": [{"persistentVolumeClaim": {"claimName": claim.name}}]}}
+    found = sql.run(
+        USERS,
+        {
+            "cluster": cluster_id,
+            "namespace": claim.namespace,
+            "mounting": orjson.dumps(mounting).decode(),
+            "most": most,
+        },
+        prepare=False,
+    )
+    return [Ref("", "Pod", claim.namespace, name) for (name,) in found]

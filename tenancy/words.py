@@ -72,6 +72,7 @@ ORDERS = {
     "repair": "had it repaired",
     "accept": "accepted a change made in the cluster",
     "forget-volume": "let go of a volume",
+    "reclaim": "reclaimed its machine in the cluster",
 }
 
 

@@ -15,6 +15,7 @@ _ASKS = (  # the conditions of `vms.orders`
     Q(conditions__contains=[{"type": "DiskLost", "status": "True"}])
     | Q(conditions__contains=[{"type": "Drifted", "status": "True"}])
     | Q(conditions__contains=[{"type": "Unproven", "status": "True"}])
+    | Q(conditions__contains=[{"reason": "ClaimGone", "status": "True"}])
 )
 ACTIONS: Actions = {
     "edit": Action(Right.VM_EDIT, (_GOING, *_CLOSED)),

@@ -37,6 +37,7 @@ def orders_about(vm: VirtualMachine) -> list[Mapping[str, Any]]:
             "condition": offer.condition,
             "disk": offer.disk.pk if offer.disk else None,
             "disk_name": offer.disk.name if offer.disk else "",
+            "confirm": offer.confirm,
             "hindrance": orders.hindrance(vm, offer),
         }
         for offer in orders.offers(vm, list(Disk.objects.filter(vm=vm).order_by("position")))

@@ -21,12 +21,16 @@ class PowerState(models.TextChoices):
 
 
 class Order(models.TextChoices):
-    """What a reconciler won't do by itself, ordered by a person. `accept` is done at once, the others are carried out."""
+    """What a reconciler won't do by itself, ordered by a person.
+
+    `accept` and `reclaim` are done at once, the others are carried out.
+    """
 
     RECREATE_DISK = "recreate-disk"
     REPAIR = "repair"
     ACCEPT = "accept"
     FORGET_VOLUME = "forget-volume"
+    RECLAIM = "reclaim"
 
 
 class Ordered(models.Model):

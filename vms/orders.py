@@ -14,7 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from catalogs import probes
-from clusters import queue, volumes
+from clusters import adopting, queue, volumes
 from clusters.apply import Wanted, differences, still_ours
 from clusters.errors import KubeError
 from clusters.reconcile import Situation
@@ -30,35 +30,42 @@ from vms.models import Disk, DiskSource, Order, PowerState, VirtualMachine
 from vms.quotas import of_vm
 
 OF_DISKS = (Order.RECREATE_DISK, Order.FORGET_VOLUME)
-CONDITIONS: Mapping[str, str] = {
-    Order.RECREATE_DISK: "DiskLost",
-    Order.REPAIR: "Drifted",
-    Order.ACCEPT: "Drifted",
-    Order.FORGET_VOLUME: "Unproven",
+CONDITIONS: Mapping[str, tuple[str, ...]] = {
+    Order.RECREATE_DISK: ("DiskLost",),
+    Order.REPAIR: ("Drifted",),
+    Order.ACCEPT: ("Drifted",),
+    Order.FORGET_VOLUME: ("Unproven",),
+    Order.RECLAIM: ("NameTaken", "Unproven"),
 }
+WHILE_DELETED: Mapping[str, tuple[bool, ...]] = {Order.FORGET_VOLUME: (True,), Order.RECLAIM: (True, False)}
 CPU, MEMORY = "spec.template.spec.domain.cpu.cores", "spec.template.spec.domain.memory.guest"
 POWER = "spec.runStrategy"
 
 
 @dataclass(frozen=True)
 class Offer:
-    """An order that can be given now, beside the condition that asks for it. `disk`: its name has to be typed."""
+    """An order that can be given now, beside the condition that asks for it. `confirm`: what has to be typed, if anything."""
 
     order: str
     condition: str
     disk: Disk | None = None
+    confirm: str = ""
 
 
 def offers(vm: VirtualMachine, disks: list[Disk]) -> list[Offer]:
     """Which orders the VM's conditions ask for. Whether one is refused in the end, `give` says."""
     deleting = vm.deletion_requested_at is not None
-    found = []
-    for order, condition in CONDITIONS.items():
-        if (order == Order.FORGET_VOLUME) != deleting or not _says(vm, condition):
-            continue
-        about = [disk for disk in disks if _names(vm, condition, disk)] if order in OF_DISKS else [None]
-        found += [Offer(order, condition, disk) for disk in about if disk is None or disk.order != order]
-    return [offer for offer in found if not (offer.disk is None and vm.order == offer.order)]
+    found: list[Offer] = []
+    for order, conditions in CONDITIONS.items():
+        for condition in conditions if deleting in WHILE_DELETED.get(order, (False,)) else ():
+            if order in OF_DISKS:
+                about = [disk for disk in disks if disk.order != order and _names(vm, condition, disk)]
+                found += [Offer(order, condition, disk, disk.name) for disk in about]
+            elif order == Order.RECLAIM:
+                found += [Offer(order, condition, confirm=vm.name)] if _claim_gone(vm, condition) else []
+            elif _says(vm, condition) and vm.order != order:
+                found.append(Offer(order, condition))
+    return found
 
 
 def hindrance(vm: VirtualMachine, offer: Offer) -> str:
@@ -98,6 +105,8 @@ def give(
         raise Invalid.field("disk", "unknown", f"The order {order} is about the virtual machine, not about a disk.")
     elif order == Order.REPAIR:
         _repair(actor, vm)
+    elif order == Order.RECLAIM:
+        _reclaim(actor, vm, confirm)
     else:
         _accept(actor, vm)
     queue.request(vm)
@@ -120,7 +129,7 @@ def _disk(vm: VirtualMachine, disk: Disk | None, confirm: str) -> Disk:
 def _give_about_disk(actor: Actor, vm: VirtualMachine, order: str, disk: Disk) -> None:
     if disk.order == order and disk.order == Order.RECREATE_DISK:
         return
-    condition = CONDITIONS[order]
+    (condition,) = CONDITIONS[order]
     ref = Ref("cdi.kubevirt.io", "DataVolume", vm.vdc.namespace, disk.name)
     deleting = vm.deletion_requested_at is not None
     if (order == Order.FORGET_VOLUME) != deleting:
@@ -149,6 +158,23 @@ def _repair(actor: Actor, vm: VirtualMachine) -> None:
     VirtualMachine.objects.filter(pk=vm.pk).update(order=Order.REPAIR, order_uid=uid)
     _bump(vm)
     audit.record(actor, Right.VM_ORDER, vm, before={"drifted": _says(vm, "Drifted")}, after={"order": Order.REPAIR})
+
+
+def _reclaim(actor: Actor, vm: VirtualMachine, confirm: str) -> None:
+    """A person says that the machine without our claim is this one's: its uid is recorded, and all goes on with that."""
+    said = next((text for type_ in CONDITIONS[Order.RECLAIM] if (text := _claim_gone(vm, type_))), "")
+    if not said:
+        raise Conflict(f"{vm} has no condition with the reason ClaimGone that asks for this order.")
+    if confirm != vm.name:
+        raise Invalid.field("confirm", "confirm", f"Type the virtual machine's name to confirm: {vm.name}.")
+    ref = desired.vm_ref(_facts(vm))
+    cached = volumes.cached(vm.cluster_pk(), ref)
+    if cached is None or f"(uid {cached.uid})" not in said:
+        raise Conflict(f"{ref} is another by now, or gone: look again when its condition says so.")
+    if not adopting.prove(vm, ref, cached.uid):
+        return  # given twice, or proven by itself meanwhile: there is a uid on record, and the next look goes by that
+    _bump(vm)
+    audit.record(actor, Right.VM_ORDER, vm, after={"order": Order.RECLAIM, "uid": str(cached.uid)})
 
 
 def _accept(actor: Actor, vm: VirtualMachine) -> None:
@@ -208,6 +234,13 @@ def _says(vm: VirtualMachine, type_: str) -> str:
     """The message of a condition that is the case; empty when it is not."""
     found = (item for item in vm.conditions if item["type"] == type_ and item["status"] == "True")
     return next((str(item["message"]) for item in found), "")
+
+
+def _claim_gone(vm: VirtualMachine, type_: str) -> str:
+    """The message of a condition that is so because a machine lost OVIM's claim (`clusters.execute`)."""
+    told = any(item["type"] == type_ and item["reason"] == "ClaimGone" for item in vm.conditions)
+    said = _says(vm, type_) if told else ""
+    return said if said.startswith(f"VirtualMachine {vm.vdc.namespace}/{vm.name} ") else ""
 
 
 def _names(vm: VirtualMachine, type_: str, disk: Disk) -> bool:

@@ -21,7 +21,7 @@ SENTENCES: Mapping[tuple[str, str], tuple[str, str, str]] = {
     ("PowerRefused", "True"): ("warning", "warn", "A power change made in the cluster was refused."),
     ("DiskLost", "True"): ("failed", "bad", "A disk is lost: the machine is held."),
     ("Drifted", "True"): ("warning", "warn", "Somebody changed it in the cluster itself."),
-    ("Unproven", "True"): ("warning", "warn", "A volume is left that can’t be proven to be its own."),
+    ("Unproven", "True"): ("warning", "warn", "Something is left that can’t be proven to be its own."),
 }
 # Said in a list, most urgent first.
 TROUBLE = ("Suspended", "DiskLost", "Unproven", "ImportFailed", "Drifted", "PowerRefused", "RestartRequired")

@@ -39,7 +39,8 @@ class OrderOut(Shape):
     order = Text()
     condition = Text()
     disk = Id(allow_null=True)
-    disk_name = Text(help_text="has to be typed as `confirm`; empty: the order is about no disk")
+    disk_name = Text(help_text="empty: the order is about no disk")
+    confirm = Text(help_text="has to be sent as `confirm`; empty: nothing has to")
     hindrance = Text(help_text="why it would be refused; empty: it would be taken")
 
 

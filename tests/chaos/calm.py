@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from django.db import DatabaseError, connection
+from django.db.models import Q
 
 from clusters import queue
-from clusters.models import Placement
+from clusters.models import Placement, WorkItem
 from tests.chaos.kubectl import Kubectl
 from vdcs.models import Vdc
 from vms.models import VirtualMachine
@@ -71,6 +72,14 @@ def until_still(kubectl: Kubectl, organizations: Sequence[str], seconds: float, 
         before = now
         time.sleep(LOOK_SECONDS)
     return False
+
+
+def due(organizations: Sequence[str], most: int = 5) -> list[str]:
+    """Work that is under way or about to be, as `kind id`."""
+    items = WorkItem.objects.filter(tenant__in=organizations).filter(
+        Q(due_at__isnull=False) | Q(lease_token__isnull=False)
+    )
+    return [f"{item.kind} {item.object_id}" for item in items.order_by("due_at")[:most]]
 
 
 def _state(kubectl: Kubectl, organizations: Sequence[str]) -> int | None:

@@ -22,6 +22,7 @@ from tests.chaos.strangers import Strangers
 QUOTA = {"cpu": 66, "memory_mib": 34 * 1024, "disk_gib": 90, "vms": 36, "running_vms": 30}
 LIMITS = {"cpu": 20, "memory_mib": 10 * 1024, "disk_gib": 26, "vms": 11, "running_vms": 9}
 STORM_SECONDS, CALM_SECONDS = 600.0, 240.0
+LEAST_CALM_SECONDS = 15.0  # the last look, too, waits for what the look before it set going
 
 
 @dataclass
@@ -50,8 +51,8 @@ class History:
         self.prefix = f"s{plan.seed}{tag}"
         self.record = Record()
         self.faults = Faults(parts, kubectl)
-        self.meddler = Meddler(kubectl, f"{self.prefix}-")
         self.strangers = Strangers(kubectl, str(status.installation()))
+        self.meddler = Meddler(kubectl, f"{self.prefix}-", self.strangers.planted.keys())
         self.organizations: list[str] = []
         self.seen: picture.Picture | None = None
 
@@ -144,13 +145,15 @@ class History:
             calm.minutes_pass()
             if hours:
                 calm.hours_pass(self.organizations)
-            still = calm.until_still(self.kubectl, self.organizations, end - time.monotonic(), self.parts.tend)
+            seconds = max(end - time.monotonic(), LEAST_CALM_SECONDS)
+            still = calm.until_still(self.kubectl, self.organizations, seconds, self.parts.tend)
             if not hours:
                 hours = True  # once all is still, what is not watched is looked at, too
                 continue
             found = self._differences()
             if not still:
-                found.append(f"it did not become still within {CALM_SECONDS:.0f} s")
+                due = ", ".join(calm.due(self.organizations)) or "nothing is due"
+                found.append(f"it did not become still within {CALM_SECONDS:.0f} s: {due}")
             if not found:
                 return []
             time.sleep(1)

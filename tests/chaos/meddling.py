@@ -1,7 +1,7 @@
 """Somebody with kubectl edits and deletes what is OVIM's, behind its back."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,14 @@ class Deed:
 
 
 class Meddler:
-    """Chooses among what is there when he comes. `prefix`: of the names of all namespaces that he may touch."""
+    """Chooses among what is there when he comes.
 
-    def __init__(self, kubectl: Kubectl, prefix: str) -> None:
-        self.kubectl, self.prefix = kubectl, prefix
+    `prefix`: of the names of all namespaces that he may touch. `spared`: what is not OVIM's, so that nobody but OVIM could
+    have touched it; read when he comes, since it is planted later.
+    """
+
+    def __init__(self, kubectl: Kubectl, prefix: str, spared: Container[Ref] = ()) -> None:
+        self.kubectl, self.prefix, self.spared = kubectl, prefix, spared
         self.deeds: list[Deed] = []
         self.done: Counter[str] = Counter()
 
@@ -40,7 +44,7 @@ class Meddler:
 
     def do(self, event: Event) -> None:
         found = TARGETS[event.what](self, event)
-        if found is None:
+        if found is None or found in self.spared:
             return
         self.deeds.append(Deed(event.what, found))  # first: without an answer it may have happened all the same
         if DEEDS[event.what](self, found, event):

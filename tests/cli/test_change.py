@@ -185,5 +185,6 @@ def test_an_order_is_given_to_one_vm(root, vdc, item):
     done = root("order", "recreate-disk", "vm/web", "--disk", disk.name, "-y")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert Disk.objects.get().order == "recreate-disk"
+    assert "ClaimGone" in root("order", "reclaim", "vm/web", "-y").stderr
     refused = root("order", "accept", "vm/web", "-y")
     assert refused.returncode in (1, 5), "there is nothing to accept"

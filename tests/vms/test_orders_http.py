@@ -25,9 +25,9 @@ def disk(vm):
     return Disk.objects.get(vm=vm)
 
 
-def says(vm, type_, message):
+def says(vm, type_, message, reason="Gone"):
     told = [
-        {"type": type_, "status": "True", "reason": "Gone", "message": message, "since": "2026-01-01T00:00:00+00:00"}
+        {"type": type_, "status": "True", "reason": reason, "message": message, "since": "2026-01-01T00:00:00+00:00"}
     ]
     VirtualMachine.objects.filter(pk=vm.pk).update(conditions=told)
 
@@ -167,3 +167,66 @@ def test_drift_is_offered_to_be_repaired_or_accepted(vm):
     page = signed_in("alice").get(f"/vms/{vm.pk}/").content.decode()
     assert 'value="repair"' in page
     assert 'value="accept"' in page
+
+
+def unproven(vm, type_="NameTaken", uid=UID):
+    """Its machine lost OVIM's claim before its uid was on record."""
+    where = {"cluster": vm.vdc.cluster, "group": "kubevirt.io", "kind": "VirtualMachine", "namespace": vm.vdc.namespace}
+    about = {"owner_kind": "vm", "owner_id": vm.pk, "data_of_kind": "vm", "data_of_id": vm.pk}
+    InventoryItem.objects.create(**where, name="web", **about)
+    ObservedObject.objects.create(**where, name="web", uid=UID, resource_version=1, body={})
+    says(vm, type_, f"VirtualMachine {vm.vdc.namespace}/web (uid {uid}) was applied by OVIM, but …", "ClaimGone")
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("alice", 202), ("vera", 202), ("bob", 403), ("charlie", 404), ("nobody", 403), (None, 401)]
+)
+def test_a_machine_is_reclaimed_by_who_may_give_orders(api, vm, who, status):
+    VirtualMachine.objects.update(owner=None)
+    unproven(vm)
+    for _ in range(2):
+        assert api(who).post(f"vms/{vm.pk}/orders", {"order": "reclaim", "confirm": "web"}).status_code == status
+    assert InventoryItem.objects.get().uid == (UID if status == 202 else None)
+    assert AuditEntry.objects.filter(action="vm.order", outcome="done").count() == (status == 202)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"confirm": ""}, "Type the virtual machine"),
+        ({"confirm": "wep"}, "Type the virtual machine"),
+        ({"disk": 1}, "not about a disk"),
+    ],
+)
+def test_what_of_reclaiming_is_refused(api, vm, disk, changes, words):
+    unproven(vm)
+    changes = {"disk": str(disk.pk)} if "disk" in changes else changes
+    answer = api("alice").post(f"vms/{vm.pk}/orders", {"order": "reclaim", "confirm": "web"} | changes)
+    assert answer.status_code in (400, 422)
+    assert words in answer.content.decode()
+    assert InventoryItem.objects.get().uid is None
+
+
+def test_a_machine_made_anew_since_is_not_reclaimed(api, vm):
+    unproven(vm, uid=uuid4())
+    answer = api("alice").post(f"vms/{vm.pk}/orders", {"order": "reclaim", "confirm": "web"})
+    assert answer.status_code == 409
+    assert "another by now" in answer.json()["detail"]
+    says(vm, "NameTaken", "VirtualMachine exists and is not ours.", "NameTaken")
+    answer = api("alice").post(f"vms/{vm.pk}/orders", {"order": "reclaim", "confirm": "web"})
+    assert "ClaimGone" in answer.json()["detail"]
+    assert InventoryItem.objects.get().uid is None
+
+
+@pytest.mark.parametrize("type_", ["NameTaken", "Unproven"])
+def test_the_page_offers_to_reclaim_it(api, vm, type_):
+    unproven(vm, type_)
+    if type_ == "Unproven":
+        api("alice").delete(f"vms/{vm.pk}")
+    alice = signed_in("alice")
+    page = alice.get(f"/vms/{vm.pk}/").content.decode()
+    assert "Type <b>web</b> to confirm" in page
+    assert ("and deletes it" in page) == (type_ == "Unproven")
+    assert api("alice").get(f"vms/{vm.pk}/drift").json()["orders"][0]["confirm"] == "web"
+    assert alice.post(f"/vms/{vm.pk}/orders/", {"order": "reclaim", "confirm": "web"}).status_code == 302
+    assert InventoryItem.objects.get().uid == UID

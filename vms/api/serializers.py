@@ -84,7 +84,7 @@ class VmOrder(Shape):
 
     order = serializers.ChoiceField(Order.choices)
     disk = Id(allow_null=True, default=None, help_text="of an order about a disk")
-    confirm = Text(max_length=63, allow_blank=True, default="", help_text="of an order about a disk: the disk's name")
+    confirm = Text(max_length=63, allow_blank=True, default="", help_text="the disk's name; with reclaim the VM's")
 
 
 class VmOut(Shape):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from clusters.apply import differences
+from clusters.apply import differences, owned_digest
 from clusters.refs import Ref
 from tests.chaos.picture import Picture, Row, is_ours
 
@@ -100,6 +100,13 @@ def _has_left_volume(picture: Picture, row: Row) -> bool:
     )
 
 
+def _has_lost_its_claim(picture: Picture, row: Row) -> bool:
+    """OVIM's own apply made it, nothing on it says for whom, and no uid is on record."""
+    unknown = {(item.kind, item.name) for item in picture.held(row) if item.uid is None}
+    found = (picture.live.get(wanted.ref) for wanted in row.wanted if (wanted.ref.kind, wanted.ref.name) in unknown)
+    return any(live is not None and owned_digest(live) and not is_ours(live) for live in found)
+
+
 def _is_refused(picture: Picture, row: Row) -> bool:
     """It was started in the cluster, against the quota: it is off by intent."""
     return bool(row.kind == "vm" and row.row.power_state == "off")
@@ -110,6 +117,6 @@ EVIDENCE: Mapping[str, Callable[[Picture, Row], bool]] = {
     "DiskLost": _is_lost,
     "Drifted": _has_drifted,
     "HoldsStrangers": _holds_strangers,
-    "Unproven": _has_left_volume,
+    "Unproven": lambda picture, row: _has_left_volume(picture, row) or _has_lost_its_claim(picture, row),
     "PowerRefused": _is_refused,
 }

@@ -49,6 +49,7 @@ class Wanted:
     `data_of`: the row whose deletion alone destroys it (default: the reconciled row).
     `after`: claimed only once the uids of these are recorded. `before`: created only while this is not in the
     inventory. Together they keep a disk from being made again after its VM could have written to it (ENGINE §3).
+    `first`: as `after`, until it has been made: what it reads when it begins. Later it goes on without them.
     `remake`: the uid of a lost disk that is to be made anew by order; of any other uid the order says nothing.
     """
 
@@ -56,7 +57,13 @@ class Wanted:
     data_of: Owner | None = None
     after: tuple[Ref, ...] = ()
     before: Ref | None = None
+    first: tuple[Ref, ...] = ()
     remake: UUID | None = None
+
+    def has_its_turn(self, known: Collection[Ref]) -> bool:
+        """Whether it may be claimed and applied. `known`: what has a uid on record."""
+        waits_for = self.after if self.ref in known else (*self.after, *self.first)
+        return all(ref in known for ref in waits_for)
 
     @cached_property
     def ref(self) -> Ref:

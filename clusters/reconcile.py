@@ -234,7 +234,7 @@ def _pass_once(job: Job, situation: Situation, deleting: bool) -> Steps[tuple[Re
     recorded = volumes.record(row, proven, situation.held, job.lease)
     held = inventory.judged(recorded, with_volumes(item.ref for item in wanted), recipe.destroyable)
     known = {item.ref for item in held if item.uid is not None}
-    claimable = [item for item in wanted if known.issuperset(item.after)]
+    claimable = [item for item in wanted if item.has_its_turn(known)]
     have = {item.ref for item in held}
     held += yield from steps.claim(job.lease, row, [item for item in claimable if item.ref not in have])
     keep = {item.ref for item in wanted}
@@ -243,7 +243,7 @@ def _pass_once(job: Job, situation: Situation, deleting: bool) -> Steps[tuple[Re
     surprised = deleting or any(change.action in (Action.LOST, Action.REMAKE, Action.DELETE) for change in changes)
     if lost and lost - situation.lost:
         situation = replace(situation, lost=situation.lost | lost)
-        claimable = [item for item in recipe.wanted(situation) if known.issuperset(item.after)]
+        claimable = [item for item in recipe.wanted(situation) if item.has_its_turn(known)]
         changes = plan(claimable, held, situation.view.objects, keep=keep)
     executor = _executor(job)
     report = yield from executor.run(changes)
@@ -291,7 +291,7 @@ def _more_to_claim(
     if not rest or report.problems:
         return False
     known = {item.ref for item in held if item.uid is not None} | {item.held.ref for item in executor.recorded}
-    return any(known.issuperset(item.after) for item in rest)
+    return any(item.has_its_turn(known) for item in rest)
 
 
 def _drop(job: Job) -> bool:

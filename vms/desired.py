@@ -37,7 +37,9 @@ def _disks_and_machine(vm: VmFacts) -> Sequence[Wanted]:
         Wanted(data_volume(vm, disk), data_of=Owner("disk", disk.id), before=vm_ref(vm), remake=disk.remake)
         for disk in sorted(vm.disks, key=lambda disk: disk.position)
     ]
-    return (*disks, Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks)))
+    # Cloud-init is read at the first start and then never again: another's Secret of that name must not be it.
+    machine = Wanted(virtual_machine(vm), after=tuple(disk.ref for disk in disks), first=(secret_ref(vm),))
+    return (*disks, machine)
 
 
 def _adopted_objects(vm: VmFacts) -> Sequence[Wanted]:
@@ -63,6 +65,10 @@ def disk_ref(vm: VmFacts, disk: DiskFacts) -> Ref:
 
 def vm_ref(vm: VmFacts) -> Ref:
     return Ref("kubevirt.io", "VirtualMachine", vm.namespace, vm.name)
+
+
+def secret_ref(vm: VmFacts) -> Ref:
+    return Ref("", "Secret", vm.namespace, secret_name(vm))
 
 
 def run_strategy(vm: VmFacts) -> str:

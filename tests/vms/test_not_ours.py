@@ -1,14 +1,18 @@
 """What is not OVIM's on a cluster is left alone, and what OVIM can't prove to be gone is not called gone."""
 
 import time
+from datetime import timedelta
+
+from django.utils import timezone
 
 from clusters import connections, queue
+from clusters.models import InventoryItem
 from core.actor import system_actor
 from tests.vms.conftest import Site
-from tests.vms.test_life import condition, running
+from tests.vms.test_life import condition, phase, running
 from vdcs.models import QuotaClaim, Vdc
 from vms.models import Disk, VirtualMachine
-from vms.services import delete_vm
+from vms.services import delete_vm, set_power
 
 ACTOR = system_actor("test")
 POLICY = {
@@ -50,3 +54,30 @@ def test_a_disk_whose_volume_is_still_there_is_not_gone(site: Site):
     queue.request(vm)
     site.until(lambda: not VirtualMachine.objects.exists())
     assert not QuotaClaim.objects.filter(owner_id=disk.pk).exists()
+
+
+def test_a_machine_is_not_started_with_somebody_elses_cloud_init(site: Site):
+    """Cloud-init is read once, at the first start: a Secret that has the name already would be what it reads."""
+    site.until(lambda: Vdc.objects.filter(name="dev", phase="Active"))
+    client = connections.client_of(site.cluster.pk)
+    secrets = "/api/v1/namespaces/acme-corp-dev/secrets"
+    theirs = {"metadata": {"name": "web-cloud-init"}, "type": "Opaque", "data": {"userdata": "dGhlaXJz"}}
+    client.raw("POST", secrets, theirs)
+    vm = site.vm()
+    site.until(lambda: condition(vm, "NameTaken"))
+    site.until(lambda: site.get("PersistentVolumeClaim", "web-disk-0"))
+    for _ in range(3):
+        site.turn()
+    assert site.names("VirtualMachine") == set()
+    client.raw("DELETE", f"{secrets}/web-cloud-init")
+    queue.request(vm)
+    site.until(lambda: phase(vm) == "Running")
+
+    client.raw("DELETE", f"{secrets}/web-cloud-init")
+    client.raw("POST", secrets, theirs)
+    InventoryItem.objects.filter(kind="Secret").update(checked_at=timezone.now() - timedelta(days=1))
+    queue.request(vm)
+    site.until(lambda: condition(vm, "Replaced"))
+    set_power(actor=ACTOR, vm=vm, on=False)  # later it goes on without: what runs can be stopped
+    site.until(lambda: site.live("VirtualMachine", "web")["spec"]["runStrategy"] == "Halted")
+    assert site.live("Secret", "web-cloud-init")["data"] == theirs["data"]

@@ -50,7 +50,7 @@ def _is_the_rows(picture: Picture, row: Row, live: Object) -> bool:
 def _waits_for_another(row: Row, wanted: Wanted) -> bool:
     """Never made, because what it needs first has its name taken."""
     taken = row.says("NameTaken")
-    return any(str(ref) in taken for ref in wanted.after)
+    return any(str(ref) in taken for ref in (*wanted.after, *wanted.first))
 
 
 def _is_spent(picture: Picture, wanted: Wanted) -> bool:

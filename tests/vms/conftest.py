@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from clusters import connections
+from clusters import connections, status
 from clusters.errors import KubeError
 from clusters.models import Cluster
 from clusters.refs import KINDS, WATCHED, Ref
@@ -130,6 +130,7 @@ def site(
         )
     )
     monkeypatch.setenv("OVIM_KUBECONFIG", str(config))
+    monkeypatch.setattr(status, "MIRROR_SECONDS", 0.2)  # who waits until all is done need not wait ten seconds for it
     sign_ins = tmp_path / "sign-ins.json"
     call_command(
         "setup_demo",

@@ -1,15 +1,19 @@
 """A VM's life on a cluster that is reached over HTTP only: it runs, stops, starts, goes, and leaves nothing behind."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from clusters import connections, queue
+from clusters import status as status_of_rows
 from clusters.models import InventoryItem, WorkItem
 from clusters.refs import KINDS
 from core.actor import system_actor
 from tests.vms.conftest import Site
 from vdcs.models import QuotaClaim, QuotaScope, Vdc
 from vdcs.quotas import recount
-from vdcs.services import delete_vdc
+from vdcs.services import delete_vdc, edit_vdc
 from vms.models import Disk, VirtualMachine
 from vms.services import delete_vm, set_power
 
@@ -171,3 +175,24 @@ def test_the_mirrors_in_the_cluster_show_what_is_the_case(site: Site):
     status = site.live("VirtualDataCenter", "dev", "acme-corp")["status"]
     assert (status["phase"], status["namespace"]) == ("Active", "acme-corp-dev")
     site.until(lambda: (site.get("Organization", "acme-corp", "") or {}).get("status", {}).get("vdcCount") == 2)
+
+
+def test_a_mirror_is_written_now_and_then_and_not_each_time(site: Site, monkeypatch: pytest.MonkeyPatch):
+    """What was held back is written when the pause is over, and counts as no failure."""
+    monkeypatch.setattr(status_of_rows, "MIRROR_SECONDS", 600.0)
+    running(site)
+    site.until(lambda: (site.get("VirtualDataCenter", "dev", "acme-corp") or {}).get("status"))
+    vdc = Vdc.objects.get(name="dev")
+    before = site.live("VirtualDataCenter", "dev", "acme-corp")["status"]
+    site.until(lambda: not site.turn())
+    edit_vdc(actor=ACTOR, vdc=vdc, changes={"display_name": "Development"})
+    site.until(lambda: site.live("VirtualDataCenter", "dev", "acme-corp")["spec"].get("displayName") == "Development")
+    site.until(lambda: not site.turn())
+    held_back = WorkItem.objects.get(kind="vdc", object_id=vdc.pk)
+    assert held_back.attempts == 0
+    assert timedelta(minutes=8) < held_back.due_at - timezone.now() < timedelta(minutes=10)
+    assert site.live("VirtualDataCenter", "dev", "acme-corp")["status"] == before
+    monkeypatch.setattr(status_of_rows, "MIRROR_SECONDS", 0.0)
+    queue.request(vdc)
+    site.until(lambda: not WorkItem.objects.filter(kind="vdc", object_id=vdc.pk).exists())
+    assert site.live("VirtualDataCenter", "dev", "acme-corp")["status"] != before

@@ -16,13 +16,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from clusters import connections, observed, status
+from clusters import connections, observed, status, strangers
 from clusters.apply import INSTALLATION, owned_digest, token_of
 from clusters.client import Client
 from clusters.errors import KubeError
 from clusters.models import Cluster, InventoryItem, NamespaceAllotment, Orphan
 from clusters.refs import KINDS, ObjectKind, Ref
-from clusters.strangers import strangers
 from core import access, audit, broker, rows
 from core.actor import Actor
 from core.errors import Conflict, Invalid
@@ -261,8 +260,10 @@ def _against(orphan: Orphan, ref: Ref, live: Live, client: Client) -> str:
         return f"{ref} no longer carries our label."
     if reason := _kept(orphan, ref):
         return reason
-    if ref.kind == "Namespace" and (inside := strangers(client, orphan.cluster_id, ref.name)):
-        return f"It holds {len(inside)} objects, which have to go first: {', '.join(inside[:10])}."
+    if ref.kind == "Namespace":
+        found = strangers.strange(strangers.inside(client, ref.name), orphan.cluster_id, ref.name)
+        if found:
+            return f"It holds {len(found)} objects, which have to go first: {', '.join(found[:10])}."
     return ""
 
 

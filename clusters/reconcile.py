@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 
 from clusters import connections, happenings, inventory, kinds, observed, queue, rounds, status, steps, volumes
 from clusters.apply import Action, ChangeSet, Held, Owner, Seen, Wanted, plan, with_volumes
-from clusters.client import Client, Object
+from clusters.client import Object
 from clusters.conditions import Condition, Outcome, false, true
 from clusters.errors import Fenced, KubeError
 from clusters.execute import Executor
@@ -75,7 +75,7 @@ class Recipe:
     acknowledged: Callable[[Any, set[Ref]], Mapping[str, Any]] | None = None
     mirror: Callable[[Any], tuple[Ref, Mapping[str, Any]] | None] | None = None
     lock: Callable[[Any], None] | None = None
-    held_back: Callable[[Any, Client], Condition | None] | None = None
+    held_back: Callable[[Any, Lease], Steps[Condition | None]] | None = None
     left: Callable[[Any], frozenset[UUID]] | None = None
     bare: Callable[[Any], frozenset[UUID]] | None = None
 
@@ -105,7 +105,7 @@ def run(lease: Lease) -> None:
 def run_all(leases: Sequence[Lease]) -> list[Work]:
     """Reconcile the rows of claimed items of one cluster, side by side."""
     client, failing = connections.look(leases[0].cluster_id)
-    works = [Work(job.lease, job.row, _steps(job, client), told=job.told) for job in _jobs(leases, failing)]
+    works = [Work(job.lease, job.row, _steps(job), told=job.told) for job in _jobs(leases, failing)]
     rounds.run(works, client)
     for work in works:
         if work.fenced:
@@ -126,7 +126,7 @@ def _jobs(leases: Sequence[Lease], failing: bool) -> Iterator[Job]:
                 queue.complete(lease)
 
 
-def _steps(job: Job, client: Client) -> Steps[None]:
+def _steps(job: Job) -> Steps[None]:
     """From the first look to the recorded outcome, whatever happens on the way."""
     if job.row.suspended_at is not None:
         yield steps.Finish(job.lease, job.row, _suspended(job.row), suspended=True)
@@ -138,7 +138,7 @@ def _steps(job: Job, client: Client) -> Steps[None]:
             return
         if job.probing:  # an unchanged row asks the cluster nothing: this is what proves that it answers
             yield from steps.read(job.lease, lambda api: api.raw("GET", "/version"))
-        outcome = yield from _reconcile(job, client)
+        outcome = yield from _reconcile(job)
         if job.probing:
             connections.healthy(job.lease.cluster_id)
     except Fenced:
@@ -174,11 +174,11 @@ def _park(job: Job, parent: tuple[str, UUID]) -> Steps[None]:
         queue.unpark(parent)  # it became ready between our look and our sleep
 
 
-def _reconcile(job: Job, client: Client) -> Steps[Outcome | None]:
+def _reconcile(job: Job) -> Steps[Outcome | None]:
     """Passes until nothing is left to do at once. None when the row has been dropped."""
     recipe, row = job.recipe, job.row
     deleting = row.deletion_requested_at is not None
-    if deleting and (kept := _held_back(job, client)) is not None:
+    if deleting and (kept := (yield from _held_back(job))) is not None:
         return kept
     report, after = Report(), None
     for _pass in range(PASSES):
@@ -198,12 +198,13 @@ def _reconcile(job: Job, client: Client) -> Steps[Outcome | None]:
     return _with_problems(outcome, report)
 
 
-def _held_back(job: Job, client: Client) -> Outcome | None:
+def _held_back(job: Job) -> Steps[Outcome | None]:
     """Why a row that is to be deleted must not be yet."""
     if kinds.children(job.row):
         waiting = false("Ready", "Deleting", "What is in it is deleted first.")
         return Outcome(Phase.TERMINATING, (waiting,), retry_seconds=30)
-    if job.recipe.held_back is not None and (reason := job.recipe.held_back(job.row, client)) is not None:
+    reason = (yield from job.recipe.held_back(job.row, job.lease)) if job.recipe.held_back is not None else None
+    if reason is not None:
         kept = (false("Ready", reason.reason, reason.message), reason)
         return Outcome(Phase.TERMINATING, kept, retry_seconds=HELD_BACK_SECONDS)
     return None

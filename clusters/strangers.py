@@ -1,6 +1,6 @@
 """What else is in a namespace: read live, by discovery, before the namespace is deleted with all it holds (ENGINE §5)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,9 +26,13 @@ DERIVED = frozenset({"Event", "Endpoints", "EndpointSlice", "PodMetrics", "Lease
 SERVICE_ACCOUNT_SECRETS = frozenset({"kubernetes.io/service-account-token", "kubernetes.io/dockercfg"})
 
 
-def strangers(client: Client, cluster_id: UUID, namespace: str) -> list[str]:
-    """Objects in the namespace that are neither ours, nor grown out of ours, nor the control plane's: "Kind name"."""
-    found = [live for path, kind in _collections(client, namespace) for live in _listed(client, path, kind)]
+def inside(client: Client, namespace: str) -> list[Object]:
+    """All objects in a namespace, of every kind that the cluster lists."""
+    return [live for path, kind in _collections(client, namespace) for live in _listed(client, path, kind)]
+
+
+def strange(found: Sequence[Object], cluster_id: UUID, namespace: str) -> list[str]:
+    """Those of them that are neither ours, nor grown out of ours, nor the control plane's: "Kind name"."""
     uids = {live["metadata"]["uid"] for live in found}
     uids_of_ours, tokens = _inventory(cluster_id, namespace)
     ours = uids_of_ours | {live["metadata"]["uid"] for live in found if token_of(live) in tokens}

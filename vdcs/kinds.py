@@ -6,14 +6,15 @@ from uuid import UUID
 
 from django.db import transaction
 
-from clusters import namespaces, queue
+from clusters import namespaces, queue, steps, strangers
 from clusters.apply import Owner, Wanted
 from clusters.conditions import Condition, Outcome, true
 from clusters.kinds import Kind
 from clusters.models import Placement
+from clusters.queue import Lease
 from clusters.reconcile import Recipe, Situation
 from clusters.refs import Ref
-from clusters.strangers import strangers
+from clusters.steps import Steps
 from core.actor import system_actor
 from tenancy.services.bindings import forget_vdc
 from vdcs import desired, observe, quotas, selectors, services
@@ -77,12 +78,13 @@ def _lock(vdc: Vdc) -> None:
     quotas.lock_organization(vdc.organization_id)
 
 
-def _held_back(vdc: Vdc, client: Any) -> Condition | None:
+def _held_back(vdc: Vdc, lease: Lease) -> Steps[Condition | None]:
     """What tenants made in the namespace with kubectl is not destroyed by mistake (ENGINE §5)."""
-    namespace = client.get(Ref("", "Namespace", "", vdc.namespace))
+    namespace = yield from steps.read(lease, lambda client: client.get(Ref("", "Namespace", "", vdc.namespace)))
     if namespace is None or "deletionTimestamp" in namespace["metadata"]:
         return None
-    found = strangers(client, vdc.cluster_id, vdc.namespace)
+    inside = yield from steps.read(lease, lambda client: strangers.inside(client, vdc.namespace))
+    found = strangers.strange(inside, vdc.cluster_id, vdc.namespace)
     if len(found) == (vdc.strangers_to_delete or 0):
         return None
     names = ", ".join(found[:20])

@@ -159,7 +159,8 @@ def test_what_may_hold_data_wants_its_name_and_a_namespace_must_be_empty(cluster
     orphans.delete_ordered()
     orphan.refresh_from_db()
     assert "have to go first" in orphan.last_error
-    assert strangers.strangers(client_of(cluster.pk), cluster.pk, namespace)
+    inside = strangers.inside(client_of(cluster.pk), namespace)
+    assert strangers.strange(inside, cluster.pk, namespace)
     orphans.delete_orphan(actor=ROOT, orphan=of(namespace).get(name="left"))
     orphans.delete_ordered()
     orphans.delete_orphan(actor=ROOT, orphan=orphan, confirm=namespace)

@@ -190,6 +190,7 @@ def test_a_mirror_is_written_now_and_then_and_not_each_time(site: Site, monkeypa
     site.until(lambda: not site.turn())
     held_back = WorkItem.objects.get(kind="vdc", object_id=vdc.pk)
     assert held_back.attempts == 0
+    assert held_back.due_at is not None
     assert timedelta(minutes=8) < held_back.due_at - timezone.now() < timedelta(minutes=10)
     assert site.live("VirtualDataCenter", "dev", "acme-corp")["status"] == before
     monkeypatch.setattr(status_of_rows, "MIRROR_SECONDS", 0.0)

@@ -9,7 +9,7 @@ from core.api.parameters import Parameter
 from core.errors import BadParameter
 from core.rights import Right
 from tenancy import explain
-from tenancy.api import serializers
+from tenancy.api.serializers import roles as role_shapes
 from tenancy.models import User
 from tenancy.services import previews
 
@@ -21,7 +21,7 @@ class ExplainView(ApiView):
     """
 
     rights = {"get": Right.SELF}
-    outs = {"get": serializers.ExplainOut}
+    outs = {"get": role_shapes.ExplainOut}
     parameters = {
         "get": {
             "action": Parameter(
@@ -42,15 +42,15 @@ class ExplainView(ApiView):
         user = query.get("user")
         pk = None if user is None else parameters.uuid("user", str(user))
         asked = explain.question(self.actor, str(query["action"]), str(query["object"]), pk)
-        return Response(serializers.ExplainOut(explain.explain(self.actor, asked)).data)
+        return Response(role_shapes.ExplainOut(explain.explain(self.actor, asked)).data)
 
 
 class PreviewView(ApiView):
     """See what somebody else sees, in this session, for half an hour: to look only. Every write is refused meanwhile."""
 
     rights = {"post": Right.USER_EDIT, "delete": Right.SELF}
-    shapes = {"post": serializers.PreviewIn}
-    outs = {"post": serializers.PreviewOut}
+    shapes = {"post": role_shapes.PreviewIn}
+    outs = {"post": role_shapes.PreviewOut}
     statuses = {"post": 200, "delete": 204}
     versioned = False
     ends_preview = True
@@ -59,7 +59,7 @@ class PreviewView(ApiView):
         user = self.related("user", User.objects.all(), self.body()["user"], Right.USER_VIEW)
         session = previews.begin(actor=self.actor, user=user)
         told = {"user": user.pk, "username": user.username, "until": session.preview_until}
-        return Response(serializers.PreviewOut(told).data)
+        return Response(role_shapes.PreviewOut(told).data)
 
     def delete(self, request: Request) -> Response:
         """The session shows what its own person sees."""

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from core.api.base import ApiView
 from core.api.fields import Shape, Text, Whole
 from core.enforce import PUBLIC
-from tenancy.api import serializers
+from tenancy.api.serializers import sign_in as sign_in_shapes
 from tenancy.api.views import issued
 from tenancy.services import device_sign_ins
 
@@ -69,7 +69,7 @@ class DeviceTokenView(ApiView):
     authentication_classes = ()
     rights = {"post": PUBLIC}
     shapes = {"post": DeviceTokenIn}
-    outs = {"post": serializers.TokensOut}
+    outs = {"post": sign_in_shapes.TokensOut}
 
     def post(self, request: Request) -> Response:
         session = device_sign_ins.exchange(visitor=self.visitor, secret=self.body()["device_code"])

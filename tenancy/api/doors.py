@@ -5,7 +5,8 @@ from rest_framework.response import Response
 
 from core.api.base import ApiView
 from core.enforce import PUBLIC
-from tenancy.api import serializers
+from tenancy.api.serializers import invitations as invitation_shapes
+from tenancy.api.serializers import sign_in as sign_in_shapes
 from tenancy.services import invitations, resets
 
 
@@ -14,7 +15,7 @@ class PasswordResetView(ApiView):
 
     authentication_classes = ()
     rights = {"post": PUBLIC}
-    shapes = {"post": serializers.PasswordAsk}
+    shapes = {"post": sign_in_shapes.PasswordAsk}
     statuses = {"post": 202}
 
     def post(self, request: Request) -> Response:
@@ -27,7 +28,7 @@ class PasswordByLinkView(ApiView):
 
     authentication_classes = ()
     rights = {"post": PUBLIC}
-    shapes = {"post": serializers.PasswordByLink}
+    shapes = {"post": sign_in_shapes.PasswordByLink}
     statuses = {"post": 204}
 
     def post(self, request: Request) -> Response:
@@ -41,8 +42,8 @@ class InvitationView(ApiView):
 
     authentication_classes = ()
     rights = {"post": PUBLIC}
-    shapes = {"post": serializers.LinkIn}
-    outs = {"post": serializers.InvitationSeen}
+    shapes = {"post": invitation_shapes.LinkIn}
+    outs = {"post": invitation_shapes.InvitationSeen}
 
     def post(self, request: Request) -> Response:
         found = invitations.look(**self.body())
@@ -56,7 +57,7 @@ class InvitationView(ApiView):
             "inviter": found.inviter_name,
             "expires_at": found.expires_at,
         }
-        return Response(serializers.InvitationSeen(told).data)
+        return Response(invitation_shapes.InvitationSeen(told).data)
 
 
 class AcceptView(ApiView):
@@ -64,10 +65,10 @@ class AcceptView(ApiView):
 
     authentication_classes = ()
     rights = {"post": PUBLIC}
-    shapes = {"post": serializers.InvitationAccept}
-    outs = {"post": serializers.Joined}
+    shapes = {"post": invitation_shapes.InvitationAccept}
+    outs = {"post": invitation_shapes.Joined}
     statuses = {"post": 201}
 
     def post(self, request: Request) -> Response:
         user = invitations.accept_new(visitor=self.visitor, **self.body())
-        return Response(serializers.Joined({"id": user.pk, "username": user.username}).data, status=201)
+        return Response(invitation_shapes.Joined({"id": user.pk, "username": user.username}).data, status=201)

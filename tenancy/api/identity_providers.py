@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from core.api.base import ApiView, ApiViewSet
 from core.rights import Right
-from tenancy.api import provider_shapes
+from tenancy.api.serializers import providers as provider_shapes
 from tenancy.models import Organization
 from tenancy.oidc.rows import Identity, IdentityProvider
 from tenancy.services import arrivals, identity_providers, provider_preview

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from core.api.base import ApiView, ApiViewSet, etag
 from core.rights import Right
-from tenancy.api import serializers
+from tenancy.api.serializers import invitations as invitation_shapes
 from tenancy.models import Invitation, Organization
 from tenancy.services import invitations, roles
 
@@ -24,9 +24,9 @@ class InvitationViewSet(ApiViewSet):
         "resend": Right.USER_EDIT,
         "destroy": Right.USER_EDIT,
     }
-    shapes = {"create": serializers.InvitationIn, "resend": serializers.InvitationAgain}
-    out = serializers.InvitationOut
-    outs = {"create": serializers.InvitationMade, "resend": serializers.InvitationMade}
+    shapes = {"create": invitation_shapes.InvitationIn, "resend": invitation_shapes.InvitationAgain}
+    out = invitation_shapes.InvitationOut
+    outs = {"create": invitation_shapes.InvitationMade, "resend": invitation_shapes.InvitationMade}
     filters = {"organization": "organization_id", "email": "email"}
     search = ("email",)
 
@@ -70,10 +70,10 @@ class JoinView(ApiView):
     """Accept an invitation with one's own account: one then belongs to that organization, too."""
 
     rights = {"post": Right.ACCOUNT}
-    shapes = {"post": serializers.LinkIn}
-    outs = {"post": serializers.Joined}
+    shapes = {"post": invitation_shapes.LinkIn}
+    outs = {"post": invitation_shapes.Joined}
     versioned = False
 
     def post(self, request: Request) -> Response:
         user = invitations.accept_as(actor=self.actor, **self.body())
-        return Response(serializers.Joined({"id": user.pk, "username": user.username}).data)
+        return Response(invitation_shapes.Joined({"id": user.pk, "username": user.username}).data)

@@ -11,7 +11,7 @@ from core.api import once
 from core.api.base import ApiView
 from core.rights import Right
 from tenancy import selectors
-from tenancy.api import serializers
+from tenancy.api.serializers import sign_in as sign_in_shapes
 from tenancy.services import second_factor, sessions
 
 
@@ -26,11 +26,11 @@ class MySessionsView(ApiView):
     """One's own sessions that have not ended, the latest first."""
 
     rights = {"get": Right.ACCOUNT}
-    outs = {"get": serializers.SessionsOut}
+    outs = {"get": sign_in_shapes.SessionsOut}
 
     def get(self, request: Request) -> Response:
         found = selectors.own_sessions(self.actor)
-        return Response({"items": serializers.SessionOut(found, many=True).data})
+        return Response({"items": sign_in_shapes.SessionOut(found, many=True).data})
 
 
 class MySessionView(ApiView):
@@ -49,7 +49,7 @@ class EndOthersView(ApiView):
     """End all of one's own sessions but this one."""
 
     rights = {"post": Right.ACCOUNT}
-    outs = {"post": serializers.EndedOut}
+    outs = {"post": sign_in_shapes.EndedOut}
     versioned = False
 
     def post(self, request: Request) -> Response:
@@ -60,11 +60,11 @@ class MySecondFactorView(ApiView):
     """One's own second factor: how it stands, and the secret for a new one."""
 
     rights = {"get": Right.ACCOUNT, "post": Right.ACCOUNT}
-    outs = {"get": serializers.SecondFactorOut, "post": serializers.SecondFactorBegun}
+    outs = {"get": sign_in_shapes.SecondFactorOut, "post": sign_in_shapes.SecondFactorBegun}
     versioned = False
 
     def get(self, request: Request) -> Response:
-        return Response(serializers.SecondFactorOut(selectors.own_second_factor(self.actor)).data)
+        return Response(sign_in_shapes.SecondFactorOut(selectors.own_second_factor(self.actor)).data)
 
     def post(self, request: Request) -> Response:
         """Begin: nothing is asked for at sign-in until a first code is given to `confirm`."""
@@ -78,8 +78,8 @@ class ConfirmSecondFactorView(ApiView):
     """The first code of the app: from now on one is asked for. One's other sessions end."""
 
     rights = {"post": Right.ACCOUNT}
-    shapes = {"post": serializers.CodeIn}
-    outs = {"post": serializers.RecoveryCodes}
+    shapes = {"post": sign_in_shapes.CodeIn}
+    outs = {"post": sign_in_shapes.RecoveryCodes}
     versioned = False
 
     def post(self, request: Request) -> Response:
@@ -91,7 +91,7 @@ class _Proven(ApiView):
     """What takes a code. The proof is outside the transaction of a key or a trial: a wrong one stays counted."""
 
     rights: ClassVar[dict[str, Right | str]] = {"post": Right.ACCOUNT}
-    shapes = {"post": serializers.CodeIn}
+    shapes = {"post": sign_in_shapes.CodeIn}
     versioned = False
 
     def _carry_out(self, act: Callable[[], Response]) -> Response:
@@ -106,7 +106,7 @@ class RecoveryCodesView(_Proven):
     """Other recovery codes: the old ones are good for nothing."""
 
     rights = {"post": Right.ACCOUNT}
-    outs = {"post": serializers.RecoveryCodes}
+    outs = {"post": sign_in_shapes.RecoveryCodes}
 
     def post(self, request: Request) -> Response:
         return _told_once({"recovery_codes": second_factor.renew_recovery(actor=self.actor)}, {"recovery_codes": []})

@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from core import access
 from core.api.base import ApiViewSet
 from core.rights import Right
-from tenancy.api import serializers
 from tenancy.api.accounts import Accounts
+from tenancy.api.serializers import people as people_shapes
 from tenancy.models import AccessToken, Organization, User
 from tenancy.services import access_tokens, service_accounts, users
 
@@ -23,9 +23,9 @@ class TokenViewSet(ApiViewSet):
     queryset = AccessToken.objects.select_related("user")
     read_right = Right.ACCOUNT
     rights = dict.fromkeys(("list", "retrieve", "create", "destroy"), Right.ACCOUNT)
-    shapes = {"create": serializers.TokenIn}
-    out = serializers.TokenOut
-    outs = {"create": serializers.TokenMade}
+    shapes = {"create": people_shapes.TokenIn}
+    out = people_shapes.TokenOut
+    outs = {"create": people_shapes.TokenMade}
     versioned = False
     filters = {"name": "name", "user": "user_id"}
     search = ("name",)
@@ -67,8 +67,8 @@ class ServiceAccountViewSet(Accounts):
         "enable": Right.USER_EDIT,
         "destroy": Right.USER_EDIT,
     }
-    shapes = {"create": serializers.ServiceAccountIn, "partial_update": serializers.ServiceAccountEdit}
-    out = serializers.ServiceAccountOut
+    shapes = {"create": people_shapes.ServiceAccountIn, "partial_update": people_shapes.ServiceAccountEdit}
+    out = people_shapes.ServiceAccountOut
     filters = {"username": "username", "organization": "organization_id", "enabled": "is_active"}
     search = ("username", "full_name")
 

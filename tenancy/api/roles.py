@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from core.api.base import ApiViewSet
 from core.rights import Right
-from tenancy.api import serializers
+from tenancy.api.serializers import roles as role_shapes
 from tenancy.models import Group, Membership, Organization, Role, RoleBinding, User
 from tenancy.services import bindings, groups, roles
 
@@ -26,8 +26,8 @@ class RoleViewSet(ApiViewSet):
         "partial_update": Right.BINDING_EDIT,
         "destroy": Right.BINDING_EDIT,
     }
-    shapes = {"create": serializers.RoleIn, "partial_update": serializers.RoleEdit}
-    out = serializers.RoleOut
+    shapes = {"create": role_shapes.RoleIn, "partial_update": role_shapes.RoleEdit}
+    out = role_shapes.RoleOut
     filters = {"name": "name", "organization": "organization_id"}
     search = ("name", "display_name")
 
@@ -53,8 +53,8 @@ class GroupViewSet(ApiViewSet):
     queryset = Group.objects.all()
     read_right = Right.BINDING_VIEW
     rights = RoleViewSet.rights
-    shapes = {"create": serializers.GroupIn, "partial_update": serializers.GroupEdit}
-    out = serializers.GroupOut
+    shapes = {"create": role_shapes.GroupIn, "partial_update": role_shapes.GroupEdit}
+    out = role_shapes.GroupOut
     filters = {"name": "name", "organization": "organization_id", "external": "external"}
     search = ("name", "display_name")
 
@@ -84,8 +84,8 @@ class MembershipViewSet(ApiViewSet):
     queryset = Membership.objects.all()
     read_right = Right.BINDING_VIEW
     rights = {"list": Right.BINDING_VIEW, "create": Right.BINDING_EDIT, "destroy": Right.BINDING_EDIT}
-    shapes = {"create": serializers.MembershipIn}
-    out = serializers.MembershipOut
+    shapes = {"create": role_shapes.MembershipIn}
+    out = role_shapes.MembershipOut
     versioned = False
     filters = {"group": "group_id", "user": "user_id"}
 
@@ -108,8 +108,8 @@ class RoleBindingViewSet(ApiViewSet):
     queryset = RoleBinding.objects.all()
     read_right = Right.BINDING_VIEW
     rights = {**MembershipViewSet.rights, "partial_update": Right.BINDING_EDIT}
-    shapes = {"create": serializers.RoleBindingIn, "partial_update": serializers.RoleBindingEdit}
-    out = serializers.RoleBindingOut
+    shapes = {"create": role_shapes.RoleBindingIn, "partial_update": role_shapes.RoleBindingEdit}
+    out = role_shapes.RoleBindingOut
     versioned = False
     filters = {
         "user": "user_id",

@@ -26,8 +26,11 @@ from core.mail import outbox
 from core.models import AuditEntry
 from core.rights import Right
 from tenancy import export, selectors
-from tenancy.api import serializers, tokens
+from tenancy.api import tokens
 from tenancy.api.accounts import Accounts
+from tenancy.api.serializers import organizations as organization_shapes
+from tenancy.api.serializers import people as people_shapes
+from tenancy.api.serializers import sign_in as sign_in_shapes
 from tenancy.api.timelines import TIMELINE_PARAMETERS, HasTimeline, TimelinePage
 from tenancy.models import Organization, Session, User
 from tenancy.services import exports, lifecycle, logos, organizations, passwords, second_factor, sessions, users
@@ -46,8 +49,8 @@ class LoginView(ApiView):
 
     authentication_classes = ()
     rights = {"post": PUBLIC}
-    shapes = {"post": serializers.LoginIn}
-    outs = {"post": serializers.TokensOut}
+    shapes = {"post": sign_in_shapes.LoginIn}
+    outs = {"post": sign_in_shapes.TokensOut}
 
     def post(self, request: Request) -> Response:
         session = sessions.sign_in(
@@ -64,8 +67,8 @@ class RefreshView(ApiView):
 
     authentication_classes = ()
     rights = {"post": PUBLIC}
-    shapes = {"post": serializers.RefreshIn}
-    outs = {"post": serializers.TokensOut}
+    shapes = {"post": sign_in_shapes.RefreshIn}
+    outs = {"post": sign_in_shapes.TokensOut}
 
     def post(self, request: Request) -> Response:
         claims = tokens.read(self.body()["refresh"], tokens.Kind.REFRESH)
@@ -89,7 +92,7 @@ class AuthInfoView(ApiView):
 
     authentication_classes = ()
     rights = {"get": PUBLIC}
-    outs = {"get": serializers.AuthInfoOut}
+    outs = {"get": sign_in_shapes.AuthInfoOut}
 
     def get(self, request: Request) -> Response:
         here = (settings.OVIM_PUBLIC_URL, "")
@@ -106,7 +109,7 @@ class MeView(ApiView):
     """Who is signed in."""
 
     rights = {"get": Right.SELF}
-    outs = {"get": serializers.MeOut}
+    outs = {"get": sign_in_shapes.MeOut}
 
     def get(self, request: Request) -> Response:
         return Response(selectors.summary(self.actor))
@@ -116,7 +119,7 @@ class MyPasswordView(ApiView):
     """Choose another password of one's own. All other sessions of oneself end."""
 
     rights = {"post": Right.ACCOUNT}
-    shapes = {"post": serializers.PasswordChange}
+    shapes = {"post": sign_in_shapes.PasswordChange}
     statuses = {"post": 204}
     versioned = False
 
@@ -154,12 +157,12 @@ class OrganizationViewSet(HasTimeline, HasDrift, ApiViewSet):
         "remove_logo": Right.ORGANIZATION_EDIT,
     }
     shapes = {
-        "create": serializers.OrganizationIn,
-        "partial_update": serializers.OrganizationEdit,
-        "disable": serializers.OrganizationDisable,
-        "set_logo": serializers.LogoIn,
+        "create": organization_shapes.OrganizationIn,
+        "partial_update": organization_shapes.OrganizationEdit,
+        "disable": organization_shapes.OrganizationDisable,
+        "set_logo": organization_shapes.LogoIn,
     }
-    out = serializers.OrganizationOut
+    out = organization_shapes.OrganizationOut
     outs = {"timeline": TimelinePage, "drift": DriftOut}
     parameters = {
         **TIMELINE_PARAMETERS,
@@ -257,12 +260,12 @@ class UserViewSet(Accounts):
         "destroy": Right.USER_EDIT,
     }
     shapes = {
-        "create": serializers.UserIn,
-        "partial_update": serializers.UserEdit,
-        "reset_password": serializers.PasswordReset,
+        "create": people_shapes.UserIn,
+        "partial_update": people_shapes.UserEdit,
+        "reset_password": people_shapes.PasswordReset,
     }
-    out = serializers.UserOut
-    outs = {"create": serializers.UserMade, "reset_password": serializers.UserMade}
+    out = people_shapes.UserOut
+    outs = {"create": people_shapes.UserMade, "reset_password": people_shapes.UserMade}
     filters = {"username": "username", "organization": "organization_id", "enabled": "is_active"}
     search = ("username", "full_name", "email")
 
@@ -324,7 +327,7 @@ class AuditEntryViewSet(ApiViewSet):
     queryset = AuditEntry.objects.all()
     read_right = Right.AUDIT_VIEW
     rights = {"list": Right.AUDIT_VIEW}
-    out = serializers.AuditEntryOut
+    out = organization_shapes.AuditEntryOut
     versioned = False
     newest_first = True
     filters = {
@@ -384,8 +387,8 @@ class AuditRetentionView(ApiView):
     """How long an organization's audit entries are kept. Its admins see that; the provider's people set it."""
 
     rights = {"get": Right.AUDIT_VIEW, "put": Right.AUDIT_VIEW}
-    shapes = {"put": serializers.RetentionIn}
-    outs = {"get": serializers.RetentionOut, "put": serializers.RetentionOut}
+    shapes = {"put": organization_shapes.RetentionIn}
+    outs = {"get": organization_shapes.RetentionOut, "put": organization_shapes.RetentionOut}
     versioned = False
 
     def get(self, request: Request, pk: UUID) -> Response:

@@ -9,7 +9,7 @@ from clusters.models import NamespaceAllotment, Placement, WorkItem
 from core.api.columns import Columns
 from core.errors import NotFound
 from core.models import AuditEntry
-from tenancy.api.serializers import OrganizationOut
+from tenancy.api.serializers.organizations import OrganizationOut
 from tenancy.kinds import RECIPE
 from tenancy.models import Organization, RoleBinding, RoleName, Session, User
 from tenancy.services import organizations
@@ -445,7 +445,7 @@ def test_a_list_takes_two_queries_however_long(api, path, django_assert_num_quer
 
 
 def test_postgresql_renders_a_person_as_the_shape_would(api, acme):
-    from tenancy.api.serializers import UserOut
+    from tenancy.api.serializers.people import UserOut
 
     bob = make_person("bob")
     shown = api("root").get(f"users/{bob.pk}").json()

@@ -17,7 +17,19 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from clusters import connections, happenings, inventory, kinds, observed, queue, rounds, status, steps, volumes
+from clusters import (
+    connections,
+    happenings,
+    inventory,
+    kinds,
+    observed,
+    outcomes,
+    queue,
+    rounds,
+    status,
+    steps,
+    volumes,
+)
 from clusters.apply import Action, ChangeSet, Held, Owner, Seen, Wanted, plan, with_volumes
 from clusters.client import Object
 from clusters.conditions import Condition, Outcome, false, true
@@ -35,9 +47,6 @@ from clusters.steps import Steps
 log = logging.getLogger(__name__)
 
 PASSES = 6  # within one lease: create, then what waits for its uid, then a surprise or two
-HELD_BACK_SECONDS = 300.0  # NameTaken, Replaced and Drifted keep a work item at this or less
-WAITING_SECONDS = 5.0
-PROBLEMS_THAT_WAIT = frozenset({"NameTaken", "Replaced", "Drifted", "DiskLost", "Refused"})
 
 
 @dataclass(frozen=True)
@@ -129,7 +138,7 @@ def _jobs(leases: Sequence[Lease], failing: bool) -> Iterator[Job]:
 def _steps(job: Job) -> Steps[None]:
     """From the first look to the recorded outcome, whatever happens on the way."""
     if job.row.suspended_at is not None:
-        yield steps.Finish(job.lease, job.row, _suspended(job.row), suspended=True)
+        yield steps.Finish(job.lease, job.row, outcomes.suspended(job.row), suspended=True)
         return
     try:
         waiting_for = _parent_not_ready(job.kind, job.row)
@@ -146,9 +155,9 @@ def _steps(job: Job) -> Steps[None]:
     except KubeError as error:
         if error.unhealthy:
             connections.failing(job.lease.cluster_id, error)
-        outcome = _failed(job.row, error)
+        outcome = outcomes.failed(job.row, error)
     except Exception as error:
-        yield from _finish(job, _internal_error(job.row, f"{type(error).__name__}: {error}"))
+        yield from _finish(job, outcomes.internal_error(job.row, f"{type(error).__name__}: {error}"))
         raise
     if outcome is not None:
         yield from _finish(job, outcome)
@@ -190,12 +199,12 @@ def _reconcile(job: Job) -> Steps[Outcome | None]:
         if not report.again:
             break
     if deleting:
-        return None if report.clean and _drop(job) else _with_problems(_deleting(report), report)
+        return None if report.clean and _drop(job) else outcomes.with_problems(outcomes.deleting(report), report)
     outcome = recipe.observe(after or (yield from _situation(job, report)))
     if recipe.acknowledged is not None:
         more = recipe.acknowledged(job.row, report.acknowledged)
         outcome = replace(outcome, fields={**outcome.fields, **more})
-    return _with_problems(outcome, report)
+    return outcomes.with_problems(outcome, report)
 
 
 def _held_back(job: Job) -> Steps[Outcome | None]:
@@ -206,7 +215,7 @@ def _held_back(job: Job) -> Steps[Outcome | None]:
     reason = (yield from job.recipe.held_back(job.row, job.lease)) if job.recipe.held_back is not None else None
     if reason is not None:
         kept = (false("Ready", reason.reason, reason.message), reason)
-        return Outcome(Phase.TERMINATING, kept, retry_seconds=HELD_BACK_SECONDS)
+        return Outcome(Phase.TERMINATING, kept, retry_seconds=outcomes.HELD_BACK_SECONDS)
     return None
 
 
@@ -339,68 +348,6 @@ def _finish(job: Job, outcome: Outcome) -> Steps[None]:
 def _pause(lease: Lease, outcome: Outcome) -> float:
     back_off = queue.backoff(lease.attempts, lease.token)
     return max(back_off, outcome.retry_seconds or 0.0)
-
-
-def _with_problems(outcome: Outcome, report: Report) -> Outcome:
-    """What the applies met joins what the app observed. A problem is never hidden behind a good phase."""
-    if not report.problems:
-        if report.waiting or report.again:
-            return replace(outcome, retry_seconds=min(outcome.retry_seconds or WAITING_SECONDS, WAITING_SECONDS))
-        return outcome
-    by_type: dict[str, Condition] = {item.type: item for item in outcome.conditions}
-    for problem in report.problems.values():
-        by_type[problem.type] = problem
-    message = next(iter(report.problems.values())).message
-    by_type["Ready"] = false("Ready", next(iter(report.problems.values())).reason, message)
-    permanent = all(error.permanent for error in report.errors)
-    stuck = not report.errors or permanent
-    phase = outcome.phase if outcome.phase == Phase.TERMINATING else (Phase.FAILED if stuck else outcome.phase)
-    return replace(
-        outcome,
-        phase=phase,
-        conditions=tuple(by_type.values()),
-        settled=False,
-        failed=bool(report.errors),
-        retry_seconds=HELD_BACK_SECONDS if stuck else None,
-    )
-
-
-def _deleting(report: Report) -> Outcome:
-    names = ", ".join(str(ref) for ref in report.waiting[:5])
-    message = " ".join([f"Waiting for: {names}.", *report.used_by[:5]]) if names else ""
-    waiting = false("Ready", "Deleting", message)
-    return Outcome(Phase.TERMINATING, (waiting,), retry_seconds=WAITING_SECONDS)
-
-
-def _suspended(row: Reconciled) -> Outcome:
-    """As it was last seen: nothing is read or written, its deletion included, until a person resumes it (ADR 10)."""
-    why = f": {row.suspended_because}" if row.suspended_because else ""
-    message = f"A system admin suspended its reconciling{why}. Nothing is done until it is resumed, not even deletion."
-    return Outcome(row.phase, (*_kept(row), true("Suspended", "Suspended", message)))
-
-
-def _kept(row: Reconciled) -> list[Condition]:
-    """The conditions of the last look, without what only this loop says."""
-    return [
-        Condition(item["type"], item["status"], item["reason"], item["message"])
-        for item in row.conditions
-        if item["type"] not in ("Reconciled", "Suspended")
-    ]
-
-
-def _failed(row: Reconciled, error: KubeError) -> Outcome:
-    reason = "ClusterUnreachable" if error.status == 0 else error.reason or f"Http{error.status}"
-    return Outcome(
-        row.phase,
-        (*_kept(row), false("Reconciled", reason, str(error))),
-        failed=True,
-        permanent=error.permanent,
-        retry_seconds=error.retry_after,
-    )
-
-
-def _internal_error(row: Reconciled, message: str) -> Outcome:
-    return Outcome(row.phase, (*_kept(row), false("Reconciled", "InternalError", message)), failed=True)
 
 
 def changes_of(row: Reconciled) -> ChangeSet:

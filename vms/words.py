@@ -21,6 +21,15 @@ SENTENCES: Mapping[tuple[str, str], tuple[str, str, str]] = {
     ("PowerRefused", "True"): ("warning", "warn", "A power change made in the cluster was refused."),
     ("DiskLost", "True"): ("failed", "bad", "A disk is lost: the machine is held."),
     ("Drifted", "True"): ("warning", "warn", "Somebody changed it in the cluster itself."),
+    ("NameTaken", "True"): (
+        "warning",
+        "warn",
+        "In the cluster its name belongs to something that isn’t proven to be its own.",
+    ),
+    ("Replaced", "True"): ("warning", "warn", "Somebody made one of its objects anew."),
+    ("Refused", "True"): ("failed", "bad", "OVIM keeps what would be destroyed with its data."),
+    ("Applied", "False"): ("failed", "bad", "The cluster refused a part of it."),
+    ("Reconciled", "False"): ("warning", "warn", "OVIM could not finish its work on it, and tries again."),
     ("Unproven", "True"): ("warning", "warn", "Something is left that can’t be proven to be its own."),
 }
 # Said in a list, most urgent first.

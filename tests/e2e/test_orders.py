@@ -4,10 +4,11 @@ import pytest
 from playwright.sync_api import expect
 
 from clusters import operations
+from clusters.models import InventoryItem
 from tests.cast import actor_of, make_person
 from tests.domain import a_vdc, a_vm
 from tests.e2e.test_pages import look
-from tests.vms.test_orders_http import lost, says
+from tests.vms.test_orders_http import UID, lost, says, unproven
 from vms.models import Disk, VirtualMachine
 
 pytestmark = pytest.mark.slow
@@ -45,3 +46,17 @@ def test_a_changed_machine_is_repaired_without_scripts_from_its_menu(visit, live
     page.get_by_role("button", name="Repair").click()
     expect(page.get_by_text("The order about web has been taken.")).to_be_visible()
     assert VirtualMachine.objects.get().order == "repair"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_machine_without_its_claim_is_reclaimed_by_typing_its_name(visit, live_db, scheme):
+    vm = a_vm(a_vdc("dev"), "web")
+    unproven(vm)
+    page = visit("alice", color_scheme=scheme).page()
+    page.goto(f"/vms/{vm.pk}/")
+    look(page, "orders-reclaim", scheme)
+    form = page.locator("form.order")
+    form.get_by_label("It is the same machine").fill("web")
+    form.get_by_role("button", name="Reclaim the machine").click()
+    expect(page.get_by_text("The order about web has been taken.")).to_be_visible()
+    assert InventoryItem.objects.get().uid == UID

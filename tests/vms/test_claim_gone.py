@@ -7,11 +7,12 @@ from clusters.models import InventoryItem, Orphan
 from core.actor import system_actor
 from core.errors import Conflict, Invalid
 from core.models import AuditEntry
+from tests.chaos.picture import TROUBLES
 from tests.vms.conftest import Site
 from tests.vms.test_life import condition, phase, running
 from tests.vms.test_volumes import NAME, raw
 from vdcs.models import QuotaClaim
-from vms import orders
+from vms import orders, words
 from vms.models import VirtualMachine
 from vms.services import delete_vm
 
@@ -144,3 +145,9 @@ def test_the_order_is_about_the_very_machine_that_the_condition_names(site: Site
 
 def said_of(uid: str) -> str:
     return f"VirtualMachine acme-corp-dev/web (uid {uid}) was applied by OVIM, but …"
+
+
+@pytest.mark.parametrize("trouble", [*sorted(set(TROUBLES) - {"HoldsStrangers"}), "Applied", "Reconciled"])
+def test_each_trouble_has_a_sentence_of_its_own(trouble: str):
+    """On a machine's page: nobody should have to know what `NameTaken: True` means."""
+    assert (trouble, "False" if trouble in ("Applied", "Reconciled") else "True") in words.SENTENCES

@@ -20,6 +20,7 @@ CLAIM = "ovim.io/claim"
 APPLIED = "ovim.io/applied"
 INSTALLATION = "ovim.io/installation"
 RECHECK_SECONDS = 4 * 3600.0  # of what is not watched (Secrets)
+FRESH_SECONDS = 30.0  # and of what something is about to begin with
 MASK = "•••"
 
 
@@ -89,6 +90,11 @@ class Held:
     checked_seconds_ago: float | None = None
     destroyable: bool = False
 
+    @property
+    def tokens(self) -> tuple[UUID, ...]:
+        """All that it was ever claimed by."""
+        return (self.token, *self.past_tokens)
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -132,11 +138,11 @@ def digest(value: Any) -> str:
 
 def owned_digest(live: Mapping[str, Any]) -> str:
     """The hash of our own entry in `managedFields`; empty when we own nothing."""
-    entry = _our_entry(live)
+    entry = our_entry(live)
     return digest(entry["fieldsV1"]) if entry else ""
 
 
-def _our_entry(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def our_entry(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
     for entry in live["metadata"].get("managedFields") or ():
         if entry["manager"] == MANAGER and entry["operation"] == "Apply" and not entry.get("subresource"):
             return entry  # type: ignore[no-any-return]
@@ -149,7 +155,7 @@ def still_ours(live: Mapping[str, Any], paths: Iterable[str]) -> bool:
     Whoever changes a field takes it from our entry. So of one that is ours and another's, nobody has changed the value
     since we wrote it: the other merely wrote the same, before us or after.
     """
-    entry = _our_entry(live)
+    entry = our_entry(live)
     owned = set(_leaf_paths(entry["fieldsV1"], "")) if entry else set()
     return all(path in owned for path in paths)
 
@@ -168,7 +174,7 @@ def others_entries(live: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Of a virtual machine that is not ours: who made it, without the fields.
     """
-    ours, machine = _our_entry(live) is not None, live["kind"] == "VirtualMachine"
+    ours, machine = our_entry(live) is not None, live["kind"] == "VirtualMachine"
     if not (ours or machine):
         return []
     kept = ("manager", "operation", "time", "fieldsV1") if ours else ("manager", "operation", "time")
@@ -181,7 +187,7 @@ def others_entries(live: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def token_of(live: Mapping[str, Any]) -> UUID | None:
     """The claim token of an object that our own apply put there. An annotation that was copied proves nothing."""
-    entry = _our_entry(live)
+    entry = our_entry(live)
     if entry is None:
         return None
     owned = entry["fieldsV1"].get("f:metadata", {}).get("f:annotations", {})
@@ -190,15 +196,6 @@ def token_of(live: Mapping[str, Any]) -> UUID | None:
         return UUID(token) if f"f:{CLAIM}" in owned else None
     except ValueError:
         return None
-
-
-def may_be_ours(live: Mapping[str, Any], installation: UUID) -> bool:
-    """Our apply made it, and its claim is not on it: whoever took that off took the proof, not the object.
-
-    So nothing is done to it unasked, and it is not taken for a stranger's either. Another installation's is.
-    """
-    label = (live["metadata"].get("labels") or {}).get(INSTALLATION, str(installation))
-    return _our_entry(live) is not None and token_of(live) is None and label == str(installation)
 
 
 def stamped(wanted: Wanted, held: Held, installation: UUID) -> Manifest:
@@ -230,7 +227,8 @@ def plan(
     """
     by_ref = {item.ref: item for item in held}
     desired = sorted(wanted, key=lambda item: (item.ref.type.rank, item.ref))
-    changes = [_change(item, by_ref[item.ref], by_ref, seen) for item in desired if item.ref in by_ref]
+    begun_with = {ref for item in desired if item.ref in by_ref and not by_ref[item.ref].uid for ref in item.first}
+    changes = [_change(item, by_ref[item.ref], by_ref, seen, begun_with) for item in desired if item.ref in by_ref]
     kept = with_volumes({item.ref for item in desired} | set(keep))
     changes += [Change(Action.UNCHANGED, ref, None, item) for ref, item in by_ref.items() if _grows(ref, kept)]
     dropped = sorted((item for item in held if item.ref not in kept), key=_removal_order)
@@ -252,14 +250,16 @@ def _removal_order(item: Held) -> tuple[int, bool, Ref]:
     return -item.ref.type.rank, item.ref.type.grown, item.ref
 
 
-def _change(wanted: Wanted, held: Held, inventory: Mapping[Ref, Held], seen: Mapping[Ref, Seen]) -> Change:
+def _change(
+    wanted: Wanted, held: Held, inventory: Mapping[Ref, Held], seen: Mapping[Ref, Seen], begun_with: Collection[Ref]
+) -> Change:
     live = seen.get(wanted.ref)
     if wanted.ref.type.keeps_data:
         return _disk_change(wanted, held, inventory, seen)
     if held.uid is None:
         return Change(Action.CREATE, wanted.ref, wanted, held, "not there yet")
     if not wanted.ref.type.watched:
-        return _unwatched_change(wanted, held)
+        return _unwatched_change(wanted, held, FRESH_SECONDS if wanted.ref in begun_with else RECHECK_SECONDS)
     if live is None or live.uid != held.uid:
         return Change(Action.UPDATE, wanted.ref, wanted, held, "the cache does not have it")
     why = _why_apply(wanted, held, live)
@@ -284,11 +284,11 @@ def _why_apply(wanted: Wanted, held: Held, live: Seen) -> str:
     return ""
 
 
-def _unwatched_change(wanted: Wanted, held: Held) -> Change:
+def _unwatched_change(wanted: Wanted, held: Held, seconds: float) -> Change:
     if wanted.digest != held.applied_hash:
         return Change(Action.UPDATE, wanted.ref, wanted, held, "the desired state changed")
-    if held.checked_seconds_ago is None or held.checked_seconds_ago > RECHECK_SECONDS:
-        return Change(Action.CHECK, wanted.ref, wanted, held, "not looked at for hours")
+    if held.checked_seconds_ago is None or held.checked_seconds_ago > seconds:
+        return Change(Action.CHECK, wanted.ref, wanted, held, "not looked at for long")
     return Change(Action.UNCHANGED, wanted.ref, wanted, held)
 
 

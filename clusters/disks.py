@@ -2,12 +2,17 @@
 
 from uuid import UUID
 
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
 from clusters import inventory, observed, volumes
 from clusters.apply import Held, Wanted, is_filled
 from clusters.client import Object
 from clusters.hand import Hand
 from clusters.refs import Ref, disk_of, volume_of
 from clusters.steps import Steps
+
+USED_SECONDS = 30.0
 
 
 def lost(hand: Hand, wanted: Wanted, held: Held, volume: Held | None) -> Steps[None]:
@@ -55,7 +60,7 @@ def volume_is_gone(hand: Hand, held: Held, volume: Held | None) -> Steps[bool]:
     if claim is None:
         return True
     if "deletionTimestamp" in claim["metadata"] or observed.controller_of(claim) == str(held.uid):
-        _wait_for(hand, volume_of(held.ref))
+        _wait_for(hand, volume_of(held.ref), claim)
         return False
     uid = claim["metadata"]["uid"]
     if UUID(uid) in hand.left:
@@ -74,9 +79,10 @@ def volume_is_gone(hand: Hand, held: Held, volume: Held | None) -> Steps[bool]:
     return False
 
 
-def _wait_for(hand: Hand, volume: Ref) -> None:
-    """A volume that is in use does not go. Where nothing of ours is waited for that uses it, say who does."""
-    if not hand.report.waiting:
+def _wait_for(hand: Hand, volume: Ref, claim: Object) -> None:
+    """A volume that is in use does not go. If that takes longer than a machine takes to stop, say who uses it."""
+    since = parse_datetime(str(claim["metadata"].get("deletionTimestamp", "")))
+    if since is not None and (timezone.now() - since).total_seconds() > USED_SECONDS:
         pods = volumes.users(hand.lease.cluster_id, volume)
         hand.report.used_by += [f"{volume} is used by {pod}." for pod in pods]
     hand.report.waiting.append(volume)

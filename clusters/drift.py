@@ -169,9 +169,14 @@ class _Judge:
         return ObjectDrift(self.cluster, change.ref, state, repaired, follows, fields)
 
     def _not_made(self, change: Change, live: Seen | None) -> ObjectDrift:
-        if live is not None:
-            return self._replaced(change)
-        return self._found(change, State.PENDING, repaired=True, follows="It is not there yet and is made.")
+        if live is None:
+            return self._found(change, State.PENDING, repaired=True, follows="It is not there yet and is made.")
+        if live.owned_hash and not change.ref.type.guard:
+            follows = (
+                "OVIM has applied it and has not proven it to be its own: its conditions say what is to be decided."
+            )
+            return self._found(change, State.REPLACED, repaired=False, follows=follows)
+        return self._replaced(change)
 
     def _replaced(self, change: Change) -> ObjectDrift:
         guard = change.ref.type.guard

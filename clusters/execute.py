@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from clusters import disks, inventory, observed, rivals, steps
-from clusters.apply import Action, Change, ChangeSet, Held, Wanted, may_be_ours, owned_digest, stamped, token_of
+from clusters import disks, doubts, inventory, observed, rivals, steps
+from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, stamped, token_of
 from clusters.client import Object
 from clusters.conditions import Condition
 from clusters.errors import KubeError
@@ -33,7 +33,7 @@ class Executor(Hand):
     def run(self, changes: ChangeSet) -> Steps[Report]:
         """Do all changes, then record what was applied and put it into the cache."""
         for change in changes:
-            if change.wanted and any(self._is_barred(ref) for ref in change.wanted.after):
+            if any(self._is_barred(ref) for ref in _needed_by(change)):
                 continue
             try:
                 yield from self._do(change)
@@ -110,8 +110,8 @@ class Executor(Hand):
             self.report.waiting.append(wanted.ref)
         elif wanted.ref.type.guard:
             yield from self._replace_stranger(wanted.ref, live)
-        elif may_be_ours(live, self.installation):
-            self.problem(wanted.ref, "NameTaken", "ClaimGone", _claim_gone(wanted.ref, live))
+        elif self._is_in_doubt(held, live):
+            self.problem(wanted.ref, "NameTaken", doubts.REASON, doubts.told(wanted.ref, live["metadata"]["uid"]))
         else:
             self.problem(wanted.ref, "NameTaken", "NameTaken", f"{wanted.ref} exists and is not ours.")
 
@@ -283,11 +283,8 @@ class Executor(Hand):
             observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
             self.report.waiting.append(held.ref)
             return
-        if live is not None and held.uid is None and may_be_ours(live, self.installation):
-            if held.ref.type.guard:
-                yield from self._replace_stranger(held.ref, live)
-            else:
-                self.problem(held.ref, "Unproven", "ClaimGone", _claim_gone(held.ref, live))
+        if live is not None and self._is_in_doubt(held, live):
+            yield from self._leave_or_remove(held.ref, live)
             return
         if held.ref.kind == "DataVolume" and not (yield from disks.volume_is_gone(self, held, volume)):
             return
@@ -295,9 +292,21 @@ class Executor(Hand):
         if held.uid is not None:
             observed.drop(self.lease.cluster_id, [(held.ref, held.uid)])
 
+    def _is_in_doubt(self, held: Held, live: Object) -> bool:
+        return held.uid is None and doubts.may_be_ours(live, held.ref, held.tokens, self.installation)
 
-def _claim_gone(ref: Ref, live: Object) -> str:
-    return (
-        f"{ref} (uid {live['metadata']['uid']}) was applied by OVIM, but somebody took OVIM's claim off it before its uid "
-        "was on record, so nothing proves that it is this one's."
-    )
+    def _leave_or_remove(self, ref: Ref, live: Object) -> Steps[None]:
+        """What is to go and can't be proven to be ours: only a guard goes, which is ours by its name (ADR 28)."""
+        if "deletionTimestamp" in live["metadata"]:
+            self.report.waiting.append(ref)
+        elif ref.type.guard:
+            yield from self._replace_stranger(ref, live)
+        else:
+            self.problem(ref, "Unproven", doubts.REASON, doubts.told(ref, live["metadata"]["uid"]))
+
+
+def _needed_by(change: Change) -> tuple[Ref, ...]:
+    """What has to be in order before it is applied; of what is not made yet, also what it begins with."""
+    if change.wanted is None or change.held is None:
+        return ()
+    return change.wanted.after if change.held.uid else (*change.wanted.after, *change.wanted.first)

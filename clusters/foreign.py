@@ -9,13 +9,14 @@ import orjson
 
 from clusters import sql
 
-# In no inventory by its uid. While a uid is not recorded yet, our claim's token tells: we are just making it.
+# In no inventory by its uid. While a uid is not recorded yet, our claim's token tells: we are just making it. Without that
+# our apply does: its row says what is to be decided about it.
 _SEEN = """
 SELECT o.kind, o.name, o.uid, o.controller_uid, o.body::text, EXISTS (
   SELECT 1 FROM clusters_inventoryitem i WHERE i.cluster_id = o.cluster_id AND i."group" = o."group"
     AND i.kind = o.kind AND i.namespace = o.namespace AND i.name = o.name AND i.tombstoned_at IS NULL
-    AND (i.uid = o.uid OR (i.uid IS NULL
-      AND o.body #>> '{metadata,annotations,ovim.io/claim}' = i.claim_token::text)))
+    AND (i.uid = o.uid OR (i.uid IS NULL AND (o.owned_hash <> ''
+      OR o.body #>> '{metadata,annotations,ovim.io/claim}' = i.claim_token::text))))
 FROM clusters_observedobject o
 WHERE o.cluster_id = %(cluster)s::uuid AND (o."group", o.kind) IN (SELECT * FROM unnest(%(groups)s::text[], %(kinds)s::text[]))
   AND o.namespace = %(namespace)s

@@ -76,4 +76,4 @@ class Hand:
                 raise
 
     def owns(self, held: Held, live: Object) -> bool:
-        return live["metadata"]["uid"] == str(held.uid) or token_of(live) in (held.token, *held.past_tokens)
+        return live["metadata"]["uid"] == str(held.uid) or token_of(live) in held.tokens

@@ -88,7 +88,7 @@ def _sweep(item: InventoryItem) -> int:
     ref = Ref(item.group, item.kind, item.namespace, item.name)
     client = connections.client_of(item.cluster_id)
     live = client.get(ref)
-    if live is None or token_of(live) not in (item.claim_token, *item.past_tokens):
+    if live is None or token_of(live) not in item.tokens:
         return 0
     log.warning("%s was made by a late request of ours after it was forgotten: deleting it", ref)
     return int(client.delete(ref, live["metadata"]["uid"]))

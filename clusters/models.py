@@ -285,6 +285,11 @@ class InventoryItem(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
 
+    @property
+    def tokens(self) -> tuple[uuid.UUID, ...]:
+        """All that it was ever claimed by."""
+        return (self.claim_token, *self.past_tokens)
+
 
 class ObservedObject(models.Model):
     """An object as the cluster last showed it: a cache, written by the watcher and by the answers of our own applies.

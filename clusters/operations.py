@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from clusters import connections, kinds, observed, queue
+from clusters import connections, doubts, kinds, observed, queue, status
 from clusters.apply import owned_digest, token_of
 from clusters.errors import KubeError
 from clusters.models import InventoryItem, Reconciled, WorkItem
@@ -136,7 +136,7 @@ def recheck(*, actor: Actor, item: InventoryItem) -> str:
         live = connections.client_of(item.cluster_id).get(ref)
     except KubeError as error:
         raise Unavailable(f"The cluster did not answer for {ref}: {error}") from error
-    found = _verdict(item, live)
+    found = _verdict(item, ref, live)
     with transaction.atomic():
         row = _locked_row(item.owner_kind, item.owner_id)
         if not ref.type.watched:
@@ -157,17 +157,16 @@ def recheck(*, actor: Actor, item: InventoryItem) -> str:
     return found
 
 
-def _verdict(item: InventoryItem, live: Any) -> str:
+def _verdict(item: InventoryItem, ref: Ref, live: Any) -> str:
     if live is None:
         return "There is no such object in the cluster."
     uid = live["metadata"]["uid"]
     if item.uid is None:
-        ours = token_of(live) in (item.claim_token, *item.past_tokens)
-        return (
-            "It is there and ours; its uid was not recorded yet."
-            if ours
-            else "Something that is not ours has the name."
-        )
+        if token_of(live) in item.tokens:
+            return "It is there and ours; its uid was not recorded yet."
+        if doubts.may_be_ours(live, ref, item.tokens, status.installation()):
+            return doubts.told(ref, uid)
+        return "Something that is not ours has the name."
     if str(item.uid) != uid:
         return f"Another object has the name now: its uid is {uid}, ours was {item.uid}."
     if item.owned_hash and owned_digest(live) != item.owned_hash:

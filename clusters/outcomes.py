@@ -18,7 +18,7 @@ def with_problems(outcome: Outcome, report: Report) -> Outcome:
             return replace(outcome, retry_seconds=min(outcome.retry_seconds or WAITING_SECONDS, WAITING_SECONDS))
         return outcome
     by_type: dict[str, Condition] = {item.type: item for item in outcome.conditions}
-    for problem in report.problems.values():
+    for problem in reversed(report.problems.values()):  # the first of a type stands, as it does in Ready
         by_type[problem.type] = problem
     message = next(iter(report.problems.values())).message
     by_type["Ready"] = false("Ready", next(iter(report.problems.values())).reason, message)

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from catalogs import probes
-from clusters import adopting, queue, volumes
+from clusters import adopting, doubts, queue, volumes
 from clusters.apply import Wanted, differences, still_ours
 from clusters.errors import KubeError
 from clusters.reconcile import Situation
@@ -30,6 +30,7 @@ from vms.models import Disk, DiskSource, Order, PowerState, VirtualMachine
 from vms.quotas import of_vm
 
 OF_DISKS = (Order.RECREATE_DISK, Order.FORGET_VOLUME)
+# The conditions that ask for each, and for which reason, where there are several.
 CONDITIONS: Mapping[str, tuple[str, ...]] = {
     Order.RECREATE_DISK: ("DiskLost",),
     Order.REPAIR: ("Drifted",),
@@ -37,6 +38,7 @@ CONDITIONS: Mapping[str, tuple[str, ...]] = {
     Order.FORGET_VOLUME: ("Unproven",),
     Order.RECLAIM: ("NameTaken", "Unproven"),
 }
+REASONS: Mapping[str, str] = {Order.FORGET_VOLUME: "VolumeLeft", Order.RECLAIM: doubts.REASON}
 WHILE_DELETED: Mapping[str, tuple[bool, ...]] = {Order.FORGET_VOLUME: (True,), Order.RECLAIM: (True, False)}
 CPU, MEMORY = "spec.template.spec.domain.cpu.cores", "spec.template.spec.domain.memory.guest"
 POWER = "spec.runStrategy"
@@ -59,11 +61,11 @@ def offers(vm: VirtualMachine, disks: list[Disk]) -> list[Offer]:
     for order, conditions in CONDITIONS.items():
         for condition in conditions if deleting in WHILE_DELETED.get(order, (False,)) else ():
             if order in OF_DISKS:
-                about = [disk for disk in disks if disk.order != order and _names(vm, condition, disk)]
+                about = [disk for disk in disks if disk.order != order and _names(vm, order, condition, disk)]
                 found += [Offer(order, condition, disk, disk.name) for disk in about]
             elif order == Order.RECLAIM:
-                found += [Offer(order, condition, confirm=vm.name)] if _claim_gone(vm, condition) else []
-            elif _says(vm, condition) and vm.order != order:
+                found += [Offer(order, condition, confirm=vm.name)] if _uid_in_doubt(vm, condition) else []
+            elif _says(vm, order, condition) and vm.order != order:
                 found.append(Offer(order, condition))
     return found
 
@@ -143,7 +145,7 @@ def _give_about_disk(actor: Actor, vm: VirtualMachine, order: str, disk: Disk) -
         uid = cached.uid if cached else None
     if disk.order == order and disk.order_uid == uid:
         return
-    if uid is None or not _names(vm, condition, disk):
+    if uid is None or not _names(vm, order, condition, disk):
         raise Conflict(f"{disk} has no condition {condition} that asks for this order.")
     Disk.objects.filter(pk=disk.pk).update(order=order, order_uid=uid)
     _bump(vm)
@@ -157,20 +159,24 @@ def _repair(actor: Actor, vm: VirtualMachine) -> None:
     uid = volumes.uid_of(vm.cluster_pk(), desired.vm_ref(_facts(vm)))
     VirtualMachine.objects.filter(pk=vm.pk).update(order=Order.REPAIR, order_uid=uid)
     _bump(vm)
-    audit.record(actor, Right.VM_ORDER, vm, before={"drifted": _says(vm, "Drifted")}, after={"order": Order.REPAIR})
+    audit.record(
+        actor, Right.VM_ORDER, vm, before={"drifted": _says(vm, Order.REPAIR, "Drifted")}, after={"order": Order.REPAIR}
+    )
 
 
 def _reclaim(actor: Actor, vm: VirtualMachine, confirm: str) -> None:
     """A person says that the machine without our claim is this one's: its uid is recorded, and all goes on with that."""
-    said = next((text for type_ in CONDITIONS[Order.RECLAIM] if (text := _claim_gone(vm, type_))), "")
-    if not said:
+    uid = next((found for type_ in CONDITIONS[Order.RECLAIM] if (found := _uid_in_doubt(vm, type_))), "")
+    if not uid:
         raise Conflict(f"{vm} has no condition with the reason ClaimGone that asks for this order.")
     if confirm != vm.name:
         raise Invalid.field("confirm", "confirm", f"Type the virtual machine's name to confirm: {vm.name}.")
     ref = desired.vm_ref(_facts(vm))
     cached = volumes.cached(vm.cluster_pk(), ref)
-    if cached is None or f"(uid {cached.uid})" not in said:
+    if cached is None or str(cached.uid) != uid:
         raise Conflict(f"{ref} is another by now, or gone: look again when its condition says so.")
+    if "deletionTimestamp" in cached.body["metadata"]:
+        raise Conflict(f"{ref} is being deleted: there is nothing to reclaim.")
     if not adopting.prove(vm, ref, cached.uid):
         return  # given twice, or proven by itself meanwhile: there is a uid on record, and the next look goes by that
     _bump(vm)
@@ -222,7 +228,7 @@ def _size_in_cluster(vm: VirtualMachine) -> dict[str, int]:
 def _check_drifted(vm: VirtualMachine) -> None:
     if vm.deletion_requested_at is not None:
         raise Conflict(f"The virtual machine {vm} is being deleted.")
-    if not _says(vm, "Drifted"):
+    if not _says(vm, Order.ACCEPT, "Drifted"):
         raise Conflict(f"{vm} has no condition Drifted that asks for this order.")
 
 
@@ -230,21 +236,21 @@ def _facts(vm: VirtualMachine) -> Any:
     return selectors.facts(next(iter(selectors.load([vm.pk])), vm))
 
 
-def _says(vm: VirtualMachine, type_: str) -> str:
-    """The message of a condition that is the case; empty when it is not."""
+def _says(vm: VirtualMachine, order: str, type_: str) -> str:
+    """The message of a condition that is the case for a reason that asks for this order; empty when there is none."""
+    reason = REASONS.get(order)
     found = (item for item in vm.conditions if item["type"] == type_ and item["status"] == "True")
-    return next((str(item["message"]) for item in found), "")
+    return next((str(item["message"]) for item in found if reason in (None, item["reason"])), "")
 
 
-def _claim_gone(vm: VirtualMachine, type_: str) -> str:
-    """The message of a condition that is so because a machine lost OVIM's claim (`clusters.execute`)."""
-    told = any(item["type"] == type_ and item["reason"] == "ClaimGone" for item in vm.conditions)
-    said = _says(vm, type_) if told else ""
-    return said if said.startswith(f"VirtualMachine {vm.vdc.namespace}/{vm.name} ") else ""
+def _uid_in_doubt(vm: VirtualMachine, type_: str) -> str:
+    """The uid of the machine that a condition says can't be proven to be this one's."""
+    machine = Ref("kubevirt.io", "VirtualMachine", vm.vdc.namespace, vm.name)
+    return doubts.uid_told(_says(vm, Order.RECLAIM, type_), machine)
 
 
-def _names(vm: VirtualMachine, type_: str, disk: Disk) -> bool:
-    words = _says(vm, type_).replace("/", " ").split()
+def _names(vm: VirtualMachine, order: str, type_: str, disk: Disk) -> bool:
+    words = _says(vm, order, type_).replace("/", " ").split()
     return disk.name in words
 
 

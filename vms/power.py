@@ -6,7 +6,7 @@ The one place where a reconciler changes intent, and where what a stopped VM hel
 from collections.abc import Mapping
 from typing import Any
 
-from clusters import queue, steps
+from clusters import doubts, queue, status, steps
 from clusters.apply import Wanted, token_of
 from clusters.errors import KubeError
 from clusters.queue import Lease
@@ -98,7 +98,7 @@ def _release(situation: Situation, vm: VirtualMachine, ref: Ref, lease: Lease) -
     """Read live, after the generation: the VM is halted, gone or never came to be, and nothing of it runs."""
     live = yield from _live(lease, ref)
     instance = yield from _live(lease, _instance(ref))
-    foreign = live is not None and not _may_be_ours(situation, ref, live)
+    foreign = live is not None and _is_foreign(situation, ref, live)
     if live is not None and not foreign and live["spec"].get("runStrategy") != desired.OFF:
         return
     if instance is not None and not (live is not None and foreign and _owned_by(instance, live)):
@@ -111,11 +111,19 @@ def _release(situation: Situation, vm: VirtualMachine, ref: Ref, lease: Lease) -
         queue.request(vm)
 
 
-def _may_be_ours(situation: Situation, ref: Ref, live: Mapping[str, Any]) -> bool:
-    """By its uid, or by a claim of ours (its answer was lost). What merely has the VM's name is somebody else's."""
-    held = [item for item in situation.held if item.ref == ref]
+def _is_foreign(situation: Situation, ref: Ref, live: Mapping[str, Any]) -> bool:
+    """By its uid, or by a claim of ours (its answer was lost), it is ours; what may be ours holds quota, too (ADR 28).
+
+    What merely has the VM's name is somebody else's.
+    """
     uid, token = live["metadata"]["uid"], token_of(live)
-    return any(str(item.uid) == uid or token in (item.token, *item.past_tokens) for item in held)
+    return not any(
+        str(item.uid) == uid
+        or token in item.tokens
+        or (item.uid is None and doubts.may_be_ours(live, ref, item.tokens, status.installation()))
+        for item in situation.held
+        if item.ref == ref
+    )
 
 
 def _owned_by(instance: Mapping[str, Any], machine: Mapping[str, Any]) -> bool:

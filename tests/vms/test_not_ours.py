@@ -3,9 +3,12 @@
 import time
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 
 from clusters import connections, queue
+from clusters.client import Client
+from clusters.errors import KubeError
 from clusters.models import InventoryItem
 from core.actor import system_actor
 from tests.vms.conftest import Site
@@ -81,3 +84,27 @@ def test_a_machine_is_not_started_with_somebody_elses_cloud_init(site: Site):
     set_power(actor=ACTOR, vm=vm, on=False)  # later it goes on without: what runs can be stopped
     site.until(lambda: site.live("VirtualMachine", "web")["spec"]["runStrategy"] == "Halted")
     assert site.live("Secret", "web-cloud-init")["data"] == theirs["data"]
+
+
+def test_nor_with_one_that_was_put_there_while_it_waited(site: Site, monkeypatch: pytest.MonkeyPatch):
+    """The Secret was made, the machine was refused for a while, and meanwhile somebody made the Secret anew."""
+    site.until(lambda: Vdc.objects.filter(name="dev", phase="Active"))
+    client, real, closed = connections.client_of(site.cluster.pk), Client.apply, [True]
+
+    def apply(self, ref, body, **more):
+        if ref.kind == "VirtualMachine" and closed[0]:
+            raise KubeError(403, "Forbidden", "exceeded quota")
+        return real(self, ref, body, **more)
+
+    monkeypatch.setattr(Client, "apply", apply)
+    vm = site.vm()
+    site.until(lambda: InventoryItem.objects.filter(kind="VirtualMachine").exists())
+    secrets = "/api/v1/namespaces/acme-corp-dev/secrets"
+    client.raw("DELETE", f"{secrets}/web-cloud-init")
+    theirs = {"metadata": {"name": "web-cloud-init"}, "type": "Opaque", "data": {"userdata": "dGhlaXJz"}}
+    client.raw("POST", secrets, theirs)
+    InventoryItem.objects.filter(kind="Secret").update(checked_at=timezone.now() - timedelta(minutes=1))
+    closed[0] = False
+    queue.request(vm)
+    site.until(lambda: condition(vm, "Replaced"))
+    assert site.names("VirtualMachine") == set()

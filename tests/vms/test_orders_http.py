@@ -4,8 +4,11 @@ from uuid import uuid4
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 
+from clusters import doubts
 from clusters.models import InventoryItem, ObservedObject, WorkItem
+from clusters.refs import Ref
 from core.models import AuditEntry
 from tests.domain import a_vdc, a_vm
 from tests.vms.test_pages import signed_in
@@ -126,7 +129,7 @@ def test_a_stale_etag_gives_no_order(api, vm, disk):
 def test_letting_go_names_the_volumes_uid_in_the_audit_log(api, vm, disk):
     lost(vm, disk)
     api("alice").delete(f"vms/{vm.pk}")
-    says(vm, "Unproven", f"A PersistentVolumeClaim {disk.name} (uid {UID}) is there.")
+    says(vm, "Unproven", f"A PersistentVolumeClaim {disk.name} (uid {UID}) is there.", "VolumeLeft")
     ObservedObject.objects.create(
         cluster=vm.vdc.cluster, kind="PersistentVolumeClaim", namespace=vm.vdc.namespace, name=disk.name, uid=UID,
         resource_version=1, body={},
@@ -174,8 +177,12 @@ def unproven(vm, type_="NameTaken", uid=UID):
     where = {"cluster": vm.vdc.cluster, "group": "kubevirt.io", "kind": "VirtualMachine", "namespace": vm.vdc.namespace}
     about = {"owner_kind": "vm", "owner_id": vm.pk, "data_of_kind": "vm", "data_of_id": vm.pk}
     InventoryItem.objects.create(**where, name="web", **about)
-    ObservedObject.objects.create(**where, name="web", uid=UID, resource_version=1, body={})
-    says(vm, type_, f"VirtualMachine {vm.vdc.namespace}/web (uid {uid}) was applied by OVIM, but …", "ClaimGone")
+    ObservedObject.objects.create(**where, name="web", uid=UID, resource_version=1, body={"metadata": {}})
+    says(vm, type_, doubts.told(vm_ref(vm), uid), doubts.REASON)
+
+
+def vm_ref(vm):
+    return Ref("kubevirt.io", "VirtualMachine", vm.vdc.namespace, vm.name)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +223,30 @@ def test_a_machine_made_anew_since_is_not_reclaimed(api, vm):
     answer = api("alice").post(f"vms/{vm.pk}/orders", {"order": "reclaim", "confirm": "web"})
     assert "ClaimGone" in answer.json()["detail"]
     assert InventoryItem.objects.get().uid is None
+
+
+def test_a_machine_that_goes_anyway_is_not_reclaimed(api, vm):
+    unproven(vm)
+    ObservedObject.objects.update(body={"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    answer = api("alice").post(f"vms/{vm.pk}/orders", {"order": "reclaim", "confirm": "web"})
+    assert (answer.status_code, "being deleted" in answer.json()["detail"]) == (409, True)
+
+
+def test_a_volume_is_let_go_of_only_where_one_is_left(api, vm, disk):
+    """Of a disk's DataVolume that can't be proven to be ours the order would do nothing."""
+    says(
+        vm,
+        "Unproven",
+        doubts.told(Ref("cdi.kubevirt.io", "DataVolume", vm.vdc.namespace, disk.name), UID),
+        doubts.REASON,
+    )
+    VirtualMachine.objects.update(deletion_requested_at=timezone.now())
+    ObservedObject.objects.create(
+        cluster=vm.vdc.cluster, kind="PersistentVolumeClaim", namespace=vm.vdc.namespace, name=disk.name, uid=UID,
+        resource_version=1, body={},
+    )  # fmt: skip
+    assert api("alice").post(f"vms/{vm.pk}/orders", body_of(disk, order="forget-volume")).status_code == 409
+    assert api("alice").get(f"vms/{vm.pk}/drift").json()["orders"] == []
 
 
 @pytest.mark.parametrize("type_", ["NameTaken", "Unproven"])

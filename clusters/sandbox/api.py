@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import access, access_reviews, errors, jsontext, patches, reads, strategies, wire
-from clusters.sandbox.call import Call, User, dry_run_errors, write_options
+from clusters.sandbox import access, access_reviews, deletes, errors, jsontext, patches, reads, strategies, wire
+from clusters.sandbox.call import Call, User, truth, write_options
 from clusters.sandbox.cluster import Cluster
-from clusters.sandbox.deletes import options as delete_options
+from clusters.sandbox.deletes import DeleteOptions
 from clusters.sandbox.questions import Memory
 from clusters.sandbox.reads import Lister, Shape
 from clusters.sandbox.routes import Target
@@ -19,13 +19,14 @@ from clusters.sandbox.tokens import Tokens
 from clusters.sandbox.wire import Answer, Request
 
 Object = dict[str, Any]
+OPERATION = {"op", "path", "from", "value"}  # the fields of one step of a JSON patch
 VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
 def verb_of(method: str, target: Target, query: dict[str, str]) -> str:
     """The verb that RBAC and refusals speak of."""
     if method in {"GET", "HEAD"} and not target.name:
-        watching = target.watch or query.get("watch", "").lower() in {"1", "true"}
+        watching = target.watch or truth(query, "watch")
         return "watch" if watching else "list"
     if method == "DELETE" and not target.name:
         return "deletecollection"
@@ -114,7 +115,9 @@ class Api:
             return self._render(request, call, self.cluster.writer.create_by_put(call, body), 201)
         return self._render(request, call, self.cluster.writer.update(call, body))
 
-    def _find_duplicates(self, request: Request, call: Call) -> None:
+    def _find_duplicates(self, request: Request, call: Call, patch: Any = None) -> None:
+        if call.media == patches.JSON:
+            call.unknown = [f"[{i}].{name}" for i, one in enumerate(patch) for name in one if name not in OPERATION]
         if call.validation != "Ignore":
             call.duplicates = jsontext.duplicates(request.body)
 
@@ -136,8 +139,9 @@ class Api:
             stored, created = self.cluster.writer.apply(call, body)
             return self._render(request, call, stored, 201 if created else 200)
         patch = wire.parse(request.body, yaml_allowed=False)
-        self._check_patch(media, request.body, patch)
-        self._find_duplicates(request, call)
+        call.media = media
+        self._check_patch(call, patch)
+        self._find_duplicates(request, call, patch)
         return self._render(request, call, self.cluster.writer.patch(call, media, patch))
 
     def _apply_body(self, request: Request) -> Object:
@@ -149,13 +153,15 @@ class Api:
         why = f"json: cannot unmarshal {word} into Go value of type map[string]interface {{}}"
         raise errors.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
 
-    def _check_patch(self, media: str, raw: bytes, patch: Any) -> None:
-        if patch is None and raw.strip() != b"null":
-            raise errors.bad_request(f"error decoding patch: {jsontext.problem(raw)}")
-        wanted, go = (list, "[]handlers.jsonPatchOp") if media == patches.JSON else (dict, "map[string]interface {}")
+    def _check_patch(self, call: Call, patch: Any) -> None:
+        prefix = "" if call.media == patches.STRATEGIC else "error decoding patch: "
+        if patch is None and call.raw.strip() != b"null":
+            raise errors.bad_request(prefix + jsontext.problem(call.raw))
+        array = call.media == patches.JSON
+        wanted, go = (list, "[]handlers.jsonPatchOp") if array else (dict, "map[string]interface {}")
         if not isinstance(patch, wanted):
-            raise errors.bad_request(f"error decoding patch: {wire.cannot(patch, go)}")
-        if media == patches.JSON and len(patch) > patches.MOST_OPERATIONS:
+            raise errors.bad_request(prefix + wire.cannot(patch, go))
+        if array and len(patch) > patches.MOST_OPERATIONS:
             most = patches.MOST_OPERATIONS
             text = (
                 f"Request entity too large: The allowed maximum operations in a JSON patch is {most}, got {len(patch)}"
@@ -167,24 +173,24 @@ class Api:
         self._reviewed_delete(call)
         stored, gone = self.cluster.deleter.delete(call, wish)
         if not gone or call.resource.key in strategies.RETURNED_WHEN_DELETED:
-            return self._render(request, call, stored)
+            return self._render(request, call, stored, 202 if not gone and wish.cascade else 200)
         return Answer(200, orjson.dumps(success(call, stored)), warnings=call.warnings)
+
+    def _delete_options(self, request: Request, call: Call) -> DeleteOptions:
+        """A body says everything: the query counts only without one."""
+        body = (
+            deletes.decoded(wire.document(request, "DeleteOptions")) if request.body else deletes.asked(request.query)
+        )
+        wish = deletes.options(body)
+        named = ("gracePeriodSeconds", "preconditions", "propagationPolicy", "orphanDependents")
+        call.options = {name: body[name] for name in named if body.get(name) is not None}
+        call.dry_run = bool(body.get("dryRun"))
+        return wish
 
     def _reviewed_delete(self, call: Call) -> None:
         stored = self.cluster.store.get(call.resource.key, call.key)
         if stored is not None:
             self.cluster.admission.delete(call, stored.obj)
-
-    def _delete_options(self, request: Request, call: Call) -> Any:
-        found = dry_run_errors(request.query)
-        if found:
-            raise errors.invalid("DeleteOptions", "meta.k8s.io", "", found)
-        body = wire.document(request, "DeleteOptions") if request.body else {}
-        wish = delete_options(body, request.query)
-        named = ("gracePeriodSeconds", "preconditions", "propagationPolicy", "orphanDependents")
-        call.options = {name: body[name] for name in named if body.get(name) is not None}
-        call.dry_run = "dryRun" in request.query or bool(body.get("dryRun"))
-        return wish
 
     def _one_of(self, call: Call, target: Target, stored: Stored) -> Call:
         one = Call(target.resource, stored.meta.get("namespace"), stored.meta["name"], user=call.user)

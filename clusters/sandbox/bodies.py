@@ -8,8 +8,10 @@ from typing import Any
 from clusters.sandbox import builtin_defaults, structural
 from clusters.sandbox.call import Call
 from clusters.sandbox.decode import DecodeError, Decoder
-from clusters.sandbox.errors import FieldError, bad_request, invalid
+from clusters.sandbox.errors import ApiError, FieldError, bad_request, invalid
 from clusters.sandbox.kinds import LIBRARY
+from clusters.sandbox.patches import JSON as JSON_PATCH
+from clusters.sandbox.patches import STRATEGIC
 
 Object = dict[str, Any]
 SCHEME = "pkg/api/legacyscheme/scheme.go:30"
@@ -41,9 +43,10 @@ def _builtin(call: Call, body: Object, *, patched: bool) -> Object:
     try:
         out = decoder.document(resource.node, body, kind)
     except DecodeError as problem:
+        if call.media:
+            raise _unpatched(call, problem.unstructured if call.media == STRATEGIC else str(problem)) from problem
         if patched:
-            from_patch = f"{problem}"
-            raise bad_request(from_patch) from problem
+            raise bad_request(str(problem)) from problem
         raise bad_request(_handled_as(call, kind, version, str(problem))) from problem
     _report(call, decoder.unknown, patched=patched)
     out["kind"], out["apiVersion"] = resource.kind, resource.api_version
@@ -106,15 +109,22 @@ def _metadata(call: Call, metadata: Any, unknown: list[str]) -> Object:
 
 def _report(call: Call, unknown: list[str], *, patched: bool) -> None:
     """Strict refuses unknown fields, Warn names them in headers, Ignore is silent."""
-    if call.validation == "Ignore" or not (unknown or call.duplicates):
+    if call.validation == "Ignore" or not (unknown or call.duplicates or call.unknown):
         return
-    listed = [f'duplicate field "{name}"' for name in call.duplicates]
+    prefix = "json patch " if call.media == JSON_PATCH else ""
+    listed = [f'{prefix}duplicate field "{name}"' for name in call.duplicates]
+    listed += [f'{prefix}unknown field "{name}"' for name in call.unknown]
     listed += [f'unknown field "{name}"' for name in unknown]
     if call.validation == "Warn":
         call.warnings += listed
         return
     why = "strict decoding error: " + ", ".join(listed)
     if patched:
-        shown = call.raw.decode("utf-8", "replace").replace("\\", "\\\\").replace('"', '\\"')
-        raise invalid("", "", "", [FieldError("Invalid value", "patch", f'"{shown}": {why}')])
+        raise _unpatched(call, why)
     raise bad_request(_handled_as(call, call.resource.kind, call.resource.version, why))
+
+
+def _unpatched(call: Call, why: str) -> ApiError:
+    """A patch led to something that is no object of the kind; the refusal shows what it led to."""
+    shown = call.raw.decode("utf-8", "replace").replace("\\", "\\\\").replace('"', '\\"')
+    return invalid("", "", "", [FieldError("Invalid value", "patch", f'"{shown}": {why}')])

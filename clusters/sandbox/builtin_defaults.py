@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from clusters.sandbox.network import reached_from_outside, wants_address
+
 Object = dict[str, Any]
 
 
@@ -15,10 +17,9 @@ def fill(key: str, obj: Object) -> None:
 
 
 def _namespace(obj: Object) -> None:
-    labels = obj["metadata"].setdefault("labels", {})
     name = obj["metadata"].get("name")
     if name:
-        labels["kubernetes.io/metadata.name"] = name
+        obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
 
 
 def _secret(obj: Object) -> None:
@@ -27,20 +28,25 @@ def _secret(obj: Object) -> None:
 
 def _service(obj: Object) -> None:
     spec = obj["spec"]
-    spec.setdefault("sessionAffinity", "None")
     kind = spec.setdefault("type", "ClusterIP")
     for port in spec.get("ports") or ():
         port.setdefault("protocol", "TCP")
         if not port.get("targetPort"):
             port["targetPort"] = port.get("port", 0)
-    if spec["sessionAffinity"] == "ClientIP" and not spec.get("sessionAffinityConfig"):
-        spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": 10800}}
-    if kind in {"NodePort", "LoadBalancer"}:
+    if spec.setdefault("sessionAffinity", "None") == "None":
+        spec.pop("sessionAffinityConfig", None)
+    elif spec["sessionAffinity"] == "ClientIP":
+        sticking = spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {})
+        sticking.setdefault("timeoutSeconds", 10800)
+    if reached_from_outside(spec):
         spec.setdefault("externalTrafficPolicy", "Cluster")
-    if kind != "ExternalName":
+    if wants_address(spec):
         spec.setdefault("internalTrafficPolicy", "Cluster")
     if kind == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
+        for point in (obj.get("status") or {}).get("loadBalancer", {}).get("ingress") or ():
+            if point.get("ip"):
+                point.setdefault("ipMode", "VIP")
 
 
 def _claim(obj: Object) -> None:
@@ -92,6 +98,10 @@ def _network_policy(obj: Object) -> None:
 def _storage_class(obj: Object) -> None:
     obj.setdefault("reclaimPolicy", "Delete")
     obj.setdefault("volumeBindingMode", "Immediate")
+
+
+def _priority_class(obj: Object) -> None:
+    obj.setdefault("preemptionPolicy", "PreemptLowerPriority")
 
 
 def _pod_spec(spec: Object) -> None:
@@ -216,6 +226,7 @@ DEFAULTS: dict[str, Callable[[Object], None]] = {
     "clusterrolebindings.rbac.authorization.k8s.io": _bindings,
     "networkpolicies.networking.k8s.io": _network_policy,
     "storageclasses.storage.k8s.io": _storage_class,
+    "priorityclasses.scheduling.k8s.io": _priority_class,
     "deployments.apps": _deployment,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from clusters.sandbox.errors import FieldError, invalid
+from clusters.sandbox.errors import FieldError, bad_request, invalid
 from clusters.sandbox.questions import Memory
 from clusters.sandbox.resources import Resource
 
@@ -18,6 +18,25 @@ MANAGER_LIMIT = 128
 
 def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def truth(query: Mapping[str, str], name: str) -> bool:
+    """A switch in a query: whatever it says but "false" and "0" turns it on."""
+    return name in query and query[name].lower() not in {"false", "0"}
+
+
+INT64 = 2**63
+
+
+def parse_int(text: str) -> int:
+    """A number in a query; Go's words for what is none."""
+    try:
+        number = int(text)
+    except ValueError as problem:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from problem
+    if not -INT64 <= number < INT64:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return number
 
 
 @dataclass(slots=True)
@@ -58,6 +77,8 @@ class Call:
     warnings: list[str] = field(default_factory=list)
     raw: bytes = b""
     duplicates: list[str] = field(default_factory=list)  # fields that the body names twice
+    unknown: list[str] = field(default_factory=list)  # fields of the operations of a JSON patch that mean nothing
+    media: str = ""  # how a patch is written; empty for other writes
     rewrite: bool = False  # stored under a new version though nothing changes
     internal: bool = False  # a controller of the sandbox itself
     options: Object = field(default_factory=dict)  # as webhooks read them: fieldManager, fieldValidation, …
@@ -94,7 +115,7 @@ def write_options(call: Call, query: Mapping[str, str], kind: str, user_agent: s
         raise invalid(named, "meta.k8s.io", "", errors)
     call.options = {name: query[name] for name in ("fieldManager", "fieldValidation") if query.get(name)}
     call.manager = manager or user_agent.partition("/")[0][:MANAGER_LIMIT]
-    call.force = query.get("force", "").lower() in {"true", "1"}
+    call.force = truth(query, "force")
     call.dry_run = "dryRun" in query
     call.validation = validation or "Warn"
 

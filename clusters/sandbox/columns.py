@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 Object = dict[str, Any]
 Age = Callable[[Any], str]
@@ -14,117 +17,199 @@ NAME_TEXT = (
     "idempotence and configuration definition. Cannot be updated. More info: "
     "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
 )
+CREATED = (
+    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed "
+    "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
+    "in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+)
+NAME = {"name": "Name", "type": "string", "format": "name", "description": NAME_TEXT, "priority": 0}
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SHORT_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
+NONE, UNSET = "<none>", "<unset>"
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Names (after Name, before Age) and how to fill them."""
+@cache
+def _texts() -> dict[str, list[Object]]:
+    text = (Path(__file__).parent / "columns.yaml").read_text()
+    found: dict[str, list[Object]] = yaml.load(text, Loader=LOADER)  # noqa: S506 - the C twin of SafeLoader
+    return found
 
-    names: tuple[str, ...]
-    values: Callable[[Object], list[Any]]
 
-    @property
-    def definitions(self) -> list[Object]:
-        head = {"name": "Name", "type": "string", "format": "name", "description": NAME_TEXT, "priority": 0}
-        rest = [
-            {"name": name, "type": "string", "format": "", "description": "", "priority": 0}
-            for name in (*self.names, "Age")
-        ]
-        return [head, *rest]
+@cache
+def definitions(key: str) -> list[Object]:
+    """The columns of a kind; without columns of its own: its name and when it was made."""
+    listed = _texts().get(key)
+    if listed is None:
+        return [NAME, {"name": "Created At", "type": "date", "format": "", "description": CREATED, "priority": 0}]
+    return [NAME, *(_definition(column) for column in listed)]
 
-    def cells(self, obj: Object, age: Age) -> list[Any]:
-        meta = obj["metadata"]
-        return [meta["name"], *self.values(obj), age(meta.get("creationTimestamp"))]
+
+def _definition(column: Object) -> Object:
+    text = CREATED if column["name"] == "Age" else column["text"]
+    kind, priority = column.get("type", "string"), column.get("priority", 0)
+    return {"name": column["name"], "type": kind, "format": "", "description": text, "priority": priority}
+
+
+def cells(key: str, obj: Object, age: Age) -> list[Any]:
+    meta = obj["metadata"]
+    created = meta.get("creationTimestamp")
+    fill = VALUES.get(key)
+    if fill is None:
+        return [meta["name"], created]
+    values = fill(obj)
+    place = next(i for i, column in enumerate(_texts()[key]) if column["name"] == "Age")
+    return [_named(key, obj), *values[:place], age(created), *values[place:]]
+
+
+def _named(key: str, obj: Object) -> str:
+    meta = obj["metadata"]
+    default = (meta.get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class") == "true"
+    return f"{meta['name']} (default)" if key.startswith("storageclasses.") and default else str(meta["name"])
 
 
 def _pod(obj: Object) -> list[Any]:
-    containers = obj["spec"].get("containers") or []
-    statuses = obj.get("status", {}).get("containerStatuses") or []
-    ready = sum(bool(status.get("ready")) for status in statuses)
-    restarts = sum(int(status.get("restartCount") or 0) for status in statuses)
-    phase = obj.get("status", {}).get("phase", "Unknown")
-    shown = "Terminating" if obj["metadata"].get("deletionTimestamp") else phase
-    return [f"{ready}/{len(containers)}", shown, str(restarts)]
+    containers, status = obj["spec"].get("containers") or [], obj.get("status") or {}
+    statuses = status.get("containerStatuses") or []
+    ready = sum(bool(one.get("ready")) for one in statuses)
+    restarts = sum(int(one.get("restartCount") or 0) for one in statuses)
+    shown = "Terminating" if obj["metadata"].get("deletionTimestamp") else status.get("phase", "Unknown")
+    placed = [status.get("podIP"), obj["spec"].get("nodeName"), status.get("nominatedNodeName"), None]
+    return [f"{ready}/{len(containers)}", shown, str(restarts), *(value or NONE for value in placed)]
+
+
+def _listed(labels: Object | None) -> str:
+    return ",".join(f"{name}={labels[name]}" for name in sorted(labels)) if labels else NONE
+
+
+def _selected(selector: Object | None) -> str:
+    """A selector in one line."""
+    selector = selector or {}
+    parts = [_listed(selector["matchLabels"])] if selector.get("matchLabels") else []
+    for one in selector.get("matchExpressions") or ():
+        values = f" ({','.join(sorted(one.get('values') or ()))})"
+        words = {"In": f" in{values}", "NotIn": f" notin{values}", "Exists": "", "DoesNotExist": ""}
+        parts.append(("!" if one["operator"] == "DoesNotExist" else "") + one["key"] + words[one["operator"]])
+    return ",".join(parts) or NONE
 
 
 def _service(obj: Object) -> list[Any]:
     spec = obj["spec"]
-    ingress = obj.get("status", {}).get("loadBalancer", {}).get("ingress") or []
-    external = ",".join(item.get("ip") or item.get("hostname", "") for item in ingress)
     ports = [
         f"{port['port']}:{port['nodePort']}/{port.get('protocol', 'TCP')}"
         if port.get("nodePort")
         else f"{port['port']}/{port.get('protocol', 'TCP')}"
         for port in spec.get("ports") or ()
     ]
-    waiting = "<pending>" if spec.get("type") == "LoadBalancer" else "<none>"
-    return [spec.get("type", ""), spec.get("clusterIP") or "<none>", external or waiting, ",".join(ports) or "<none>"]
+    address = (spec.get("clusterIPs") or [NONE])[0]
+    return [spec.get("type", ""), address, _outside(obj), ",".join(ports) or NONE, _listed(spec.get("selector"))]
 
 
-SHORT_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
+def _outside(obj: Object) -> str:
+    """Where a service is reached from outside."""
+    spec = obj["spec"]
+    kind, asked = spec.get("type"), spec.get("externalIPs") or []
+    if kind == "ExternalName":
+        return str(spec.get("externalName", ""))
+    if kind != "LoadBalancer":
+        return ",".join(asked) or NONE
+    points = (obj.get("status") or {}).get("loadBalancer", {}).get("ingress") or []
+    return (
+        ",".join([*sorted({point.get("ip") or point.get("hostname", "") for point in points}), *asked]) or "<pending>"
+    )
 
 
 def _modes(modes: Any) -> str:
-    return ",".join(SHORT_MODES.get(mode, mode) for mode in modes or ())
+    present = set(modes or ())
+    return ",".join(short for mode, short in SHORT_MODES.items() if mode in present)
 
 
 def _claim(obj: Object) -> list[Any]:
-    spec, status = obj["spec"], obj.get("status", {})
-    phase = "Terminating" if obj["metadata"].get("deletionTimestamp") else status.get("phase", "")
-    bound = status.get("phase") == "Bound"
+    spec, status = obj["spec"], obj.get("status") or {}
+    bound = bool(spec.get("volumeName"))
+    beta = (obj["metadata"].get("annotations") or {}).get("volume.beta.kubernetes.io/storage-class")
     return [
-        phase,
+        "Terminating" if obj["metadata"].get("deletionTimestamp") else status.get("phase", ""),
         spec.get("volumeName", ""),
-        (status.get("capacity") or {}).get("storage", "") if bound else "",
+        (status.get("capacity") or {}).get("storage", "0") if bound else "",
         _modes(status.get("accessModes")) if bound else "",
-        spec.get("storageClassName") or "",
-        "<unset>",
+        beta or spec.get("storageClassName") or "",
+        spec.get("volumeAttributesClassName") or UNSET,
+        spec.get("volumeMode") or UNSET,
     ]
 
 
-def _count(name: str) -> Callable[[Object], list[Any]]:
-    return lambda obj: [len(obj.get(name) or ())]
+def _volume(obj: Object) -> list[Any]:
+    spec, status, claim = obj["spec"], obj.get("status") or {}, obj["spec"].get("claimRef")
+    return [
+        (spec.get("capacity") or {}).get("storage", "0"),
+        _modes(spec.get("accessModes")),
+        spec.get("persistentVolumeReclaimPolicy", ""),
+        "Terminating" if obj["metadata"].get("deletionTimestamp") else status.get("phase", ""),
+        f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim else "",
+        spec.get("storageClassName", ""),
+        spec.get("volumeAttributesClassName") or UNSET,
+        status.get("reason", ""),
+        spec.get("volumeMode") or UNSET,
+    ]
 
 
-def _secret(obj: Object) -> list[Any]:
-    return [obj.get("type", ""), len(obj.get("data") or ())]
-
-
-def _namespace(obj: Object) -> list[Any]:
-    return [obj.get("status", {}).get("phase", "")]
+def _quota(obj: Object) -> list[Any]:
+    status = obj.get("status") or {}
+    hard, used = status.get("hard") or {}, status.get("used") or {}
+    lines = {name: f"{name}: {used.get(name, '0')}/{hard[name]}" for name in sorted(hard)}
+    limits = [line for name, line in lines.items() if name.startswith("limits.")]
+    return [", ".join(line for line in lines.values() if line not in limits), ", ".join(limits)]
 
 
 def _node(obj: Object) -> list[Any]:
-    conditions = obj.get("status", {}).get("conditions") or []
-    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+    status = obj.get("status") or {}
+    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or [])
     prefix = "node-role.kubernetes.io/"
     roles = [key[len(prefix) :] for key in obj["metadata"].get("labels") or {} if key.startswith(prefix)]
-    version = obj.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", "")
-    return ["Ready" if ready else "NotReady", ",".join(sorted(roles)) or "<none>", version]
+    info, addresses = status.get("nodeInfo") or {}, status.get("addresses") or []
+    inside, outside = (
+        next((one["address"] for one in addresses if one["type"] == kind), NONE)
+        for kind in ("InternalIP", "ExternalIP")
+    )
+    shown = "Ready" if ready else "NotReady"
+    if obj["spec"].get("unschedulable"):
+        shown += ",SchedulingDisabled"
+    known = [info.get(name) or "<unknown>" for name in ("osImage", "kernelVersion", "containerRuntimeVersion")]
+    return [shown, ",".join(sorted(roles)) or NONE, info.get("kubeletVersion", ""), inside, outside, *known]
 
 
-def _created(obj: Object) -> list[Any]:
-    return [obj["metadata"].get("creationTimestamp", "")]
+def _binding(obj: Object) -> list[Any]:
+    ref, subjects = obj.get("roleRef") or {}, obj.get("subjects") or []
+    named = {kind: ", ".join(one["name"] for one in subjects if one["kind"] == kind) for kind in ("User", "Group")}
+    accounts = [f"{one.get('namespace', '')}/{one['name']}" for one in subjects if one["kind"] == "ServiceAccount"]
+    return [f"{ref.get('kind')}/{ref.get('name')}", named["User"], named["Group"], ", ".join(accounts)]
 
 
-def _role_ref(obj: Object) -> list[Any]:
-    ref = obj.get("roleRef") or {}
-    return [f"{ref.get('kind')}/{ref.get('name')}"]
+def _storage_class(obj: Object) -> list[Any]:
+    names = ("provisioner", "reclaimPolicy", "volumeBindingMode")
+    return [*(obj.get(name, "") for name in names), bool(obj.get("allowVolumeExpansion"))]
 
 
-BUILTIN_COLUMNS: dict[str, Columns] = {
-    "pods": Columns(("Ready", "Status", "Restarts"), _pod),
-    "services": Columns(("Type", "Cluster-IP", "External-IP", "Port(s)"), _service),
-    "persistentvolumeclaims": Columns(
-        ("Status", "Volume", "Capacity", "Access Modes", "StorageClass", "VolumeAttributesClass"), _claim
-    ),
-    "configmaps": Columns(("Data",), lambda obj: [len(obj.get("data") or ()) + len(obj.get("binaryData") or ())]),
-    "secrets": Columns(("Type", "Data"), _secret),
-    "namespaces": Columns(("Status",), _namespace),
-    "nodes": Columns(("Status", "Roles", "Version"), _node),
-    "serviceaccounts": Columns(("Secrets",), _count("secrets")),
-    "rolebindings.rbac.authorization.k8s.io": Columns(("Role",), _role_ref),
-    "clusterrolebindings.rbac.authorization.k8s.io": Columns(("Role",), _role_ref),
-    "roles.rbac.authorization.k8s.io": Columns(("Created At",), _created),
-    "storageclasses.storage.k8s.io": Columns(("Provisioner",), lambda obj: [obj.get("provisioner", "")]),
+def _priority_class(obj: Object) -> list[Any]:
+    return [obj.get("value", 0), bool(obj.get("globalDefault")), obj.get("preemptionPolicy", "")]
+
+
+VALUES: dict[str, Callable[[Object], list[Any]]] = {  # what stands in the columns besides Name and Age
+    "pods": _pod,
+    "services": _service,
+    "persistentvolumeclaims": _claim,
+    "persistentvolumes": _volume,
+    "configmaps": lambda obj: [len(obj.get("data") or ()) + len(obj.get("binaryData") or ())],
+    "secrets": lambda obj: [obj.get("type", ""), len(obj.get("data") or ())],
+    "namespaces": lambda obj: [(obj.get("status") or {}).get("phase", "")],
+    "nodes": _node,
+    "resourcequotas": _quota,
+    "serviceaccounts": lambda obj: [len(obj.get("secrets") or ())],
+    "rolebindings.rbac.authorization.k8s.io": _binding,
+    "clusterrolebindings.rbac.authorization.k8s.io": _binding,
+    "networkpolicies.networking.k8s.io": lambda obj: [_selected(obj["spec"].get("podSelector"))],
+    "storageclasses.storage.k8s.io": _storage_class,
+    "leases.coordination.k8s.io": lambda obj: [(obj.get("spec") or {}).get("holderIdentity", "")],
+    "priorityclasses.scheduling.k8s.io": _priority_class,
 }

@@ -18,7 +18,14 @@ TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
 
 
 class DecodeError(Exception):
-    """Go could not decode the document; the text is the one behind "cannot be handled as a"."""
+    """Go could not decode the document; the text is the one behind "cannot be handled as a".
+
+    `unstructured` is what the server says where the document was no text but a map already: strategic merge.
+    """
+
+    def __init__(self, text: str, unstructured: str = "") -> None:
+        super().__init__(text)
+        self.unstructured = unstructured or text
 
 
 class Decoder:
@@ -56,7 +63,7 @@ class Decoder:
                 self._omit(child, inner)
                 out[name] = inner
             elif child.always:
-                out[name] = ZERO.get(child.scalar) if child.form == "scalar" else None
+                out[name] = ZERO.get(child.scalar) if child.form == "scalar" and not child.pointer else None
 
     def _value(self, node: Node, value: Any, owner: str, path: str) -> Any:
         if node.form == "any":
@@ -114,7 +121,24 @@ def _zero(node: Node) -> Any:
 def _mismatch(value: Any, owner: str, path: str, go: str) -> DecodeError:
     word = GO_WORD.get(type(value), "value")
     where = f"Go struct field {owner}.{INDEX.sub('', path)}"
-    return DecodeError(f"json: cannot unmarshal {word} into {where} of type {go}")
+    return DecodeError(f"json: cannot unmarshal {word} into {where} of type {go}", _restored(value, go))
+
+
+GO_KINDS = {dict: "map", list: "slice", str: "string", bool: "bool", int: "int64", float: "float64"}
+
+
+def _restored(value: Any, go: str) -> str:
+    """Go's refusal to make one type of another, without JSON between them."""
+    kind = GO_KINDS.get(type(value), "nil")
+    if go.startswith("map["):
+        return f"cannot restore map from {kind}"
+    if go.startswith("[]"):
+        return f"cannot restore slice from {kind}"
+    if "." in go:
+        return f"cannot restore struct from: {kind}"
+    if kind == "int64" and go == "string":
+        return "cannot convert int64 to string"
+    return f"unrecognized type: {go}"
 
 
 def _bytes(value: Any) -> str:

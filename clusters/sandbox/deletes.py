@@ -9,8 +9,10 @@ from typing import Any
 import orjson
 
 from clusters.sandbox import errors
-from clusters.sandbox.call import Call, now
+from clusters.sandbox.call import Call, now, parse_int, truth
+from clusters.sandbox.decode import DecodeError, Decoder
 from clusters.sandbox.errors import FieldError
+from clusters.sandbox.kinds import LIBRARY
 from clusters.sandbox.store import Store, Stored
 
 Object = dict[str, Any]
@@ -27,33 +29,53 @@ class DeleteOptions:
     version: str = ""
     propagation: str = ""
     grace: int | None = None
+    cascade: bool = False  # asked for in the old way, by orphanDependents
 
 
-def options(body: Object | None, query: dict[str, str]) -> DeleteOptions:
-    body = body or {}
-    policy = query.get("propagationPolicy") or body.get("propagationPolicy") or ""
+def decoded(body: Object) -> Object:
+    """The options of a body, as Go reads them."""
+    try:
+        return Decoder().document(LIBRARY.struct("DeleteOptions"), body, "DeleteOptions")
+    except DecodeError as problem:
+        raise errors.bad_request(str(problem)) from problem
+
+
+def asked(query: dict[str, str]) -> Object:
+    """The options of a query."""
+    out: Object = {name: query[name] for name in ("propagationPolicy",) if query.get(name)}
+    if query.get("gracePeriodSeconds"):
+        out["gracePeriodSeconds"] = parse_int(query["gracePeriodSeconds"])
+    if "orphanDependents" in query:
+        out["orphanDependents"] = truth(query, "orphanDependents")
+    if "dryRun" in query:
+        out["dryRun"] = [query["dryRun"]]
+    return out
+
+
+def options(body: Object) -> DeleteOptions:
+    policy, orphan, dry = body.get("propagationPolicy"), body.get("orphanDependents"), body.get("dryRun") or []
     found: list[FieldError] = []
-    if policy and policy not in POLICIES:
-        text = f'"{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
-        found.append(FieldError("Unsupported value", "propagationPolicy", text))
-    if body.get("orphanDependents") is not None and policy:
+    if orphan is not None and policy is not None:
         text = "orphanDependents and deletionPropagation cannot be both set"
         found.append(FieldError("Invalid value", "propagationPolicy", f'"{policy}": {text}'))
-    dry = body.get("dryRun")
-    if dry and dry != ["All"]:
+    if policy is not None and policy not in POLICIES:
+        text = f'"{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
+        found.append(FieldError("Unsupported value", "propagationPolicy", text))
+    if any(value != "All" for value in dry):
         text = f'{orjson.dumps(dry).decode()}: supported values: "All"'
         found.append(FieldError("Unsupported value", "dryRun", text))
     if found:
         raise errors.invalid("DeleteOptions", "meta.k8s.io", "", found)
-    if body.get("orphanDependents") is not None:
-        policy = "Orphan" if body["orphanDependents"] else "Background"
+    if orphan is not None:
+        policy = "Orphan" if orphan else "Background"
     preconditions = body.get("preconditions") or {}
-    grace = query.get("gracePeriodSeconds", body.get("gracePeriodSeconds"))
+    grace = body.get("gracePeriodSeconds")
     return DeleteOptions(
         preconditions.get("uid") or "",
         preconditions.get("resourceVersion") or "",
-        policy,
-        None if grace is None else int(grace),
+        policy or "",
+        1 if grace is not None and grace < 0 else grace,
+        orphan is False,
     )
 
 

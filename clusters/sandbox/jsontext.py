@@ -31,6 +31,18 @@ def problem(raw: bytes) -> str:
     return ""
 
 
+NAMES: dict[type, str] = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+
+
+def no_object(raw: bytes) -> str:
+    """Why Go can't read a text into a map; empty when it can."""
+    why = problem(raw)
+    if why:
+        return why
+    name = NAMES.get(type(json.loads(raw)), "")
+    return f"json: cannot unmarshal {name} into Go value of type map[string]interface {{}}" if name else ""
+
+
 def _space(text: str, at: int) -> int:
     match = SPACE.match(text, at)
     return match.end() if match else at

@@ -21,9 +21,12 @@ LabelSelectorRequirement: key:str+ operator:str+ values:[str]
 Condition: type:str+ status:str+ observedGeneration:int64 lastTransitionTime:*time reason:str+ message:str+
 ObjectReference!: kind:str namespace:str name:str uid:str apiVersion:str resourceVersion:str fieldPath:str
 LocalObjectReference!: name:str
-TypedLocalObjectReference!: apiGroup:*str kind:str+ name:str+
-TypedObjectReference: apiGroup:*str kind:str+ name:str+ namespace:*str
+TypedLocalObjectReference!: apiGroup:*str+ kind:str+ name:str+
+TypedObjectReference: apiGroup:*str+ kind:str+ name:str+ namespace:*str
 SecretReference!: name:str namespace:str
+DeleteOptions: kind:str apiVersion:str gracePeriodSeconds:*int64 preconditions:*Preconditions orphanDependents:*bool
+  propagationPolicy:*str dryRun:[str] ignoreStoreReadErrorWithClusterBreakingPotential:*bool
+Preconditions: uid:*str resourceVersion:*str
 """
 
 CORE = """

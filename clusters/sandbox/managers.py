@@ -222,7 +222,7 @@ def _skeleton(node: Node, value: Any) -> Any:
             if child.form == "struct" and not child.pointer:
                 out[name] = _skeleton(child, item)
             elif child.always:
-                out[name] = ZERO_SCALARS.get(child.scalar) if child.form == "scalar" else None
+                out[name] = ZERO_SCALARS.get(child.scalar) if child.form == "scalar" and not child.pointer else None
     return out
 
 

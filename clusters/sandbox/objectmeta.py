@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from clusters.sandbox.call import Call
 from clusters.sandbox.errors import FieldError, Object
 from clusters.sandbox.resources import Resource
 
@@ -38,8 +39,10 @@ def _invalid(path: str, value: str, why: str) -> FieldError:
 
 
 def label_problems(value: str) -> list[str]:
-    out = [] if len(value) <= 63 else ["must be no more than 63 bytes"]
-    return out if RE_LABEL.match(value) else [*out, LABEL_1123]
+    out = [] if len(value) <= 63 else ["must be no more than 63 characters"]
+    if RE_LABEL.match(value):
+        return out
+    return [*out, "must not contain dots" if RE_SUBDOMAIN.match(value) else LABEL_1123]
 
 
 def subdomain_problems(value: str) -> list[str]:
@@ -50,17 +53,13 @@ def subdomain_problems(value: str) -> list[str]:
 def name_problems(resource: Resource, name: str) -> list[str]:
     """Why the name will not do for this kind."""
     if resource.group == "rbac.authorization.k8s.io" and resource.plural in PATH_NAMED:
-        return _path_problems(name)
+        return path_problems(name)
     if not resource.group and resource.plural in LABEL_NAMED:
-        if resource.plural == "namespaces" and "." in name:
-            return ["must not contain dots"]
-        if len(name) > 63:
-            return ["must be no more than 63 characters"]
-        return [] if RE_LABEL.match(name) else [LABEL_1123]
+        return label_problems(name)
     return subdomain_problems(name)
 
 
-def _path_problems(name: str) -> list[str]:
+def path_problems(name: str) -> list[str]:
     if name in {".", ".."}:
         return [f"may not be '{name}'"]
     return [f"may not contain '{mark}'" for mark in ("/", "%") if mark in name]
@@ -83,7 +82,8 @@ def key_problems(key: str) -> list[str]:
         if not prefix:
             out.append("prefix part must be non-empty")
         else:
-            out += ["prefix part " + text for text in subdomain_problems(prefix)]
+            problems = subdomain_problems(prefix)
+            out += ["prefix part " + text.replace("253 characters", "253 bytes") for text in problems]
     if not name:
         out.append("name part must be non-empty")
     elif len(name) > 63:
@@ -98,6 +98,32 @@ def labels_errors(labels: dict[str, Any], path: str) -> list[FieldError]:
     for key in sorted(labels):
         errors += [_invalid(path, key, why) for why in key_problems(key)]
         errors += [_invalid(path, labels[key], why) for why in label_value_problems(labels[key])]
+    return errors
+
+
+SELECTING = {"In": True, "NotIn": True, "Exists": False, "DoesNotExist": False}  # operator → does it take values?
+
+
+def selector_errors(selector: Object | None, path: str) -> list[FieldError]:
+    """A selector with `matchLabels` and `matchExpressions`."""
+    selector = selector or {}
+    errors = labels_errors(selector.get("matchLabels") or {}, f"{path}.matchLabels")
+    for i, expression in enumerate(selector.get("matchExpressions") or ()):
+        here = f"{path}.matchExpressions[{i}]"
+        operator, values = expression.get("operator", ""), expression.get("values") or []
+        takes = SELECTING.get(operator)
+        if takes is None:
+            errors.append(_invalid(f"{here}.operator", operator, "not a valid selector operator"))
+        elif takes and not values:
+            text = "must be specified when `operator` is 'In' or 'NotIn'"
+            errors.append(FieldError("Required value", f"{here}.values", text))
+        elif not takes and values:
+            text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            errors.append(FieldError("Forbidden", f"{here}.values", text))
+        key = expression.get("key", "")
+        errors += [_invalid(f"{here}.key", key, why) for why in key_problems(key)]
+        for j, value in enumerate(values):
+            errors += [_invalid(f"{here}.values[{j}]", value, why) for why in label_value_problems(value)]
     return errors
 
 
@@ -122,13 +148,17 @@ def _owner_errors(owners: list[Any]) -> list[FieldError]:
     for owner in owners:
         path = "metadata.ownerReferences"
         version = owner.get("apiVersion", "")
-        if not version or not version.rpartition("/")[2]:
+        if version.count("/") > 1 or not version.rpartition("/")[2]:
             errors.append(_invalid(f"{path}.apiVersion", version, "version must not be empty"))
         errors += [
             _invalid(f"{path}.{name}", "", "must not be empty")
             for name in ("kind", "name", "uid")
             if not owner.get(name)
         ]
+        if (version, owner.get("kind")) == ("v1", "Event"):
+            shown = orjson.dumps(_owner_printed(owner)).decode()
+            why = "/v1, Kind=Event is disallowed from being an owner"
+            errors.append(FieldError("Invalid value", path, f"{shown}: {why}"))
         if owner.get("controller"):
             named = f"{owner.get('kind')}/{owner.get('name')}"
             if controller:
@@ -140,21 +170,56 @@ def _owner_errors(owners: list[Any]) -> list[FieldError]:
     return errors
 
 
+REPEATED = (
+    ".metadata.ownerReferences contains duplicate entries{}; API server dedups owner references in 1.20+, and may reject "
+    "such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}"
+)
+
+
+def one_of_each_owner(call: Call, meta: Object) -> None:
+    """Drops owners that are named twice (in place) and warns of them."""
+    owners = meta.get("ownerReferences") or []
+    kept: list[Object] = []
+    for owner in owners:
+        if owner not in kept:
+            kept.append(owner)
+    if len(kept) < len(owners):
+        twice = [owner for i, owner in enumerate(owners) if owner in owners[:i]]
+        late = " after mutating admission happens" if call.media else ""
+        call.warnings.append(REPEATED.format(late, ", ".join(owner.get("uid", "") for owner in twice)))
+        meta["ownerReferences"] = kept
+
+
 def create_errors(resource: Resource, obj: Object) -> list[FieldError]:
     meta = obj["metadata"]
+    errors = _named_errors(resource, meta) + common_errors(meta)
+    return errors + _finalizer_names(meta) + _finalizer_domains(resource, meta)
+
+
+def _named_errors(resource: Resource, meta: Object) -> list[FieldError]:
     errors: list[FieldError] = []
     name, beginning = meta.get("name", ""), meta.get("generateName")
     if beginning:
-        ended = beginning[:-1] + "a" if len(beginning) > 1 and beginning.endswith("-") else beginning
+        # A dash at the end hides the letter before it, as in the real server.
+        ended = beginning[:-2] + "a" if len(beginning) > 1 and beginning.endswith("-") else beginning
         errors += [_invalid("metadata.generateName", beginning, why) for why in name_problems(resource, ended)]
     if not name:
         errors.append(FieldError("Required value", "metadata.name", "name or generateName is required"))
     else:
         errors += [_invalid("metadata.name", name, why) for why in name_problems(resource, name)]
-    return errors + common_errors(meta) + _builtin_finalizers(resource, meta)
+    return errors
 
 
-def _builtin_finalizers(resource: Resource, meta: Object) -> list[FieldError]:
+def _finalizer_names(meta: Object) -> list[FieldError]:
+    finalizers = meta.get("finalizers") or []
+    errors = [_invalid("metadata.finalizers", name, why) for name in finalizers for why in key_problems(name)]
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        text = f"{orjson.dumps(finalizers).decode()}: finalizer orphan and foregroundDeletion cannot be both set"
+        errors.append(FieldError("Invalid value", "metadata.finalizers", text))
+    return errors
+
+
+def _finalizer_domains(resource: Resource, meta: Object) -> list[FieldError]:
     """Built-in kinds refuse what custom resources only warn about."""
     if resource.custom:
         return []
@@ -173,25 +238,48 @@ def common_errors(meta: Object) -> list[FieldError]:
         errors += _annotations_errors(meta["annotations"])
     if meta.get("ownerReferences"):
         errors += _owner_errors(meta["ownerReferences"])
-    for finalizer in meta.get("finalizers") or ():
-        errors += [_invalid("metadata.finalizers", finalizer, why) for why in key_problems(finalizer)]
     return errors
 
 
-def update_errors(old: Object, new: Object) -> list[FieldError]:
+JUDGED_ANEW = {  # kinds that an update validates as if they were made anew, metadata included
+    "configmaps",
+    "limitranges",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "secrets",
+    "serviceaccounts",
+    "services",
+    "storageclasses.storage.k8s.io",
+    *(f"{plural}.rbac.authorization.k8s.io" for plural in PATH_NAMED),
+}
+NOT_COMPARED = {"limitranges"}  # kinds whose own update rules leave the former metadata alone
+
+
+def update_errors(resource: Resource, old: Object, new: Object, subresource: str) -> list[FieldError]:
+    """The real server judges metadata several times on updates; messages don't show it, the causes do."""
     before, after = old["metadata"], new["metadata"]
+    common = common_errors(after)
+    compared = _change_errors(before, after) + common
+    errors = common + _finalizer_names(after) + compared
+    if resource.key not in NOT_COMPARED or subresource:
+        errors += compared
+    if resource.key in JUDGED_ANEW and not subresource:
+        errors += create_errors(resource, new)
+    return errors
+
+
+def _change_errors(before: Object, after: Object) -> list[FieldError]:
     errors: list[FieldError] = []
     if before.get("deletionTimestamp"):
         known = set(before.get("finalizers") or ())
-        fresh = [f for f in after.get("finalizers") or () if f not in known]
+        fresh = sorted({f for f in after.get("finalizers") or () if f not in known})
         if fresh:
             listed = ", ".join(quoted(f) for f in fresh)
             why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
             errors.append(FieldError("Forbidden", "metadata.finalizers", why))
     if after.get("uid") and after["uid"] != before.get("uid"):
         errors.append(_invalid("metadata.uid", after["uid"], "field is immutable"))
-    errors += common_errors(after)
-    return errors + errors  # the real server judges metadata twice on updates, and the causes show it
+    return errors
 
 
 def finalizer_warnings(meta: Object) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jsonpatch
+import orjson
 
 from clusters.sandbox.applied import go_print
 from clusters.sandbox.errors import ApiError, bad_request, error, internal
@@ -39,6 +40,42 @@ def json_patch(target: Any, operations: Any) -> Any:
         return jsonpatch.JsonPatch(operations).apply(target)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as problem:
         raise rejected() from problem
+
+
+def shown(node: Node, changed: Any, media: str, patch: Any, *, sorted_keys: bool) -> bytes:
+    """How the server prints what a patch led to: a strategic one as a map, others as JSON.
+
+    What a JSON or merge patch touched has its keys sorted, the rest is as Go writes its structs.
+    """
+    if media == STRATEGIC:
+        return go_print(patch).encode()
+    if sorted_keys:
+        return orjson.dumps(changed, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(_in_order(node, changed, patch if media == MERGE else _places(patch)))
+
+
+def _places(operations: list[Any]) -> dict[str, Any]:
+    """The maps that a JSON patch opens, as a tree."""
+    out: dict[str, Any] = {}
+    for operation in operations:
+        here = out
+        for part in str(operation.get("path", "")).split("/")[1:-1]:
+            here = here.setdefault(part.replace("~1", "/").replace("~0", "~"), {})
+    return out
+
+
+def _in_order(node: Node, value: Any, touched: Any) -> Any:
+    if isinstance(value, list):
+        return [_in_order(node.elem or ANY, item, None) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(touched, dict) or node.form != "struct":
+        names = sorted(value)
+    else:
+        known = [name for name in ("kind", "apiVersion", *node.fields) if name in value]
+        names = [*dict.fromkeys(known), *(name for name in value if name not in known)]
+    inner = touched if isinstance(touched, dict) else {}
+    return {name: _in_order(node.child(name) or ANY, value[name], inner.get(name)) for name in names}
 
 
 # Merge keys of strategic merge where they are not the first key of the server-side apply schema.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from clusters.sandbox import quantity, usage
@@ -72,19 +72,14 @@ class Quotas:
 
     def _in_scope(self, spec: Object, call: Call, obj: Object) -> bool:
         """Scopes concern pods only, as far as the sandbox knows them."""
-        for scope in spec.get("scopes") or ():
-            if call.resource.key != "pods":
-                return False
-            ending = obj["spec"].get("activeDeadlineSeconds") is not None
-            best = not any(
-                (container.get("resources") or {}).get(side)
-                for container in obj["spec"].get("containers") or ()
-                for side in ("requests", "limits")
-            )
-            truth = {"Terminating": ending, "NotTerminating": not ending, "BestEffort": best, "NotBestEffort": not best}
-            if not truth.get(scope, True):
-                return False
-        return True
+        selected = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
+        wanted: list[tuple[str, str, Sequence[str]]] = [
+            *((scope, "Exists", ()) for scope in spec.get("scopes") or ()),
+            *((one["scopeName"], one["operator"], one.get("values") or ()) for one in selected),
+        ]
+        if not wanted:
+            return True
+        return call.resource.key == "pods" and all(_matches(obj["spec"], *one) for one in wanted)
 
     def _constrained(self, call: Call, quota: Stored, obj: Object, hard: set[str]) -> None:
         lacking = usage.missing_in_pod(obj, hard)
@@ -192,3 +187,18 @@ class Quotas:
             else:
                 out.add("pods")
         return out
+
+
+def _matches(pod: Object, scope: str, operator: str, values: Sequence[str]) -> bool:
+    """Whether a pod is what a scope speaks of."""
+    if scope == "PriorityClass":
+        name = pod.get("priorityClassName") or ""
+        return {"Exists": bool(name), "DoesNotExist": not name, "In": name in values}.get(operator, name not in values)
+    ending = pod.get("activeDeadlineSeconds") is not None
+    best = not any(
+        (container.get("resources") or {}).get(side)
+        for container in pod.get("containers") or ()
+        for side in ("requests", "limits")
+    )
+    truth = {"Terminating": ending, "NotTerminating": not ending, "BestEffort": best, "NotBestEffort": not best}
+    return truth.get(scope, True)

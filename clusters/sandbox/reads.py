@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from clusters.sandbox import tables
+from clusters.sandbox.call import parse_int
 from clusters.sandbox.errors import FieldError, bad_request, error, internal, invalid
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.selectors import predicate
@@ -49,38 +50,37 @@ def parse_version(text: str) -> int:
     return int(text)
 
 
-def parse_int(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as problem:
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from problem
-
-
 def list_errors(query: dict[str, str], *, watch: bool) -> None:
     """The combinations of options that the server refuses (k8s-replay 04)."""
+    for name in ("timeoutSeconds", "limit"):
+        if query.get(name):
+            parse_int(query[name])
     version, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
     initial = query.get("sendInitialEvents")
-    path = "resourceVersionMatch"
-    found: list[FieldError] = []
-    if watch:
-        found = _watch_option_errors(path, match, initial)
-    elif initial is not None:
+    found = _watch_option_errors(PATH, match, initial) if watch else _list_option_errors(query, version, match)
+    if not watch and initial is not None:
         found.append(FieldError("Forbidden", "sendInitialEvents", "sendInitialEvents is forbidden for list"))
-    elif match:
-        if not version:
-            found.append(
-                FieldError("Forbidden", path, "resourceVersionMatch is forbidden unless resourceVersion is provided")
-            )
-        if query.get("continue"):
-            found.append(FieldError("Forbidden", path, "resourceVersionMatch is forbidden when continue is provided"))
-        if match not in {"Exact", "NotOlderThan"}:
-            text = f'"{match}": supported values: "Exact", "NotOlderThan"'
-            found.append(FieldError("Unsupported value", path, text))
-        elif match == "Exact" and version == "0":
-            text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-            found.append(FieldError("Forbidden", path, text))
     if found:
         raise invalid("ListOptions", "meta.k8s.io", "", found)
+
+
+PATH = "resourceVersionMatch"
+
+
+def _list_option_errors(query: dict[str, str], version: str, match: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    if match and not version:
+        text = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        found.append(FieldError("Forbidden", PATH, text))
+    if match and query.get("continue"):
+        found.append(FieldError("Forbidden", PATH, "resourceVersionMatch is forbidden when continue is provided"))
+    if match not in {"", "Exact", "NotOlderThan"}:
+        text = f'"{match}": supported values: "Exact", "NotOlderThan", ""'
+        found.append(FieldError("Unsupported value", PATH, text))
+    if match == "Exact" and version == "0":
+        text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        found.append(FieldError("Forbidden", PATH, text))
+    return found
 
 
 def _watch_option_errors(path: str, match: str, initial: str | None) -> list[FieldError]:
@@ -137,6 +137,8 @@ class Lister:
         version, start = self.store.version, ""
         if query.get("continue"):
             version, start = _read_token(query["continue"])
+            if query.get("resourceVersion") not in {None, "", "0"}:
+                raise bad_request("specifying resource version is not allowed when using continue")
             items = self._past_items(shelf, namespace, version, start)
             version = self.store.version if version < 0 else version
         else:

@@ -33,8 +33,9 @@ def _key_errors(keys: Any, path: str) -> list[FieldError]:
             )
         if not CONFIG_KEY.match(key):
             errors.append(FieldError("Invalid value", f"{path}[{key}]", f"{quoted(key)}: {KEY_TEXT}"))
-        elif key in {".", ".."}:
-            errors.append(FieldError("Invalid value", f"{path}[{key}]", f"{quoted(key)}: must not be '{key}'"))
+        if key.startswith("..") or key == ".":
+            why = f"must not be '{key}'" if key in {".", ".."} else "must not start with '..'"
+            errors.append(FieldError("Invalid value", f"{path}[{key}]", f"{quoted(key)}: {why}"))
     return errors
 
 
@@ -75,8 +76,10 @@ def _typed_secret(new: Object, data: Object) -> list[FieldError]:
         return []
     required = REQUIRED_KEYS.get(kind, ())
     missing = [FieldError("Required value", f"data[{key}]") for key in required if key not in data]
+    if kind == "kubernetes.io/ssh-auth" and not missing and not data[required[0]]:
+        return [FieldError("Required value", f"data[{required[0]}]")]
     if not missing and kind in {"kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson"}:
-        why = jsontext.problem(base64.b64decode(data[required[0]]))
+        why = jsontext.no_object(base64.b64decode(data[required[0]]))
         if why:
             text = f'"<secret contents redacted>": {why}'
             return [FieldError("Invalid value", f"data[{required[0]}]", text)]

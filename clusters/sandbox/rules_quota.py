@@ -1,4 +1,4 @@
-"""ResourceQuotas and LimitRanges (k8s-replay 05, k8s-transcript 02)."""
+"""ResourceQuotas (k8s-replay 05, k8s-transcript 02)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ COUNTED = {
     "services.nodeports",
     "services.loadbalancers",
 }
+CONTAINED = {"cpu", "memory", "ephemeral-storage"}
 MEASURED = {
-    "cpu",
-    "memory",
-    "ephemeral-storage",
+    *CONTAINED,
     "requests.cpu",
     "requests.memory",
     "requests.storage",
@@ -35,13 +34,35 @@ MEASURED = {
     "limits.memory",
     "limits.ephemeral-storage",
 }
+HUGE = ("hugepages-", "requests.hugepages-")
 POD_RESOURCES = {"pods", "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"}
-SCOPES = {"Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity"}
-CONTAINER_TYPES = {"Container", "Pod", "PersistentVolumeClaim"}
+POD_SCOPES = {"Terminating", "NotTerminating", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity"}
+SCOPES = {*POD_SCOPES, "BestEffort", "VolumeAttributesClass"}
+EXISTING = SCOPES - {"PriorityClass", "VolumeAttributesClass"}  # scopes that an object has or has not
+NOT_EXISTING = (
+    "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
+    "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
+)
+PAIRS = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
+STANDARD = "must be a standard resource type or fully qualified"
 
 
 def _integral(name: str) -> bool:
-    return name in COUNTED or name.startswith("count/") or name.endswith("/persistentvolumeclaims")
+    """Counts, and whatever a domain of its own stands before."""
+    foreign = "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
+    return name in COUNTED or foreign
+
+
+def _quota_name(name: str) -> bool:
+    return name in COUNTED or name in MEASURED or name.startswith(HUGE)
+
+
+def resource_problems(name: str) -> list[str]:
+    """Why a name is none of a resource."""
+    problems = key_problems(name)
+    if problems or "/" in name or _quota_name(name) or name == "storage":
+        return problems
+    return [STANDARD]
 
 
 def quota(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
@@ -50,8 +71,8 @@ def quota(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
     hard = spec.get("hard") or {}
     for name, value in hard.items():
         errors += _hard(name, value)
-    errors += _scopes(spec, hard)
-    if old is not None and spec.get("scopes") != old["spec"].get("scopes"):
+    errors += _scopes(spec, hard) + _selector(spec, hard)
+    if old is not None and set(spec.get("scopes") or ()) != set(old["spec"].get("scopes") or ()):
         shown = orjson.dumps(spec.get("scopes")).decode()
         errors.append(FieldError("Invalid value", "spec.scopes", f"{shown}: field is immutable"))
     return errors
@@ -59,7 +80,9 @@ def quota(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
 
 def _hard(name: str, value: str) -> list[FieldError]:
     path = f"spec.hard[{name}]"
-    errors = [FieldError("Invalid value", path, f"{quoted(name)}: {why}") for why in _name_problems(name)]
+    errors = [FieldError("Invalid value", path, f"{quoted(name)}: {why}") for why in resource_problems(name)]
+    if "/" not in name and not _quota_name(name):
+        errors.append(FieldError("Invalid value", path, f"{quoted(name)}: must be a standard resource for quota"))
     number = quantity.parse(value)
     if number < 0:
         errors.append(FieldError("Invalid value", path, f"{quoted(value)}: must be greater than or equal to 0"))
@@ -68,88 +91,65 @@ def _hard(name: str, value: str) -> list[FieldError]:
     return errors
 
 
-def _name_problems(name: str) -> list[str]:
-    problems = key_problems(name)
-    if problems:
-        return problems
-    if "/" in name or name in COUNTED or name in MEASURED:
+def _unfitting(scope: str, hard: Object) -> list[str]:
+    """The standard resources that a scope can't be held against."""
+    if scope not in SCOPES:
         return []
-    return ["must be a standard resource type or fully qualified", "must be a standard resource for quota"]
+    fitting = {"BestEffort": {"pods"}, "VolumeAttributesClass": {"persistentvolumeclaims", "requests.storage"}}
+    allowed = fitting.get(scope, POD_RESOURCES)
+    return [name for name in hard if _quota_name(name) and not name.startswith(HUGE) and name not in allowed]
 
 
 def _scopes(spec: Object, hard: Object) -> list[FieldError]:
     scopes = spec.get("scopes") or []
-    if not scopes:
-        return []
-    errors = []
     shown = orjson.dumps(scopes).decode()
+    errors = []
     for scope in scopes:
         if scope not in SCOPES:
             errors.append(FieldError("Invalid value", "spec.scopes", f"{shown}: unsupported scope"))
-        fitting = {"pods"} if scope == "BestEffort" else POD_RESOURCES
-        # Only standard resources are held against a scope.
-        wrong = [name for name in hard if name in COUNTED | MEASURED and name not in fitting]
         text = f"{shown}: unsupported scope applied to resource"
-        errors += [FieldError("Invalid value", "spec.scopes", text) for _ in wrong]
-    for pair in ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"}):
-        if pair <= set(scopes):
-            errors.append(FieldError("Invalid value", "spec.scopes", f"{shown}: conflicting scopes"))
-    return errors
+        errors += [FieldError("Invalid value", "spec.scopes", text) for _ in _unfitting(scope, hard)]
+    clashes = [pair for pair in PAIRS if pair <= set(scopes)]
+    return errors + [FieldError("Invalid value", "spec.scopes", f"{shown}: conflicting scopes") for _ in clashes]
 
 
-def limit_range(new: Object, _old: Object | None, _store: Store) -> list[FieldError]:
+def _selector(spec: Object, hard: Object) -> list[FieldError]:
+    selector = spec.get("scopeSelector")
+    if selector is None:
+        return []
+    path = "spec.scopeSelector.matchExpressions"
+    expressions = selector.get("matchExpressions") or []
+    printed = [
+        {"ScopeName": one["scopeName"], "Operator": one["operator"], "Values": one.get("values")} for one in expressions
+    ]
+    shown = orjson.dumps({"MatchExpressions": printed}).decode()
     errors: list[FieldError] = []
-    seen: set[str] = set()
-    for i, item in enumerate(new["spec"].get("limits") or ()):
-        path, kind = f"spec.limits[{i}]", item.get("type", "")
-        problems = key_problems(kind)
-        if problems:
-            errors += [FieldError("Invalid value", f"{path}.type", f"{quoted(kind)}: {why}") for why in problems]
-        if kind in seen:
-            errors.append(FieldError("Duplicate value", f"{path}.type", quoted(kind)))
-        seen.add(kind)
-        errors += _limit_item(path, kind, item)
-    return errors
+    for one in expressions:
+        scope = one["scopeName"]
+        if scope not in SCOPES:
+            errors.append(FieldError("Invalid value", f"{path}.scopeName", f"{quoted(scope)}: unsupported scope"))
+        text = f"{shown}: unsupported scope applied to resource"
+        errors += [FieldError("Invalid value", path, text) for _ in _unfitting(scope, hard)]
+        errors += _operator(path, scope, one["operator"], one.get("values") or [])
+    names = {one["scopeName"] for one in expressions}
+    clashes = [pair for pair in PAIRS if pair <= names]
+    return errors + [FieldError("Invalid value", path, f"{shown}: conflicting scopes") for _ in clashes]
 
 
-def _limit_item(path: str, kind: str, item: Object) -> list[FieldError]:
+def _operator(path: str, scope: str, operator: str, values: list[str]) -> list[FieldError]:
     errors: list[FieldError] = []
-    if kind == "Pod":
-        text = "may not be specified when `type` is 'Pod'"
-        given = [name for name in ("default", "defaultRequest") if item.get(name)]
-        if given:
-            return [FieldError("Forbidden", f"{path}.{name}", text) for name in given]
-    if kind == "PersistentVolumeClaim" and "storage" not in {**(item.get("min") or {}), **(item.get("max") or {})}:
-        text = "either minimum or maximum storage value is required, but neither was provided"
-        errors.append(FieldError("Required value", f"{path}.limits", text))
-    parts = {name: item.get(name) or {} for name in ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")}
-    names: dict[str, None] = {}
-    for part in parts.values():
-        names.update(dict.fromkeys(part))
-    for name in names:
-        errors += _limit_values(path, name, {part: values.get(name) for part, values in parts.items()})
-    return errors
-
-
-def _limit_values(path: str, name: str, given: dict[str, str | None]) -> list[FieldError]:
-    """min ≤ defaultRequest ≤ default ≤ max; messages carry the server's own choice of values."""
-    low, high, default, request = (given[part] for part in ("min", "max", "default", "defaultRequest"))
-    errors: list[FieldError] = []
-
-    def check(smaller: str | None, larger: str | None, field: str, shown: str | None, text: str) -> None:
-        if smaller is not None and larger is not None and quantity.parse(smaller) > quantity.parse(larger):
-            errors.append(FieldError("Invalid value", f"{path}.{field}[{name}]", f"{quoted(shown or '')}: {text}"))
-
-    check(low, high, "min", low, f"min value {low} is greater than max value {high}")
-    check(low, request, "defaultRequest", request, f"min value {low} is greater than default request value {request}")
-    check(request, high, "defaultRequest", request, f"default request value {request} is greater than max value {high}")
-    check(
-        request,
-        default,
-        "defaultRequest",
-        request,
-        f"default request value {request} is greater than default limit value {default}",
-    )
-    check(low, default, "default", low, f"min value {low} is greater than default value {default}")
-    check(default, high, "default", high, f"default value {default} is greater than max value {high}")
+    if scope in EXISTING and operator != "Exists":
+        errors.append(FieldError("Invalid value", f"{path}.operator", f"{quoted(operator)}: {NOT_EXISTING}"))
+    if operator in {"In", "NotIn"}:
+        if not values:
+            text = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"
+            errors.append(FieldError("Required value", f"{path}.values", text))
+    elif operator in {"Exists", "DoesNotExist"}:
+        if values:
+            text = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
+            errors.append(FieldError("Invalid value", f"{path}.values", f"{orjson.dumps(values).decode()}: {text}"))
+    else:
+        errors.append(
+            FieldError("Invalid value", f"{path}.operator", f"{quoted(operator)}: not a valid selector operator")
+        )
     return errors

@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 
 from clusters.sandbox.errors import FieldError
-from clusters.sandbox.objectmeta import quoted
+from clusters.sandbox.objectmeta import path_problems, quoted, subdomain_problems
 from clusters.sandbox.store import Store
 
 Object = dict[str, Any]
 KINDS = ("ServiceAccount", "User", "Group")
+GROUP = "rbac.authorization.k8s.io"
 
 
 def _rules(new: Object, *, namespaced: bool) -> list[FieldError]:
@@ -51,8 +52,8 @@ def cluster_role(new: Object, _old: Object | None, _store: Store) -> list[FieldE
 def binding(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
     errors: list[FieldError] = []
     ref = new.get("roleRef") or {}
-    if ref.get("apiGroup") not in {"rbac.authorization.k8s.io"}:
-        text = f'{quoted(ref.get("apiGroup", ""))}: supported values: "rbac.authorization.k8s.io"'
+    if ref.get("apiGroup") != GROUP:
+        text = f"{quoted(ref.get('apiGroup', ''))}: supported values: {quoted(GROUP)}"
         errors.append(FieldError("Unsupported value", "roleRef.apiGroup", text))
     allowed = ("Role", "ClusterRole") if new["kind"] == "RoleBinding" else ("ClusterRole",)
     if ref.get("kind") not in allowed:
@@ -61,6 +62,9 @@ def binding(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
         errors.append(FieldError("Unsupported value", "roleRef.kind", text))
     if not ref.get("name"):
         errors.append(FieldError("Required value", "roleRef.name"))
+    else:
+        name = ref["name"]
+        errors += [FieldError("Invalid value", "roleRef.name", f"{quoted(name)}: {why}") for why in path_problems(name)]
     for i, subject in enumerate(new.get("subjects") or ()):
         errors += _subject(f"subjects[{i}]", subject, new)
     if old is not None and old.get("roleRef") != ref:
@@ -72,12 +76,23 @@ def binding(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
 
 def _subject(path: str, subject: Object, binding_obj: Object) -> list[FieldError]:
     errors: list[FieldError] = []
-    if not subject.get("name"):
+    name, kind, group = subject.get("name", ""), subject.get("kind", ""), subject.get("apiGroup", "")
+    if not name:
         errors.append(FieldError("Required value", f"{path}.name"))
-    kind = subject.get("kind", "")
     if kind not in KINDS:
         listed = ", ".join(quoted(item) for item in KINDS)
         errors.append(FieldError("Unsupported value", f"{path}.kind", f"{quoted(kind)}: supported values: {listed}"))
-    elif kind == "ServiceAccount" and not subject.get("namespace") and binding_obj["kind"] == "ClusterRoleBinding":
+        return errors
+    account = kind == "ServiceAccount"
+    if account and name:
+        problems = subdomain_problems(name)
+        errors += [FieldError("Invalid value", f"{path}.name", f"{quoted(name)}: {why}") for why in problems]
+    if not account and not name:
+        text = f'"": {kind.lower()} name cannot be empty'
+        errors.append(FieldError("Invalid value", f"{path}.name", text))
+    if group != ("" if account else GROUP):
+        text = f"{quoted(group)}: supported values: {quoted('' if account else GROUP)}"
+        errors.append(FieldError("Unsupported value", f"{path}.apiGroup", text))
+    if account and not subject.get("namespace") and binding_obj["kind"] == "ClusterRoleBinding":
         errors.append(FieldError("Required value", f"{path}.namespace"))
     return errors

@@ -1,85 +1,172 @@
-"""Services and network policies (k8s-replay 01, 02, 05)."""
+"""Services (k8s-replay 01, 02, 05)."""
 
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
 from typing import Any
 
 import orjson
 
+from clusters.sandbox import network
 from clusters.sandbox.errors import FieldError
-from clusters.sandbox.network import address_errors
-from clusters.sandbox.objectmeta import LABEL_1123, RE_LABEL, quoted
+from clusters.sandbox.objectmeta import key_problems, label_problems, labels_errors, quoted, subdomain_problems
+from clusters.sandbox.rules_addresses import address_errors, address_fields, cidr_errors, special_errors, unsupported
 from clusters.sandbox.store import Store
 
 Object = dict[str, Any]
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+PROTOCOLS = ("SCTP", "TCP", "UDP")
+TRAFFIC = ("Cluster", "Local")
+DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
 PORT_RANGE = "must be between 1 and 65535, inclusive"
-PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
+LONGEST_STICKING = 86400  # seconds of session affinity
+ONLY_BALANCED = "may only be used when `type` is 'LoadBalancer'"
 
 
-def _unsupported(path: str, value: str, allowed: tuple[str, ...]) -> FieldError:
-    listed = ", ".join(quoted(item) for item in allowed)
-    return FieldError("Unsupported value", path, f"{quoted(value)}: supported values: {listed}")
+def invalid(path: str, value: str, why: str) -> FieldError:
+    return FieldError("Invalid value", path, f"{quoted(value)}: {why}")
 
 
-def service(new: Object, old: Object | None, store: Store) -> list[FieldError]:
+def service(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
     spec = new["spec"]
-    errors: list[FieldError] = []
-    if old is not None:
-        errors += _address_kept(spec, old["spec"])
-        if errors:
-            return errors
-    kind = spec.get("type", "")
     ports = spec.get("ports") or []
-    if not ports and kind != "ExternalName" and spec.get("clusterIP") != "None":
-        errors.append(FieldError("Required value", "spec.ports"))
-    if kind == "LoadBalancer" and spec.get("clusterIP") == "None":
-        text = "\"None\": may not be set to 'None' for LoadBalancer services"
-        errors.append(FieldError("Invalid value", "spec.clusterIPs[0]", text))
-    if kind == "ExternalName" and not spec.get("externalName"):
-        errors.append(FieldError("Required value", "spec.externalName"))
-    errors += _ports(ports)
-    if spec.get("sessionAffinity") not in {"None", "ClientIP"}:
-        errors.append(_unsupported("spec.sessionAffinity", spec.get("sessionAffinity", ""), ("ClientIP", "None")))
+    errors = [] if old is None else _kept(spec, old["spec"])
+    errors += _by_type(spec, ports)
+    names: set[str] = set()
+    for i, port in enumerate(ports):
+        errors += _port(f"spec.ports[{i}]", port, names, named=len(ports) > 1)
+    errors += labels_errors(spec.get("selector") or {}, "spec.selector")
+    errors += _sticking(spec)
+    errors += address_fields(spec)
+    for i, address in enumerate(spec.get("externalIPs") or ()):
+        path = f"spec.externalIPs[{i}]"
+        errors += address_errors(path, address) or special_errors(path, address)
+    kind = spec.get("type", "")
     if kind not in TYPES:
-        errors.append(_unsupported("spec.type", kind, TYPES))
-    errors += _duplicates(ports)
-    return errors or address_errors(new, store)
+        errors.append(unsupported("spec.type", kind, TYPES))
+    errors += _node_ports(kind, ports) + _duplicates(ports)
+    return errors + _balanced(spec) + _traffic(spec)
+
+
+def _kept(spec: Object, before: Object) -> list[FieldError]:
+    """What of a service stays as it was first."""
+    errors: list[FieldError] = []
+    if "ExternalName" not in {spec.get("type"), before.get("type")}:
+        errors += _address_kept(spec, before)
+    both_balanced = spec.get("type") == before.get("type") == "LoadBalancer"
+    if both_balanced and spec.get("loadBalancerClass") != before.get("loadBalancerClass"):
+        shown = orjson.dumps(spec.get("loadBalancerClass")).decode()
+        errors.append(FieldError("Invalid value", "spec.loadBalancerClass", f"{shown}: may not change once set"))
+    checked = network.wants_health_port(spec) and network.wants_health_port(before)
+    if checked and spec.get("healthCheckNodePort") != before.get("healthCheckNodePort"):
+        errors.append(FieldError("Forbidden", "spec.healthCheckNodePort", "field is immutable"))
+    return errors
 
 
 def _address_kept(spec: Object, before: Object) -> list[FieldError]:
-    was, now = before.get("clusterIP"), spec.get("clusterIP")
-    if was and now and was != now and "ExternalName" not in {spec.get("type"), before.get("type")}:
-        text = f"{orjson.dumps([now]).decode()}: may not change once set"
-        return [FieldError("Invalid value", "spec.clusterIPs[0]", text)]
+    if network.headless(spec) and network.headless(before):
+        return []
+    was, now = before.get("clusterIPs") or [], spec.get("clusterIPs") or []
+    shown = orjson.dumps(now).decode()
+    errors = []
+    if was and not now:
+        errors.append(FieldError("Invalid value", "spec.clusterIPs[0]", f"{shown}: primary clusterIP can not be unset"))
+    elif was and was[0] != now[0]:
+        errors.append(FieldError("Invalid value", "spec.clusterIPs[0]", f"{shown}: may not change once set"))
+    return errors
+
+
+def _by_type(spec: Object, ports: list[Object]) -> list[FieldError]:
+    kind = spec.get("type", "")
+    errors: list[FieldError] = []
+    if not ports and kind != "ExternalName" and not network.headless(spec):
+        errors.append(FieldError("Required value", "spec.ports"))
+    if kind in {"LoadBalancer", "NodePort"} and network.headless(spec):
+        errors.append(invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services"))
+    if kind != "ExternalName":
+        return errors
+    text = "may not be set for ExternalName services"
+    given = [name for name in ("clusterIPs", "ipFamilies", "ipFamilyPolicy") if spec.get(name)]
+    errors += [FieldError("Forbidden", f"spec.{name}", text) for name in given]
+    host = spec.get("externalName", "").removesuffix(".")
+    if not host:
+        return [*errors, FieldError("Required value", "spec.externalName")]
+    return errors + [invalid("spec.externalName", host, why) for why in subdomain_problems(host)]
+
+
+def _port(path: str, port: Object, names: set[str], *, named: bool) -> list[FieldError]:
+    errors: list[FieldError] = []
+    name = port.get("name", "")
+    if not name and named:
+        errors.append(FieldError("Required value", f"{path}.name"))
+    elif name:
+        errors += [invalid(f"{path}.name", name, why) for why in label_problems(name)]
+        if name in names:
+            errors.append(FieldError("Duplicate value", f"{path}.name", quoted(name)))
+        names.add(name)
+    number = port.get("port") or 0
+    if not 1 <= number <= 65535:
+        errors.append(FieldError("Invalid value", f"{path}.port", f"{number}: {PORT_RANGE}"))
+    if port.get("protocol", "") not in PROTOCOLS:
+        errors.append(unsupported(f"{path}.protocol", port.get("protocol", ""), PROTOCOLS))
+    errors += port_errors(f"{path}.targetPort", port.get("targetPort"))
+    if "appProtocol" in port:
+        value = port["appProtocol"]
+        errors += [invalid(f"{path}.appProtocol", value, why) for why in key_problems(value)]
+    return errors
+
+
+def port_errors(path: str, value: Any) -> list[FieldError]:
+    """A port by number or by name."""
+    if isinstance(value, str):
+        return [invalid(path, value, why) for why in port_name_problems(value)]
+    if isinstance(value, int) and not 1 <= value <= 65535:
+        return [FieldError("Invalid value", path, f"{value}: {PORT_RANGE}")]
     return []
 
 
-def _ports(ports: list[Object]) -> list[FieldError]:
+def port_name_problems(name: str) -> list[str]:
+    reasons = (
+        (len(name) > 15, "must be no more than 15 characters"),
+        (
+            not re.fullmatch(r"[-a-z0-9]+", name),
+            "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
+        ),
+        (not re.search(r"[a-z]", name), "must contain at least one letter (a-z)"),
+        ("--" in name, "must not contain consecutive hyphens"),
+        (name.startswith("-") or name.endswith("-"), "must not begin or end with a hyphen"),
+    )
+    return [why for holds, why in reasons if holds]
+
+
+def _sticking(spec: Object) -> list[FieldError]:
+    affinity = spec.get("sessionAffinity", "")
+    if affinity not in {"None", "ClientIP"}:
+        return [unsupported("spec.sessionAffinity", affinity, ("ClientIP", "None"))]
+    if affinity == "None":
+        return []
+    seconds = spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"]
+    if 0 < seconds <= LONGEST_STICKING:
+        return []
+    text = f"{seconds}: must be greater than 0 and less than {LONGEST_STICKING}"
+    return [FieldError("Invalid value", "spec.sessionAffinityConfig.clientIP.timeoutSeconds", text)]
+
+
+def _node_ports(kind: str, ports: list[Object]) -> list[FieldError]:
     errors: list[FieldError] = []
-    names: set[str] = set()
+    if kind == "ClusterIP":
+        text = "may not be used when `type` is 'ClusterIP'"
+        errors += [
+            FieldError("Forbidden", f"spec.ports[{i}].nodePort", text)
+            for i, port in enumerate(ports)
+            if port.get("nodePort")
+        ]
+    seen: set[tuple[Any, Any]] = set()
     for i, port in enumerate(ports):
-        path = f"spec.ports[{i}]"
-        name = port.get("name", "")
-        if not name and len(ports) > 1:
-            errors.append(FieldError("Required value", f"{path}.name"))
-        elif name:
-            if not RE_LABEL.match(name) or len(name) > 63:
-                errors.append(FieldError("Invalid value", f"{path}.name", f"{quoted(name)}: {LABEL_1123}"))
-            if name in names:
-                errors.append(FieldError("Duplicate value", f"{path}.name", quoted(name)))
-            names.add(name)
-        number = port.get("port") or 0
-        if not 1 <= number <= 65535:
-            errors.append(FieldError("Invalid value", f"{path}.port", f"{number}: {PORT_RANGE}"))
-        protocol = port.get("protocol", "")
-        if protocol not in {"SCTP", "TCP", "UDP"}:
-            errors.append(_unsupported(f"{path}.protocol", protocol, ("SCTP", "TCP", "UDP")))
-        target = port.get("targetPort")
-        if isinstance(target, int) and not 1 <= target <= 65535:
-            errors.append(FieldError("Invalid value", f"{path}.targetPort", f"{target}: {PORT_RANGE}"))
+        key = (port.get("protocol"), port.get("nodePort"))
+        if key[1] and key in seen:
+            errors.append(FieldError("Duplicate value", f"spec.ports[{i}].nodePort", str(key[1])))
+        seen.add(key)
     return errors
 
 
@@ -103,46 +190,42 @@ def _duplicates(ports: list[Object]) -> list[FieldError]:
     return errors
 
 
-def network_policy(new: Object, _old: Object | None, _store: Store) -> list[FieldError]:
+def _balanced(spec: Object) -> list[FieldError]:
+    """Fields that only a load balancer has."""
+    balanced = spec.get("type") == "LoadBalancer"
     errors: list[FieldError] = []
-    for side, peers in (("ingress", "from"), ("egress", "to")):
-        for i, rule in enumerate(new["spec"].get(side) or ()):
-            path = f"spec.{side}[{i}]"
-            for j, port in enumerate(rule.get("ports") or ()):
-                errors += _policy_port(f"{path}.ports[{j}]", port)
-            for j, peer in enumerate(rule.get(peers) or ()):
-                errors += _peer(f"{path}.{peers}[{j}]", peer)
-    for i, kind in enumerate(new["spec"].get("policyTypes") or ()):
-        if kind not in {"Ingress", "Egress"}:
-            errors.append(_unsupported(f"spec.policyTypes[{i}]", kind, ("Ingress", "Egress")))
+    ranges, path = spec.get("loadBalancerSourceRanges") or [], "spec.LoadBalancerSourceRanges"
+    if ranges and not balanced:
+        errors.append(FieldError("Forbidden", path, ONLY_BALANCED))
+    for i, value in enumerate(ranges):
+        errors += cidr_errors(f"{path}[{i}]", value.strip())
+    if not balanced and spec.get("allocateLoadBalancerNodePorts") is not None:
+        errors.append(FieldError("Forbidden", "spec.allocateLoadBalancerNodePorts", ONLY_BALANCED))
+    name = spec.get("loadBalancerClass")
+    if name is not None and not balanced:
+        errors.append(FieldError("Forbidden", "spec.loadBalancerClass", ONLY_BALANCED))
+    elif name is not None:
+        errors += [invalid("spec.loadBalancerClass", name, why) for why in key_problems(name)]
     return errors
 
 
-def _policy_port(path: str, port: Object) -> list[FieldError]:
-    errors = []
-    protocol = port.get("protocol")
-    if protocol is not None and protocol not in {"TCP", "UDP", "SCTP"}:
-        errors.append(_unsupported(f"{path}.protocol", protocol, ("TCP", "UDP", "SCTP")))
-    number = port.get("port")
-    if isinstance(number, int) and not 1 <= number <= 65535:
-        errors.append(FieldError("Invalid value", f"{path}.port", f"{number}: {PORT_RANGE}"))
+def _traffic(spec: Object) -> list[FieldError]:
+    errors: list[FieldError] = []
+    outside = spec.get("externalTrafficPolicy", "")
+    if network.reached_from_outside(spec):
+        if outside not in TRAFFIC:
+            errors.append(unsupported("spec.externalTrafficPolicy", outside, TRAFFIC))
+    elif outside:
+        text = "may only be set for externally-accessible services"
+        errors.append(invalid("spec.externalTrafficPolicy", outside, text))
+    number = spec.get("healthCheckNodePort")
+    if number and not network.wants_health_port(spec):
+        text = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        errors.append(FieldError("Invalid value", "spec.healthCheckNodePort", f"{number}: {text}"))
+    inside = spec.get("internalTrafficPolicy")
+    if inside is not None and inside not in TRAFFIC:
+        errors.append(unsupported("spec.internalTrafficPolicy", inside, TRAFFIC))
+    spread = spec.get("trafficDistribution")
+    if spread is not None and spread not in DISTRIBUTIONS:
+        errors.append(unsupported("spec.trafficDistribution", spread, DISTRIBUTIONS))
     return errors
-
-
-def _peer(path: str, peer: Object) -> list[FieldError]:
-    block = peer.get("ipBlock")
-    if not peer.get("podSelector") and not peer.get("namespaceSelector") and block is None:
-        if "podSelector" in peer or "namespaceSelector" in peer:
-            return []
-        return [FieldError("Required value", path, "must specify a peer")]
-    if block is None:
-        return []
-    if set(peer) > {"ipBlock"}:
-        return [FieldError("Forbidden", path, "may not specify both ipBlock and another peer")]
-    cidr = block.get("cidr", "")
-    try:
-        ip_network(cidr, strict=False)
-    except ValueError:
-        why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-        return [FieldError("Invalid value", f"{path}.ipBlock.cidr", f"{quoted(cidr)}: {why}")]
-    return []

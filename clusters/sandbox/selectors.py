@@ -47,10 +47,7 @@ def _fail(why: str) -> Exception:
 
 
 def _checked(requirement: Requirement) -> Requirement:
-    """Keys and values must be such as labels can have."""
-    problems = key_problems(requirement.key)
-    if problems:
-        raise _fail(f"key: Invalid value: {quoted(requirement.key)}: {'; '.join(problems)}")
+    """Values must be such as labels can have."""
     for i, value in enumerate(sorted(requirement.values)):
         if requirement.operator in {">", "<"}:
             if not value.lstrip("-").isdigit():
@@ -75,18 +72,19 @@ class _Parser:
         return word
 
     def parse(self) -> list[Requirement]:
+        """Mistakes inside a requirement are told apart from those between two."""
         out: list[Requirement] = []
         while self.peek():
             if self.peek() in SYMBOLS - {"!"}:
-                raise _fail(f"found '{self.peek()}', expected: !, identifier, or 'end of string'")
+                raise bad_request(f"found '{self.peek()}', expected: !, identifier, or 'end of string'")
             out.append(_checked(self.requirement()))
-            if not self.peek():
-                break
             word = self.take()
+            if not word:
+                break
             if word != ",":
-                raise _fail(f"found '{word}', expected: ',' or 'end of string'")
+                raise bad_request(f"found '{word}', expected: ',' or 'end of string'")
             if not self.peek() or self.peek() in SYMBOLS - {"!"}:
-                raise _fail(f"found '{self.peek()}', expected: identifier after ','")
+                raise bad_request(f"found '{self.peek()}', expected: identifier after ','")
         return out
 
     def requirement(self) -> Requirement:
@@ -96,10 +94,11 @@ class _Parser:
             word = self.take()
         if not word or word in SYMBOLS:
             raise _fail(f"found '{word}', expected: identifier")
-        if self.peek() in {"", ","}:
+        problems = key_problems(word)
+        if problems:
+            raise _fail(f"<nil>: Invalid value: {quoted(word)}: {'; '.join(problems)}")
+        if negated or self.peek() in {"", ","}:
             return Requirement(word, "!exists" if negated else "exists")
-        if negated:
-            raise _fail(f"found '{self.peek()}', expected: ',' or 'end of string'")
         operator = self.take()
         if operator not in OPERATORS:
             raise _fail(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
@@ -118,23 +117,29 @@ class _Parser:
         word = self.take()
         if word != "(":
             raise _fail(f"found '{word}' expected: '('")
+        if self.peek() == ")":
+            self.take()
+            return frozenset({""})
+        if not self.peek() or self.peek() in SYMBOLS - {","}:
+            raise _fail(f"found '{self.peek()}', expected: ',', ')' or identifier")
         out: set[str] = set()
-        expect_value = True
-        while True:
-            word = self.take()
-            if word == ")":
-                if expect_value:
-                    out.add("")
-                return frozenset(out)
-            if word == ",":
-                if expect_value:
-                    out.add("")
-                expect_value = True
-            elif not word or word in SYMBOLS:
-                raise _fail(f"found '{word}', expected: ',', ')' or identifier")
-            else:
-                out.add(word)
-                expect_value = False
+        while self.peek() != ")":
+            self._value_into(out)
+        self.take()
+        return frozenset(out)
+
+    def _value_into(self, out: set[str]) -> None:
+        """One value, or the comma behind one; nothing between two commas is an empty value."""
+        word = self.take()
+        if word == ",":
+            if not out or self.peek() in {")", ","}:
+                out.add("")
+        elif not word or word in SYMBOLS:
+            raise _fail(f"found '{word}', expected: ',', or identifier")
+        else:
+            out.add(word)
+            if self.peek() not in {",", ")"}:
+                raise _fail(f"found '{self.peek()}', expected: ',' or ')'")
 
 
 OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!exists"}
@@ -213,17 +218,44 @@ def field_terms(text: str, resource: Resource) -> list[tuple[str, bool, str]]:
     if not resource.namespaced and not resource.custom:
         allowed.discard("metadata.namespace")
     out = []
-    for part in text.split(","):
-        if not part.strip():
+    for part in sorted(SEPARATOR.split(text)):
+        if not part:
             continue
-        mark = next((mark for mark in ("!=", "==", "=") if mark in part), "")
-        if not mark:
-            raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
-        name, _, value = part.partition(mark)
-        if name.strip() not in allowed:
-            raise bad_request(f"field label not supported: {name.strip()}")
-        out.append((name.strip(), mark != "!=", value.strip()))
+        match = TERM.match(part)
+        if match is None:
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
+        out.append((match["name"], match["mark"] != "!=", _unescaped(match["value"])))
+    for name, _, _ in out:
+        if name not in allowed:
+            raise bad_request(_unknown_field(name, resource))
     return out
+
+
+SEPARATOR = re.compile(r"(?<!\\),")
+TERM = re.compile(r"(?P<name>.*?)(?P<mark>!=|==|=)(?P<value>.*)", re.DOTALL)
+
+
+def _unescaped(value: str) -> str:
+    """Commas, equal signs and backslashes stand behind a backslash."""
+    out, at = "", 0
+    while at < len(value):
+        char = value[at]
+        if char == "\\":
+            if value[at + 1 : at + 2] not in {"\\", ",", "="} or at + 1 == len(value):
+                raise bad_request(f"invalid field selector: invalid escape sequence: {value[at : at + 2]}")
+            at += 1
+            char = value[at]
+        elif char in ",=":
+            raise bad_request(f"invalid field selector: unescaped character in value: {ord(char)}")
+        out += char
+        at += 1
+    return out
+
+
+def _unknown_field(name: str, resource: Resource) -> str:
+    if resource.custom or resource.key in BUILTIN_FIELDS:
+        return f"field label not supported: {name}"
+    return f'{quoted(name)} is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def field_value(obj: Object, path: str) -> str:

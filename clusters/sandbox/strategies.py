@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from clusters.sandbox import crd_rules, rules, scales, verdicts
-from clusters.sandbox.errors import FieldError
-from clusters.sandbox.network import assign_addresses, inherit_addresses
+from clusters.sandbox import crd_rules, network, rules, scales, verdicts
+from clusters.sandbox.errors import FieldError, invalid
 from clusters.sandbox.resources import Resource
+from clusters.sandbox.rules_storage import source
 from clusters.sandbox.store import Store
 
 Object = dict[str, Any]
@@ -48,6 +48,8 @@ def prepare_create(resource: Resource, obj: Object, store: Store) -> None:
     if resource.generation:
         obj["metadata"]["generation"] = 1
     _initial_status(resource, obj)
+    if resource.key == "persistentvolumeclaims":
+        source(obj["spec"], None)
     if resource.key == "namespaces":
         spec = obj.setdefault("spec", {})
         finalizers = spec.get("finalizers") or []
@@ -102,7 +104,9 @@ def prepare_update(resource: Resource, new: Object, old: Object, subresource: st
     if resource.key == "namespaces":
         new["spec"] = old.get("spec", {})  # only /finalize changes it
     elif resource.key == "services":
-        inherit_addresses(new, old)
+        network.settle(new, old)
+    elif resource.key == "persistentvolumeclaims":
+        source(new["spec"], old["spec"])
 
 
 def errors(
@@ -130,10 +134,19 @@ def finish(resource: Resource, found: list[FieldError]) -> list[FieldError]:
     return found
 
 
-def allocate(resource: Resource, obj: Object, store: Store) -> None:
-    """Takes what must be unique (service addresses); after this the write goes through."""
-    if resource.key == "services":
-        assign_addresses(obj, store)
+def begin(resource: Resource, new: Object, old: Object | None, store: Store, subresource: str = "") -> None:
+    """Takes what must be unique (service addresses) before the object is judged; it may be refused here already."""
+    if resource.key == "services" and not subresource:
+        found = network.begin(new, old, store)
+        if found:
+            raise invalid(resource.kind, resource.group, new["metadata"].get("name", ""), found)
+
+
+def canonicalize(resource: Resource, obj: Object) -> None:
+    """The last touch before an object is stored: a namespace that the server named gets the label with its name."""
+    if resource.key == "namespaces":
+        meta = obj["metadata"]
+        meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta["name"]}
 
 
 REWRITTEN = {"persistentvolumeclaims"}  # a quota in the same place is not (k8s-replay 02, k8s-transcript 04)

@@ -6,17 +6,12 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from clusters.sandbox.columns import BUILTIN_COLUMNS, NAME_TEXT
+from clusters.sandbox import columns
+from clusters.sandbox.columns import CREATED, NAME
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.store import Stored
 
 Object = dict[str, Any]
-CREATED = (
-    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed "
-    "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
-    "in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
-    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
-)
 
 
 def age(timestamp: Any) -> str:
@@ -103,14 +98,12 @@ def cell(obj: Object, column: Object) -> Any:
 
 
 def definitions(resource: Resource) -> list[Object]:
-    name = {"name": "Name", "type": "string", "format": "name", "description": NAME_TEXT, "priority": 0}
     if not resource.custom:
-        columns = BUILTIN_COLUMNS.get(resource.key)
-        return columns.definitions if columns else [name, _age_column("Age")]
+        return columns.definitions(resource.key)
     if not resource.columns:
-        return [name, {**_age_column("Age"), "description": CREATED, "type": "date"}]
+        return [NAME, {"name": "Age", "type": "date", "format": "", "description": CREATED, "priority": 0}]
     return [
-        name,
+        NAME,
         *(
             {
                 "name": column["name"],
@@ -125,15 +118,10 @@ def definitions(resource: Resource) -> list[Object]:
     ]
 
 
-def _age_column(name: str) -> Object:
-    return {"name": name, "type": "string", "format": "", "description": CREATED, "priority": 0}
-
-
 def cells(resource: Resource, obj: Object) -> list[Any]:
     name = obj["metadata"]["name"]
     if not resource.custom:
-        columns = BUILTIN_COLUMNS.get(resource.key)
-        return columns.cells(obj, age) if columns else [name, age(obj["metadata"].get("creationTimestamp"))]
+        return columns.cells(resource.key, obj, age)
     if not resource.columns:
         return [name, age(obj["metadata"].get("creationTimestamp"))]
     return [name, *(cell(obj, column) for column in resource.columns)]

@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 
 from clusters.sandbox import tables
+from clusters.sandbox.call import parse_int, truth
 from clusters.sandbox.errors import status
-from clusters.sandbox.reads import Shape, list_errors, parse_int, parse_version, raw_of
+from clusters.sandbox.reads import Shape, list_errors, parse_version, raw_of
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.selectors import Predicate, predicate
 from clusters.sandbox.store import Change, Store, Stored
@@ -42,8 +43,8 @@ class Watch:
         self.matches: Predicate | None = predicate(
             query.get("labelSelector", ""), query.get("fieldSelector", ""), resource
         )
-        self.bookmarks = query.get("allowWatchBookmarks", "").lower() in {"true", "1"}
-        self.initial = query.get("sendInitialEvents", "").lower() in {"true", "1"}
+        self.bookmarks = truth(query, "allowWatchBookmarks")
+        self.initial = truth(query, "sendInitialEvents")
         timeout = parse_int(query["timeoutSeconds"]) if query.get("timeoutSeconds") else 0
         self.timeout = float(timeout or DEFAULT_TIMEOUT)
         asked = query.get("resourceVersion", "")

@@ -26,6 +26,7 @@ JSON = "application/json"
 BODY_LIMIT = 3 * 1024 * 1024
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 YAML = ("application/yaml", "text/yaml")
+INCLUDED = ("Metadata", "Object", "None")  # what a row of a table may carry
 SHOWN = 30  # bytes of an unreadable body that its refusal repeats
 PROTOBUF_MIX = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
@@ -107,6 +108,8 @@ def document(request: Request, kind: str) -> Object:
         why = f"couldn't get version/kind; json parse error: {malformed}"
     else:
         why = f"couldn't get version/kind; json parse error: {cannot(value, TYPE_META)}"
+    if kind == "DeleteOptions":
+        raise bad_request(why)
     raise bad_request(f"the object provided is unrecognized (must be of type {kind}): {why} ({summary(request.body)})")
 
 
@@ -177,7 +180,11 @@ def shape(request: Request) -> Shape:
     if found is None:
         text = f"406: Not Acceptable\n\nAvailable representations: {PROTOBUF_MIX}"
         raise error(406, "NotAcceptable", text, {})
-    return Shape(found[1].kind, request.query.get("includeObject") or "Metadata")
+    included = request.query.get("includeObject") or "Metadata"
+    if found[1].kind == "Table" and included not in INCLUDED:
+        why = f"includeObject: Invalid value: \"{included}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise bad_request(f"Unable to convert to Table as requested: {why}")
+    return Shape(found[1].kind, included)
 
 
 class _GoDumper(yaml.SafeDumper):

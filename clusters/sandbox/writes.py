@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import access, bodies, errors, escalation, objectmeta, patches, strategies
+from clusters.sandbox import access, bodies, errors, escalation, kind_warnings, objectmeta, patches, strategies
 from clusters.sandbox.admission import Admission
 from clusters.sandbox.applied import check_applied
 from clusters.sandbox.call import Call, now
@@ -71,14 +71,13 @@ class Writer:
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = call.once("name", lambda: meta["generateName"][:GENERATED_BASE] + _suffix())
             call.generated = True
-            if call.resource.key == "namespaces":
-                meta["labels"]["kubernetes.io/metadata.name"] = meta["name"]
         call.name = meta.get("name", "")
 
     def _create(self, call: Call, obj: Object, entries: list[Object]) -> Stored:
         resource = call.resource
         meta = obj["metadata"]
         version = meta.pop("resourceVersion", None)
+        objectmeta.one_of_each_owner(call, meta)
         meta["uid"] = call.once("uid", lambda: str(uuid.uuid4()))
         meta["creationTimestamp"] = call.once("moment", now)
         uid, moment = meta["uid"], meta["creationTimestamp"]
@@ -89,6 +88,7 @@ class Writer:
         for name in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields"):
             meta.pop(name, None)
         meta["uid"], meta["creationTimestamp"] = uid, moment
+        strategies.begin(resource, obj, None, self.store)
         strategies.prepare_create(resource, obj, self.store)
         found = objectmeta.create_errors(resource, obj) + strategies.errors(resource, obj, None, self.store)
         found = strategies.finish(resource, found)
@@ -96,6 +96,8 @@ class Writer:
             raise errors.invalid(resource.kind, resource.group, meta.get("name", ""), found)
         if resource.custom:
             call.warnings += objectmeta.finalizer_warnings(meta)
+        call.warnings += kind_warnings.of(resource.key, obj)
+        strategies.canonicalize(resource, obj)
         if entries:
             meta["managedFields"] = entries
         charge = self.admission.validate(call, obj, None)
@@ -107,7 +109,6 @@ class Writer:
             raise errors.internal("resourceVersion should not be set on objects to be created")
         if call.dry_run:
             return Stored(obj, orjson.dumps(obj), 0)
-        strategies.allocate(resource, obj, self.store)
         charge()
         return self.store.put(resource.key, call.key, obj)
 
@@ -165,6 +166,7 @@ class Writer:
         resource = call.resource
         new = self._merge_subresource(call, old, new)
         meta = new["metadata"] = {**new["metadata"]}
+        objectmeta.one_of_each_owner(call, meta)
         self._keep_system_fields(old, meta)
         meta.pop("managedFields", None)
         if entries:
@@ -172,15 +174,18 @@ class Writer:
         new = self.admission.mutate(call, new, old.obj)
         escalation.check(self.store, call, new, old.obj)
         meta = new["metadata"]
+        strategies.begin(resource, new, old.obj, self.store, call.subresource)
         strategies.prepare_update(resource, new, old.obj, call.subresource)
-        found = objectmeta.update_errors(old.obj, new) + strategies.errors(
-            resource, new, old.obj, self.store, call.subresource
-        )
+        found = objectmeta.update_errors(resource, old.obj, new, call.subresource)
+        found += strategies.errors(resource, new, old.obj, self.store, call.subresource)
         found = strategies.finish(resource, found)
         if found:
             raise errors.invalid(resource.kind, resource.group, call.name, found)
         if resource.custom and meta.get("finalizers") != old.meta.get("finalizers"):
             call.warnings += objectmeta.finalizer_warnings(meta)
+        if not call.subresource:
+            call.warnings += kind_warnings.of(resource.key, new)
+        strategies.canonicalize(resource, new)
         meta["uid"] = old.meta["uid"]
         strategies.count_generation(resource, new, old.obj, call.subresource)
         charge = self.admission.validate(call, new, old.obj)
@@ -237,7 +242,7 @@ class Writer:
             changed = patches.json_patch(orjson.loads(orjson.dumps(current)), patch)
         if not isinstance(changed, dict):
             raise patches.rejected()
-        call.raw = orjson.dumps(changed, option=orjson.OPT_SORT_KEYS)
+        call.raw = patches.shown(call.resource.node, changed, kind, patch, sorted_keys=call.resource.custom)
         new = bodies.decode(call, changed, patched=True)
         self._same_address(call, new)
         self._optimistic(call, old, new, patch=True)

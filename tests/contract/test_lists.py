@@ -69,6 +69,18 @@ def test_a_field_selector_finds(cluster: Cluster, five: str, selector: str, foun
         ("continue=bogus", 400, "invalid continue token: continue key is not valid: illegal base64 data at input byte 4"),
         ("resourceVersionMatch=Exact", 422,
          UNVERSIONED),
+        ("labelSelector=a,", 400, "found '', expected: identifier after ','"),
+        ("labelSelector=,a", 400, "found ',', expected: !, identifier, or 'end of string'"),
+        ("labelSelector=a%3D%3Db%3Dc", 400, "found '=', expected: ',' or 'end of string'"),
+        ("labelSelector=a%20in%20(b%20c)", 400, "unable to parse requirement: found 'c', expected: ',' or ')'"),
+        ("labelSelector=/a", 400,
+         'unable to parse requirement: <nil>: Invalid value: "/a": prefix part must be non-empty'),
+        ("fieldSelector=metadata.name%3Da%3Db", 400, "invalid field selector: unescaped character in value: 61"),
+        ("timeoutSeconds=soon", 400, 'strconv.ParseInt: parsing "soon": invalid syntax'),
+        ("limit=99999999999999999999", 400, 'strconv.ParseInt: parsing "99999999999999999999": value out of range'),
+        ("resourceVersionMatch=Maybe&resourceVersion=1", 422,
+         ('ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: Unsupported value: "Maybe": '
+         'supported values: "Exact", "NotOlderThan", ""')),
     ],
 )  # fmt: skip
 def test_a_bad_question_is_refused(cluster: Cluster, space: str, query: str, code: int, message: str) -> None:
@@ -78,6 +90,18 @@ def test_a_bad_question_is_refused(cluster: Cluster, space: str, query: str, cod
         assert answer.body["message"].startswith("invalid continue token: ")
         return
     assert refusal(answer) == (code, "BadRequest" if code == 400 else "Invalid", message)
+
+
+def test_fields_of_kinds_that_have_none_of_their_own(cluster: Cluster, space: str) -> None:
+    answer = cluster.call("GET", f"{maps(space)}?fieldSelector=data.k%3Dx")
+    said = '"data.k" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    assert refusal(answer) == (400, "BadRequest", said)
+
+
+def test_a_page_has_its_version_already(cluster: Cluster, five: str) -> None:
+    token = cluster.call("GET", f"{widgets(five)}?limit=2").body["metadata"]["continue"]
+    answer = cluster.call("GET", f"{widgets(five)}?limit=2&resourceVersion=1&continue={token}")
+    assert refusal(answer)[2] == "specifying resource version is not allowed when using continue"
 
 
 def test_pages_show_one_moment(cluster: Cluster, five: str) -> None:

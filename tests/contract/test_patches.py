@@ -127,3 +127,29 @@ def test_a_json_patch_has_a_limit(cluster: Cluster, both: str) -> None:
         413,
         "RequestEntityTooLarge",
     )
+
+
+@pytest.mark.parametrize(
+    ("media", "patch", "shown"),
+    [
+        (STRATEGIC, {"data": {"k": 1}}, '"map[data:map[k:1]]": cannot convert int64 to string'),
+        (STRATEGIC, {"data": "x"}, '"map[data:x]": cannot restore map from string'),
+        (MERGE, {"data": {"k": 1}}, ": json: cannot unmarshal number into Go struct field ConfigMap.data of type string"),
+        (JSON_PATCH, [{"op": "add", "path": "/data/k", "value": True}],
+         ": json: cannot unmarshal bool into Go struct field ConfigMap.data of type string"),
+    ],
+)  # fmt: skip
+def test_a_patch_to_what_is_no_config_map(cluster: Cluster, both: str, media: str, patch: Any, shown: str) -> None:
+    code, reason, message = refusal(cluster.call("PATCH", maps(both, "a"), patch, media=media))
+    assert (code, reason) == (422, "Invalid")
+    assert message.startswith(' "" is invalid: patch: Invalid value: "')
+    assert message.endswith(shown)
+    if media != STRATEGIC:  # the whole object, the patched part in order of its names
+        assert '\\"uid\\":' in message
+        assert message.index('\\"k\\":') < message.index('\\"one\\":') < message.index('\\"two\\":')
+
+
+def test_a_step_with_an_unknown_field_is_warned_of(cluster: Cluster, both: str) -> None:
+    steps = [{"op": "add", "path": "/data/k", "value": "v", "why": "x"}]
+    answer = cluster.call("PATCH", maps(both, "a"), steps, media=JSON_PATCH)
+    assert (answer.status, answer.headers["Warning"]) == (200, '299 - "json patch unknown field \\"[0].why\\""')

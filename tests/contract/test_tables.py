@@ -61,3 +61,55 @@ def test_yaml_for_who_asks(cluster: Cluster, space: str) -> None:
     assert answer.text.startswith('apiVersion: v1\ndata:\n  empty: ""\n  number: "7"\n  text: |\n    two\n    lines\n')
     missing = cluster.call("GET", maps(space, "b"), headers={"Accept": "application/yaml"})
     assert yaml.safe_load(missing.text)["reason"] == "NotFound"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "columns", "cells"),
+    [
+        ("api/v1/namespaces/{}/services", {"spec": {"ports": [{"port": 80}], "clusterIP": "None", "selector": {"b": "c"}}},
+         ["Type", "Cluster-IP", "External-IP", "Port(s)", "Age", "Selector"],
+         ["ClusterIP", "None", "<none>", "80/TCP", "b=c"]),
+        ("api/v1/namespaces/{}/persistentvolumeclaims",
+         {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+                   "storageClassName": "none-such"}},
+         ["Status", "Volume", "Capacity", "Access Modes", "StorageClass", "VolumeAttributesClass", "Age", "VolumeMode"],
+         ["Pending", "", "", "", "none-such", "<unset>", "Filesystem"]),
+        ("apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+         {"spec": {"podSelector": {"matchExpressions": [{"key": "k", "operator": "In", "values": ["y", "x"]}]}}},
+         ["Pod-Selector", "Age"], ["k in (x,y)"]),
+        ("apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+         {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"},
+          "subjects": [{"kind": "User", "name": "u"}, {"kind": "ServiceAccount", "name": "s", "namespace": "n"}]},
+         ["Role", "Age", "Users", "Groups", "ServiceAccounts"], ["Role/r", "u", "", "n/s"]),
+        ("apis/coordination.k8s.io/v1/namespaces/{}/leases", {"spec": {"holderIdentity": "me"}}, ["Holder", "Age"], ["me"]),
+    ],
+)  # fmt: skip
+def test_columns_of_built_in_kinds(  # noqa: PLR0917
+    cluster: Cluster, space: str, path: str, body: dict[str, object], columns: list[str], cells: list[object]
+) -> None:
+    where = "/" + path.format(space)
+    made(cluster, where, {"metadata": {"name": "a"}, **body})
+    table = cluster.call("GET", f"{where}/a", headers=TABLE).body
+    named = [column["name"] for column in table["columnDefinitions"]]
+    assert named == ["Name", *columns]
+    assert all(column["description"] for column in table["columnDefinitions"])
+    age = named.index("Age")
+    shown = table["rows"][0]["cells"]
+    assert [*shown[:age], *shown[age + 1 :]] == ["a", *cells]
+
+
+def test_a_kind_without_columns_says_when_it_was_made(cluster: Cluster, space: str) -> None:
+    where = f"/api/v1/namespaces/{space}/limitranges"
+    obj = made(cluster, where, {"metadata": {"name": "a"}, "spec": {"limits": []}})
+    table = cluster.call("GET", where, headers=TABLE).body
+    assert [(column["name"], column["type"]) for column in table["columnDefinitions"]] == [
+        ("Name", "string"),
+        ("Created At", "date"),
+    ]
+    assert table["rows"][0]["cells"] == ["a", obj["metadata"]["creationTimestamp"]]
+
+
+def test_a_row_carries_what_there_is(cluster: Cluster, space: str) -> None:
+    answer = cluster.call("GET", maps(space) + "?includeObject=All", headers=TABLE)
+    why = "includeObject: Invalid value: \"All\": must be 'Metadata', 'Object', 'None', or empty"
+    assert (answer.status, answer.body["message"]) == (400, f"Unable to convert to Table as requested: {why}")

@@ -133,23 +133,25 @@ class Api:
             text = "the body of the request was in an unknown format - accepted media types include: "
             raise errors.error(415, "UnsupportedMediaType", text + ", ".join(accepted))
         apply = media == patches.APPLY
+        call.media = media
         write_options(call, request.query, "ApplyOptions" if apply else "PatchOptions", request.header("user-agent"))
         if apply:
             body = self._apply_body(request)
             stored, created = self.cluster.writer.apply(call, body)
             return self._render(request, call, stored, 201 if created else 200)
         patch = wire.parse(request.body, yaml_allowed=False)
-        call.media = media
         self._check_patch(call, patch)
         self._find_duplicates(request, call, patch)
         return self._render(request, call, self.cluster.writer.patch(call, media, patch))
 
     def _apply_body(self, request: Request) -> Object:
         body = wire.parse(request.body, yaml_allowed=True)
-        if isinstance(body, dict):
-            return body
-        words = {list: "array", str: "string", int: "number", float: "number", bool: "bool"}
-        word = words.get(type(body), "value")
+        why = wire.yaml_problem(request.body) if body is None else ""
+        if why:
+            raise errors.bad_request(f"error decoding YAML: error converting YAML to JSON: {why}")
+        if isinstance(body, dict) or body is None:
+            return body or {}
+        word = jsontext.NAMES.get(type(body), "value")
         why = f"json: cannot unmarshal {word} into Go value of type map[string]interface {{}}"
         raise errors.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+from functools import cache
 from typing import Any
 
 from clusters.sandbox import builtin_defaults, structural
 from clusters.sandbox.call import Call
 from clusters.sandbox.decode import DecodeError, Decoder
-from clusters.sandbox.errors import ApiError, FieldError, bad_request, invalid
+from clusters.sandbox.errors import ApiError, FieldError, bad_request, internal, invalid
 from clusters.sandbox.kinds import LIBRARY
+from clusters.sandbox.patches import APPLY, STRATEGIC
 from clusters.sandbox.patches import JSON as JSON_PATCH
-from clusters.sandbox.patches import STRATEGIC
+from clusters.sandbox.resources import builtin
 
 Object = dict[str, Any]
 SCHEME = "pkg/api/legacyscheme/scheme.go:30"
@@ -27,27 +29,53 @@ def _handled_as(call: Call, kind: str, version: str, why: str) -> str:
     return f'{kind} in version "{version}" cannot be handled as a {call.resource.kind}: {why}'
 
 
+def _right_kind(call: Call, kind: str, api_version: str) -> None:
+    """A body may leave its kind out; what it says must be what the URL is about."""
+    resource = call.resource
+    if (kind, api_version) == (resource.kind, resource.api_version):
+        return
+    if api_version.count("/") > 1:
+        why = f"unexpected GroupVersion string: {api_version} ({summary(call.raw)})"
+        raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
+    version = api_version.rpartition("/")[2]
+    if (api_version, kind) in registered():
+        package = INTERNAL_GROUPS.get(resource.group, resource.group.partition(".")[0])
+        why = f"converting ({version}.{kind}) to ({package}.{resource.kind}): unknown conversion"
+    else:
+        why = f'no kind "{kind}" is registered for version "{api_version}" in scheme "{SCHEME}"'
+    raise bad_request(_handled_as(call, kind, version, why))
+
+
+@cache
+def registered() -> frozenset[tuple[str, str]]:
+    """Versions and kinds that the server knows of itself, lists included."""
+    known = [(one.api_version, one.kind, one.list_kind) for one in builtin()]
+    return frozenset((version, kind) for version, *kinds in known for kind in kinds)
+
+
+def _undecoded(call: Call, problem: DecodeError, *, patched: bool) -> ApiError:
+    resource, api_version = call.resource, call.resource.api_version
+    if call.media == APPLY:
+        shown = f"{resource.group}/{resource.version}, Kind={resource.kind}"
+        why = f"unable to convert unstructured object to {shown}: {problem.unstructured}"
+        return internal(f"failed to convert new object (/{call.name}; {shown}) to proper version: {why}")
+    if call.media:
+        return _unpatched(call, problem.unstructured if call.media == STRATEGIC else str(problem))
+    if patched:
+        return bad_request(str(problem))
+    return bad_request(_handled_as(call, resource.kind, api_version.rpartition("/")[2], str(problem)))
+
+
 def _builtin(call: Call, body: Object, *, patched: bool) -> Object:
     resource = call.resource
     kind = body.get("kind") or resource.kind
     api_version = body.get("apiVersion") or resource.api_version
-    version = api_version.rpartition("/")[2]
-    if api_version != resource.api_version:
-        why = f'no kind "{kind}" is registered for version "{api_version}" in scheme "{SCHEME}"'
-        raise bad_request(_handled_as(call, kind, version, why))
-    if kind != resource.kind:
-        package = INTERNAL_GROUPS.get(resource.group, resource.group.partition(".")[0])
-        why = f"converting ({version}.{kind}) to ({package}.{resource.kind}): unknown conversion"
-        raise bad_request(_handled_as(call, kind, version, why))
+    _right_kind(call, kind, api_version)
     decoder = Decoder()
     try:
         out = decoder.document(resource.node, body, kind)
     except DecodeError as problem:
-        if call.media:
-            raise _unpatched(call, problem.unstructured if call.media == STRATEGIC else str(problem)) from problem
-        if patched:
-            raise bad_request(str(problem)) from problem
-        raise bad_request(_handled_as(call, kind, version, str(problem))) from problem
+        raise _undecoded(call, problem, patched=patched) from problem
     _report(call, decoder.unknown, patched=patched)
     out["kind"], out["apiVersion"] = resource.kind, resource.api_version
     out.setdefault("metadata", {})
@@ -105,6 +133,17 @@ def _metadata(call: Call, metadata: Any, unknown: list[str]) -> Object:
         raise bad_request(_handled_as(call, call.resource.kind, call.resource.version, why)) from problem
     unknown += ["metadata." + name for name in decoder.unknown]
     return out
+
+
+SHOWN = 30  # bytes of an unreadable body that its refusal repeats
+
+
+def summary(body: bytes) -> str:
+    """The beginning of a body that could not be read: as it came when it looks like JSON, else in hexadecimal."""
+    if not body:
+        return "<empty>"
+    short, tail = body[:SHOWN], " ..." if len(body) > SHOWN else ""
+    return (short.decode("utf-8", "replace") if body[:1] == b"{" else short.hex()) + tail
 
 
 def _report(call: Call, unknown: list[str], *, patched: bool) -> None:

@@ -161,6 +161,36 @@ def _deployment(obj: Object) -> None:
     _pod_spec(spec["template"]["spec"])
 
 
+def _replica_set(obj: Object) -> None:
+    obj["spec"].setdefault("replicas", 1)
+    _pod_spec(obj["spec"]["template"]["spec"])
+
+
+def _stateful_set(obj: Object) -> None:
+    spec = obj["spec"]
+    spec.setdefault("replicas", 1)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    policy = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
+    policy.setdefault("whenDeleted", "Retain")
+    policy.setdefault("whenScaled", "Retain")
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+    _pod_spec(spec["template"]["spec"])
+
+
+def _daemon_set(obj: Object) -> None:
+    spec = obj["spec"]
+    spec.setdefault("revisionHistoryLimit", 10)
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", 1)
+        rolling.setdefault("maxSurge", 0)
+    _pod_spec(spec["template"]["spec"])
+
+
 def _webhooks(obj: Object) -> None:
     for hook in obj.get("webhooks") or ():
         hook.setdefault("failurePolicy", "Fail")
@@ -228,6 +258,9 @@ DEFAULTS: dict[str, Callable[[Object], None]] = {
     "storageclasses.storage.k8s.io": _storage_class,
     "priorityclasses.scheduling.k8s.io": _priority_class,
     "deployments.apps": _deployment,
+    "replicasets.apps": _replica_set,
+    "statefulsets.apps": _stateful_set,
+    "daemonsets.apps": _daemon_set,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,
     "validatingadmissionpolicies.admissionregistration.k8s.io": _policy,

@@ -114,10 +114,16 @@ def write_options(call: Call, query: Mapping[str, str], kind: str, user_agent: s
     if errors:
         raise invalid(named, "meta.k8s.io", "", errors)
     call.options = {name: query[name] for name in ("fieldManager", "fieldValidation") if query.get(name)}
-    call.manager = manager or user_agent.partition("/")[0][:MANAGER_LIMIT]
+    call.manager = manager or _named(user_agent)
     call.force = truth(query, "force")
     call.dry_run = "dryRun" in query
     call.validation = validation or "Warn"
+
+
+def _named(user_agent: str) -> str:
+    """The manager that a user agent stands for."""
+    name = "".join(char for char in user_agent.partition("/")[0] if char.isprintable())
+    return name[:MANAGER_LIMIT] or "unknown"
 
 
 def manager_errors(manager: str) -> list[FieldError]:

@@ -98,6 +98,8 @@ class Decoder:
         wanted: tuple[type, ...] = PYTHON[kind]
         if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
             raise _mismatch(value, owner, path, node.go)
+        if kind in BITS and not -(2 ** BITS[kind]) <= value < 2 ** BITS[kind]:
+            raise _mismatch(value, owner, path, node.go)
         return value
 
 
@@ -109,6 +111,7 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "float": (int, float),
 }
+BITS = {"int": 31, "int64": 63}
 INDEX = re.compile(r"\[[^\]]*\]")
 
 
@@ -119,9 +122,15 @@ def _zero(node: Node) -> Any:
 
 
 def _mismatch(value: Any, owner: str, path: str, go: str) -> DecodeError:
-    word = GO_WORD.get(type(value), "value")
+    word = _word(value, go)
     where = f"Go struct field {owner}.{INDEX.sub('', path)}"
     return DecodeError(f"json: cannot unmarshal {word} into {where} of type {go}", _restored(value, go))
+
+
+def _word(value: Any, go: str) -> str:
+    """What Go calls a JSON value that does not fit; a number that is none of the whole ones wanted is spelled out."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"number {value}" if number and go.startswith("int") else GO_WORD.get(type(value), "value")
 
 
 GO_KINDS = {dict: "map", list: "slice", str: "string", bool: "bool", int: "int64", float: "float64"}
@@ -136,8 +145,8 @@ def _restored(value: Any, go: str) -> str:
         return f"cannot restore slice from {kind}"
     if "." in go:
         return f"cannot restore struct from: {kind}"
-    if kind == "int64" and go == "string":
-        return "cannot convert int64 to string"
+    if (kind, go) == ("int64", "string") or (kind == "float64" and go.startswith("int")):
+        return f"cannot convert {kind} to {go}"
     return f"unrecognized type: {go}"
 
 
@@ -149,7 +158,8 @@ def _bytes(value: Any) -> str:
     try:
         base64.b64decode(value.encode(), validate=True)
     except (binascii.Error, ValueError) as problem:
-        raise DecodeError(f"illegal base64 data at input byte {_bad_byte(value)}") from problem
+        text = f"illegal base64 data at input byte {_bad_byte(value)}"
+        raise DecodeError(text, f"error decoding from json: {text}") from problem
     return value
 
 
@@ -172,8 +182,9 @@ def _quantity(value: Any) -> str:
 
 
 def _int_or_string(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise DecodeError(f"json: cannot unmarshal {GO_WORD.get(type(value), 'value')} into Go value of type int32")
+    whole = isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31
+    if not whole and not isinstance(value, str):
+        raise DecodeError(f"json: cannot unmarshal {_word(value, 'int32')} into Go value of type int32")
     return value
 
 

@@ -22,6 +22,7 @@ class Definitions:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         cluster.observe(self._changed)
+        cluster.deleter.marks[KEY] = doomed
 
     def load(self) -> None:
         """Serves what the journal brought back."""
@@ -74,6 +75,10 @@ class Definitions:
 
     def _clean(self, name: str, crd: Object) -> None:
         """Deletes the instances, then lets the definition go."""
+        if CLEANUP not in (crd["metadata"].get("finalizers") or ()):
+            return
+        crd = ending(crd, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+        self.cluster.controller_write(KEY, crd, manager=MANAGER, subresource="status")
         resource = self.cluster.registry.by_key.get(name)
         left = list(self.cluster.store.shelf(name).items()) if resource else []
         for stored in left:
@@ -82,13 +87,39 @@ class Definitions:
         if resource and list(self.cluster.store.shelf(name).items()):
             self.cluster.after(0.2, lambda: self._settle(name))
             return
-        finalizers = [f for f in crd["metadata"].get("finalizers") or () if f != CLEANUP]
-        if finalizers != crd["metadata"].get("finalizers"):
-            crd["metadata"]["finalizers"] = finalizers
-            if finalizers:
-                self.cluster.store.put(KEY, name, crd)
-            else:
-                self.cluster.store.remove(KEY, name)
+        self._cleaned(name)
+
+    def _cleaned(self, name: str) -> None:
+        stored = self.cluster.store.get(KEY, name)
+        assert stored is not None
+        crd = ending(stored.copy(), "False", "InstanceDeletionCompleted", "removed all instances")
+        crd["metadata"]["finalizers"].remove(CLEANUP)
+        if crd["metadata"]["finalizers"]:
+            self.cluster.store.put(KEY, name, crd)
+        else:
+            self.cluster.store.remove(KEY, name)
+
+
+def doomed(crd: Object) -> Object:
+    """A definition whose end begins: it stays until its instances are gone."""
+    finalizers = [*crd["metadata"].get("finalizers", ())]
+    if CLEANUP not in finalizers:
+        finalizers.append(CLEANUP)
+    text = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+    meta = {**crd["metadata"], "deletionTimestamp": now(), "finalizers": finalizers}
+    return ending({**crd, "metadata": meta}, "True", "InstanceDeletionPending", text)
+
+
+def ending(crd: Object, value: str, reason: str, message: str) -> Object:
+    status = crd.get("status") or {}
+    found = condition("Terminating", reason, message, now()) | {"status": value}
+    conditions = []
+    for other in status.get("conditions") or ():
+        if other["type"] != "Terminating":
+            conditions.append(other)
+        elif other["status"] == value:
+            found["lastTransitionTime"] = other["lastTransitionTime"]
+    return {**crd, "status": {**status, "conditions": [*conditions, found]}}
 
 
 def condition(kind: str, reason: str, message: str, moment: str) -> Object:

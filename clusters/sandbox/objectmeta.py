@@ -26,7 +26,7 @@ RE_KEY = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
 
 ANNOTATIONS_LIMIT = 256 * 1024
 STANDARD_FINALIZERS = {"foregroundDeletion", "orphan", "kubernetes"}
-LABEL_NAMED = {"namespaces", "services"}
+LABEL_NAMED = {"namespaces", "services", "statefulsets.apps"}
 PATH_NAMED = {"roles", "rolebindings", "clusterroles", "clusterrolebindings"}
 
 
@@ -54,7 +54,7 @@ def name_problems(resource: Resource, name: str) -> list[str]:
     """Why the name will not do for this kind."""
     if resource.group == "rbac.authorization.k8s.io" and resource.plural in PATH_NAMED:
         return path_problems(name)
-    if not resource.group and resource.plural in LABEL_NAMED:
+    if resource.key in LABEL_NAMED:
         return label_problems(name)
     return subdomain_problems(name)
 

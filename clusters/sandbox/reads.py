@@ -11,7 +11,7 @@ import orjson
 
 from clusters.sandbox import tables
 from clusters.sandbox.call import parse_int
-from clusters.sandbox.errors import FieldError, bad_request, error, internal, invalid
+from clusters.sandbox.errors import ApiError, FieldError, bad_request, error, internal, invalid
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.selectors import predicate
 from clusters.sandbox.store import Shelf, Store, Stored
@@ -120,6 +120,12 @@ EXPIRED_PAGE = (
 )
 
 
+def too_large(wanted: int, current: int) -> ApiError:
+    text = f"Timeout: Too large resource version: {wanted}, current: {current}"
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    return error(504, "Timeout", text, {"causes": [cause], "retryAfterSeconds": 1})
+
+
 class Lister:
     """Lists of one store. Pages after the first show the state of the first page's version."""
 
@@ -173,9 +179,7 @@ class Lister:
 
     def not_from_the_future(self, wanted: int) -> None:
         if wanted > self.store.version:
-            message = f"Too large resource version: {wanted}, current: {self.store.version}"
-            cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-            raise error(504, "Timeout", f"Timeout: {message}", {"causes": [cause], "retryAfterSeconds": 1})
+            raise too_large(wanted, self.store.version)
 
     def _past_items(self, shelf: Shelf, namespace: str | None, version: int, start: str) -> list[Stored]:
         after = f"{namespace}/{start.lstrip('/')}" if namespace else start.lstrip("/")

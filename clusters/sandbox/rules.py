@@ -16,6 +16,7 @@ from clusters.sandbox import (
     rules_rbac,
     rules_service,
     rules_storage,
+    rules_workloads,
 )
 from clusters.sandbox.errors import FieldError
 from clusters.sandbox.store import Store
@@ -40,6 +41,10 @@ RULES: dict[str, Rule] = {
     "networkpolicies.networking.k8s.io": rules_network.network_policy,
     "customresourcedefinitions.apiextensions.k8s.io": rules_crd.definition,
     "pods": rules_config.pod,
+    "deployments.apps": rules_workloads.deployment,
+    "replicasets.apps": rules_workloads.replica_set,
+    "statefulsets.apps": rules_workloads.stateful_set,
+    "daemonsets.apps": rules_workloads.daemon_set,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": rules_admission.webhooks,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": rules_admission.webhooks,
     "validatingadmissionpolicies.admissionregistration.k8s.io": rules_admission.policy,

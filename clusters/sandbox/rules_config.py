@@ -9,6 +9,7 @@ from typing import Any
 from clusters.sandbox import jsontext
 from clusters.sandbox.errors import FieldError
 from clusters.sandbox.objectmeta import label_problems, quoted
+from clusters.sandbox.rules_addresses import unsupported
 from clusters.sandbox.store import Store
 
 Object = dict[str, Any]
@@ -21,6 +22,7 @@ REQUIRED_KEYS = {
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
 }
+RESTARTS = ("Always", "OnFailure", "Never")
 IMMUTABLE = "field is immutable when `immutable` is set"
 
 
@@ -102,26 +104,45 @@ def config_map(new: Object, old: Object | None, _store: Store) -> list[FieldErro
 
 
 def pod(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
-    """Names, images and requests of containers; most of a pod's rules are not the sandbox's business."""
+    errors = pod_spec(new["spec"], "spec")
+    return errors if old is None else errors + _pod_kept(new["spec"], old["spec"])
+
+
+def pod_spec(spec: Object, path: str) -> list[FieldError]:
+    """Names, images and ports of containers; most of a pod's rules are not the sandbox's business."""
     errors: list[FieldError] = []
-    spec = new["spec"]
     if not spec.get("containers"):
-        errors.append(FieldError("Required value", "spec.containers"))
+        errors.append(FieldError("Required value", f"{path}.containers"))
     seen: set[str] = set()
     for i, container in enumerate(spec.get("containers") or ()):
-        path, name = f"spec.containers[{i}]", container.get("name", "")
+        where, name = f"{path}.containers[{i}]", container.get("name", "")
         if not name:
-            errors.append(FieldError("Required value", f"{path}.name"))
+            errors.append(FieldError("Required value", f"{where}.name"))
         else:
             errors += [
-                FieldError("Invalid value", f"{path}.name", f"{quoted(name)}: {why}") for why in label_problems(name)
+                FieldError("Invalid value", f"{where}.name", f"{quoted(name)}: {why}") for why in label_problems(name)
             ]
-        if name in seen:
-            errors.append(FieldError("Duplicate value", f"{path}.name", quoted(name)))
-        seen.add(name)
         if not container.get("image"):
-            errors.append(FieldError("Required value", f"{path}.image"))
-    return errors if old is None else errors + _pod_kept(spec, old["spec"])
+            errors.append(FieldError("Required value", f"{where}.image"))
+        for j, port in enumerate(container.get("ports") or ()):
+            errors += _container_port(port, f"{where}.ports[{j}]")
+        if name in seen:
+            errors.append(FieldError("Duplicate value", f"{where}.name", quoted(name)))
+        seen.add(name)
+    policy = spec.get("restartPolicy", "")
+    if policy not in RESTARTS:
+        errors.append(unsupported(f"{path}.restartPolicy", policy, RESTARTS))
+    return errors
+
+
+def _container_port(port: Object, path: str) -> list[FieldError]:
+    number = port.get("containerPort") or 0
+    if not number:
+        return [FieldError("Required value", f"{path}.containerPort")]
+    if not 1 <= number <= 65535:
+        text = f"{number}: must be between 1 and 65535, inclusive"
+        return [FieldError("Invalid value", f"{path}.containerPort", text)]
+    return []
 
 
 POD_SETTLED = (

@@ -44,7 +44,7 @@ class Subresources:
             if request.method in {"PUT", "PATCH"}:
                 self._set_scale(request, call)
             return self._scale(call)
-        if subresource == "status":
+        if subresource == "status" and target.resource.custom:
             # A kind without the subresource answers as if the object were missing (k8s-transcript 06).
             raise errors.not_found(target.resource.plural, target.resource.group, target.name)
         raise errors.unknown_resource()

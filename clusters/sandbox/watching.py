@@ -13,7 +13,7 @@ import orjson
 from clusters.sandbox import tables
 from clusters.sandbox.call import parse_int, truth
 from clusters.sandbox.errors import status
-from clusters.sandbox.reads import Shape, list_errors, parse_version, raw_of
+from clusters.sandbox.reads import Shape, list_errors, parse_version, raw_of, too_large
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.selectors import Predicate, predicate
 from clusters.sandbox.store import Change, Store, Stored
@@ -60,6 +60,9 @@ class Watch:
 
     def open(self) -> None:
         """Fills the queue with the past and subscribes to the future, in one step so nothing is missed."""
+        if self.initial and self.version > self.store.version:
+            self._fail(too_large(self.version, self.store.version).body)
+            return
         if self.from_start:
             for stored in self.shelf.items(self.namespace):
                 if self.matches is None or self.matches(stored.obj):
@@ -68,13 +71,16 @@ class Watch:
                 self._bookmark(initial_end=True)
         elif self.version < self.shelf.floor:
             message = f"too old resource version: {self.version} ({self.shelf.floor})"
-            self.queue.append(line("ERROR", orjson.dumps(status(410, "Expired", message))))
-            self.closed = True
+            self._fail(status(410, "Expired", message))
             return
         else:
             for change in self.shelf.changes_after(self.version):
                 self.heard(change)
         self.shelf.listeners.add(self.heard)
+
+    def _fail(self, why: Object) -> None:
+        self.queue.append(line("ERROR", orjson.dumps(why)))
+        self.closed = True
 
     def close(self) -> None:
         self.shelf.listeners.discard(self.heard)

@@ -14,6 +14,7 @@ import yaml
 from cryptography.x509 import Certificate
 
 from clusters.sandbox import jsontext, protobuf
+from clusters.sandbox.bodies import summary
 from clusters.sandbox.errors import ApiError, TextError, bad_request, error
 from clusters.sandbox.handshake import Conversation
 from clusters.sandbox.reads import Shape
@@ -27,7 +28,6 @@ BODY_LIMIT = 3 * 1024 * 1024
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 YAML = ("application/yaml", "text/yaml")
 INCLUDED = ("Metadata", "Object", "None")  # what a row of a table may carry
-SHOWN = 30  # bytes of an unreadable body that its refusal repeats
 PROTOBUF_MIX = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 
@@ -120,14 +120,6 @@ def cannot(value: Any, wanted: str) -> str:
     """Go's words for a JSON value of the wrong kind."""
     words = {dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "bool"}
     return f"json: cannot unmarshal {words.get(type(value), 'value')} into Go value of type {wanted}"
-
-
-def summary(body: bytes) -> str:
-    """The beginning of a body that could not be read: as it came when it looks like JSON, else in hexadecimal."""
-    if not body:
-        return "<empty>"
-    short, tail = body[:SHOWN], " ..." if len(body) > SHOWN else ""
-    return (short.decode("utf-8", "replace") if body[:1] == b"{" else short.hex()) + tail
 
 
 def parse(body: bytes, *, yaml_allowed: bool) -> Any:
@@ -274,3 +266,17 @@ def cut(send: Send) -> None:
 def _transport(send: Send) -> Any:
     """The connection behind an answer: ASGI does not show it, uvicorn keeps it."""
     return getattr(getattr(send, "__self__", None), "transport", None)
+
+
+def yaml_problem(body: bytes) -> str:
+    """What Go's YAML library says about a text that is none; lines are counted from the second on."""
+    try:
+        yaml.load(body, Loader=LOADER)  # noqa: S506 - the C twin of SafeLoader
+    except yaml.MarkedYAMLError as problem:
+        marks = (problem.context_mark, problem.problem_mark)
+        at = next((mark.line for mark in marks if mark is not None and mark.line), 0)
+        line = at + isinstance(problem, yaml.scanner.ScannerError) if at else 0
+        return f"yaml: line {line}: {problem.problem}" if line else f"yaml: {problem.problem}"
+    except yaml.YAMLError:
+        return "yaml: control characters are not allowed"
+    return ""

@@ -192,3 +192,28 @@ def test_yaml_is_understood(cluster: Cluster, space: str) -> None:
     assert applied(cluster, maps(space, "a"), text).body["data"] == {"a": "two\nlines\n"}
     posted = cluster.call("POST", maps(space), b"metadata: {name: b}\ndata: {k: 'v'}", media="application/yaml")
     assert (posted.status, posted.body["data"]) == (201, {"k": "v"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "why"),
+    [
+        ("Secret", {"data": {"a": "!!"}}, "error decoding from json: illegal base64 data at input byte 0"),
+        ("PersistentVolumeClaim", {"spec": {"resources": {"requests": {"storage": "xGi"}}}},
+         "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_read_is_the_servers_failure(
+    cluster: Cluster, space: str, kind: str, more: Any, why: str
+) -> None:
+    path = f"/api/v1/namespaces/{space}/{kind.lower()}s/a"
+    answer = applied(cluster, path, {"apiVersion": "v1", "kind": kind, "metadata": {"name": "a"}, **more})
+    which = f"/v1, Kind={kind}"
+    text = f"failed to convert new object (/a; {which}) to proper version: unable to convert unstructured object to "
+    assert refusal(answer) == (500, None, f"{text}{which}: {why}")
+
+
+@pytest.mark.parametrize(("body", "where"), [(b"", None), (b"a: b: c", ""), (b"a: b\nc: d: e\n", "line 2: ")])
+def test_a_body_that_says_nothing_is_refused(cluster: Cluster, space: str, body: bytes, where: str | None) -> None:
+    text = "error decoding YAML: error converting YAML to JSON: yaml: {}mapping values are not allowed in this context"
+    why = "invalid object type: /, Kind=" if where is None else text.format(where)
+    assert refusal(applied(cluster, maps(space, "a"), body)) == (400, "BadRequest", why)

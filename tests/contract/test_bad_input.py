@@ -66,6 +66,10 @@ def test_a_list_is_no_object(cluster: Cluster, space: str) -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
+        ({"kind": "configmap", "apiVersion": "v1"},
+         'no kind "configmap" is registered for version "v1" in scheme "pkg/api/legacyscheme/scheme.go:30"'),
+        ({"kind": "Role", "apiVersion": "rbac.authorization.k8s.io/v1"},
+         "converting (v1.Role) to (core.ConfigMap): unknown conversion"),
         ({"data": {"a": 5}}, "json: cannot unmarshal number into Go struct field ConfigMap.data of type string"),
         ({"data": []}, "json: cannot unmarshal array into Go struct field ConfigMap.data of type map[string]string"),
         ({"metadata": {"labels": {"a": True}}},
@@ -74,7 +78,20 @@ def test_a_list_is_no_object(cluster: Cluster, space: str) -> None:
 )  # fmt: skip
 def test_a_wrong_type_is_named(cluster: Cluster, space: str, body: Any, why: str) -> None:
     answer = cluster.call("POST", maps(space), {"metadata": {"name": "a"}, **body})
-    assert refusal(answer) == (400, "BadRequest", f'ConfigMap in version "v1" cannot be handled as a ConfigMap: {why}')
+    kind = body.get("kind", "ConfigMap")
+    assert refusal(answer) == (400, "BadRequest", f'{kind} in version "v1" cannot be handled as a ConfigMap: {why}')
+
+
+@pytest.mark.parametrize(("port", "where"), [
+    ({"port": 80.5}, "number 80.5 into Go struct field ServicePort.spec.ports.port"),
+    ({"port": 99999999999}, "number 99999999999 into Go struct field ServicePort.spec.ports.port"),
+    ({"port": 80, "targetPort": 1.5}, "number 1.5 into Go value"),
+])  # fmt: skip
+def test_a_number_that_does_not_fit_is_spelled_out(cluster: Cluster, space: str, port: Any, where: str) -> None:
+    body = {"metadata": {"name": "a"}, "spec": {"ports": [port]}}
+    answer = cluster.call("POST", f"/api/v1/namespaces/{space}/services", body)
+    text = f'Service in version "v1" cannot be handled as a Service: json: cannot unmarshal {where} of type int32'
+    assert refusal(answer) == (400, "BadRequest", text)
 
 
 @pytest.mark.parametrize(

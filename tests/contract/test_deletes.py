@@ -5,7 +5,19 @@ from typing import Any
 import pytest
 
 from tests.contract.conftest import MERGE, Cluster
-from tests.contract.things import GROUP, config_map, eventually, made, maps, refusal, version, widget, widgets
+from tests.contract.things import (
+    DEFINITION,
+    DEFINITIONS,
+    GROUP,
+    config_map,
+    eventually,
+    made,
+    maps,
+    refusal,
+    version,
+    widget,
+    widgets,
+)
 
 pytestmark = pytest.mark.usefixtures("kinds")
 HOLD = {"finalizers": ["example.org/hold"]}
@@ -170,3 +182,42 @@ def test_a_grace_that_is_no_number(cluster: Cluster, space: str) -> None:
     made(cluster, maps(space), config_map("a"))
     answer = cluster.call("DELETE", maps(space, "a") + "?gracePeriodSeconds=x")
     assert refusal(answer) == (400, "BadRequest", 'strconv.ParseInt: parsing "x": invalid syntax')
+
+
+def test_a_definition_goes_after_its_instances(cluster: Cluster, space: str) -> None:
+    spec = {**DEFINITION["spec"], "group": "doomed.example.org", "names": {"plural": "widgets", "kind": "Widget"}}
+    body = {**DEFINITION, "metadata": {"name": "widgets.doomed.example.org"}, "spec": spec}
+    uid = made(cluster, DEFINITIONS, body)["metadata"]["uid"]
+    path = f"{DEFINITIONS}/widgets.doomed.example.org"
+    instances = f"/apis/doomed.example.org/v1/namespaces/{space}/widgets"
+    eventually(lambda: cluster.call("GET", instances).status == 200)
+    held = {"apiVersion": "doomed.example.org/v1", "kind": "Widget", "metadata": {"name": "a", **HOLD}}
+    made(cluster, instances, {**held, "spec": {"size": 1}})
+    refused = cluster.call("DELETE", path, {"preconditions": {"uid": "1"}})
+    why = f"Precondition failed: UID in precondition: 1, UID in object meta: {uid}"
+    assert refusal(refused)[2].endswith(
+        f'customresourcedefinitions.apiextensions.k8s.io "{body["metadata"]["name"]}": {why}'
+    )
+    going = cluster.call("DELETE", path)
+    assert (going.status, going.body["kind"]) == (200, "CustomResourceDefinition")
+    meta = going.body["metadata"]
+    assert meta["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
+    assert "deletionGracePeriodSeconds" not in meta
+    last = going.body["status"]["conditions"][-1]
+    assert (last["type"], last["status"], last["reason"]) == ("Terminating", "True", "InstanceDeletionPending")
+    eventually(lambda: "deletionTimestamp" in cluster.call("GET", f"{instances}/a").body["metadata"])
+    assert cluster.call("GET", path).body["status"]["conditions"][-1]["reason"] == "InstanceDeletionInProgress"
+    cluster.call("PATCH", f"{instances}/a", {"metadata": {"finalizers": None}}, media=MERGE)
+    eventually(lambda: cluster.call("GET", path).status == 404)
+
+
+def test_a_namespace_has_words_of_its_own_for_a_precondition(cluster: Cluster) -> None:
+    found = made(cluster, "/api/v1/namespaces", {"metadata": {"generateName": "guarded-"}})["metadata"]
+    path = f"/api/v1/namespaces/{found['name']}"
+    text = f'Operation cannot be fulfilled on namespaces "{found["name"]}": Precondition failed: '
+    for field, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        answer = cluster.call("DELETE", path, {"preconditions": {field: "1"}})
+        value = cluster.call("GET", path).body["metadata"][field]
+        why = f"{text}{word} in precondition: 1, {word} in object meta: {value}"
+        assert refusal(answer) == (409, "Conflict", why)
+    cluster.call("DELETE", path)

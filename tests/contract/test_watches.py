@@ -105,6 +105,10 @@ def test_a_version_that_is_forgotten_is_an_event(cluster: Cluster, space: str) -
 def test_the_future_is_waited_for(cluster: Cluster, space: str) -> None:
     future = int(now(cluster, space)) + 1_000_000
     assert events(cluster, widgets(space), resourceVersion=str(future)) == []
+    (event,) = events(cluster, widgets(space), **INITIAL, resourceVersion=str(future), timeoutSeconds="10")
+    status = event["object"]  # but not by who wants to see all there is first
+    assert (event["type"], status["code"], status["reason"]) == ("ERROR", 504, "Timeout")
+    assert status["message"].startswith(f"Timeout: Too large resource version: {future}, current: ")
 
 
 def test_rows_and_metadata_are_told_as_asked(cluster: Cluster, space: str) -> None:

@@ -18,7 +18,10 @@ DEPRECATED = "{group}/{version} is now deprecated and will be removed in a futur
 PLAIN: dict[str, Object] = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
+    "int32": {"type": "integer", "format": "int32"},
+    "int64": {"type": "integer", "format": "int64"},
     "uint": {"type": "integer"},
+    "uint32": {"type": "integer", "format": "int32"},  # so the generator has it: half of Go's range
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
     "time": {"type": "string", "format": "date-time"},

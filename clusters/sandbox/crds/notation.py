@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).parent
-SCALARS = frozenset({"string", "integer", "uint", "boolean", "quantity", "intorstring", "time", "number", "any"})
+INTEGERS = frozenset({"integer", "int32", "int64", "uint", "uint32"})  # Go's own; "integer" is its int
+SCALARS = INTEGERS | {"string", "boolean", "quantity", "intorstring", "time", "number", "any"}
 WORD = re.compile(r"^(?P<name>\w+)(?P<mark>[!*=]?)(?:\((?P<crd>[^)]*)\)|<(?P<web>[^>]*)>|\[(?P<only>[^\]]*)\])?$")
 
 

@@ -21,7 +21,7 @@ PREFERRED_TERMS = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 def _error(field: Path, kind: str, detail: str, value: Any = None) -> Cause:
-    shown = f" {json.dumps(value)}:" if kind == "Invalid value" else ""
+    shown = f" {json.dumps(value, ensure_ascii=False)}:" if kind == "Invalid value" else ""
     return Cause(f"{field}: {kind}:{shown} {detail}", str(field))
 
 
@@ -132,6 +132,9 @@ def _label_selector(where: Path, selector: Object) -> Iterator[Cause]:
             yield _error(field.child("operator"), "Invalid value", "not a valid selector operator", operator)
         for text in label_name(rule.get("key", "")):
             yield _error(field.child("key"), "Invalid value", text, rule.get("key", ""))
+        for place, value in enumerate(values):
+            for text in label_value(value):
+                yield _error(field.child("values").index(place), "Invalid value", text, value)
 
 
 def spread_causes(path: Path, spec: Object) -> Iterator[Cause]:
@@ -151,7 +154,7 @@ def spread_causes(path: Path, spec: Object) -> Iterator[Cause]:
             yield _error(item.child("topologyKey"), "Invalid value", text, key)
         if action not in ("DoNotSchedule", "ScheduleAnyway"):
             field = item.child("whenUnsatisfiable")
-            text = f'{json.dumps(action)}: supported values: "DoNotSchedule", "ScheduleAnyway"'
+            text = f'{json.dumps(action, ensure_ascii=False)}: supported values: "DoNotSchedule", "ScheduleAnyway"'
             yield Cause(f"{field}: Unsupported value: {text}", str(field))
         yield from _label_selector(where.child("labelSelector"), constraint.get("labelSelector") or {})
         if pairs[index] in pairs[index + 1 :]:

@@ -5,6 +5,7 @@ quantities come back in canonical spelling (k8s-replay/06, k8s-transcript/20).
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from clusters.sandbox.crds import INTEGERS, Field, types
@@ -155,8 +156,13 @@ def _type_message(path: str, expected: str, value: Any) -> str:
 
 
 def decode(value: Object, type_name: str, path: str) -> Object:
-    """The object after one trip through the Go struct; raises what the decoder or the schema check says."""
+    """The object after one trip through the Go struct; raises what the schema check or the decoder says."""
     refuse_unfit(value, type_name, path)
+    return read(value, type_name, path)
+
+
+def read(value: Object, type_name: str, path: str) -> Object:
+    """What the decoder makes of an object that passed the schema check."""
     decoded = encode(value, type_name)
     refuse_overflow(value, type_name, path)  # the decoder keeps such an error and goes on, a bad quantity ends it
     return decoded
@@ -167,6 +173,19 @@ def refuse_unfit(value: Object, type_name: str, path: str) -> None:
     messages = dict.fromkeys(check(value, type_name, path))
     if messages:
         raise denied([Cause(message, reason="") for message in messages])
+
+
+def refuse_unfit_object(obj: Object, kind: str) -> None:
+    """The same check of a whole object: its spec must be there, a status that a client sent along must fit, too."""
+    found = [] if "spec" in obj else ["spec in body is required"]
+    for part, type_name in (("spec", f"{kind}Spec"), ("status", f"{kind}Status")):
+        value = obj.get(part)
+        if isinstance(value, dict):
+            found += check(value, type_name, part)
+        elif part == "spec" or value is not None:
+            found.append(_type_message(part, "object", value))
+    if found:
+        raise denied([Cause(message, reason="") for message in dict.fromkeys(found)])
 
 
 def encode(value: Object, type_name: str) -> Object:
@@ -188,7 +207,7 @@ def _encode_field(value: Any, field: Field) -> tuple[bool, Any]:
         return bool(entries) or field.required, entries
     if value is None:
         if not (field.required or field.by_value):
-            return False, None
+            return field.never_absent, None
         return True, _zero(field)
     encoded = _encode_one(value, field)
     droppable = field.scalar and not (field.required or field.pointer)
@@ -206,7 +225,7 @@ def _zero(field: Field) -> Any:
 def _encode_one(value: Any, field: Field) -> Any:
     if field.type == "quantity":
         try:
-            return canonical(str(value).strip(" "))
+            return canonical(value.strip(" ") if isinstance(value, str) else _literal(value))
         except BadQuantityError as error:
             raise undecodable(str(error)) from error
     if field.type in INTEGERS:
@@ -233,9 +252,19 @@ def refuse_overflow(value: Object, type_name: str, path: str) -> None:
                 refuse_overflow(part, field.type, where)
 
 
+def _literal(number: float) -> str:
+    """A number as Go's JSON encoder spells it: one beyond 64 bits is a float to the API server."""
+    if isinstance(number, int) and -(2**63) <= number < 2**63:
+        return str(number)
+    text = repr(float(number))
+    if 1e-6 <= abs(number) < 1e21:
+        return format(Decimal(text), "f").removesuffix(".0")
+    return text.replace("e-0", "e-")
+
+
 def _in_range(number: float, field: Field, path: str) -> None:
     _, least, beyond = RANGES[field.type]
     if not least <= number < beyond or not float(number).is_integer():
         struct = "VirtualMachineInstanceTemplateSpec" if path.startswith("spec.template.") else "VirtualMachineInstance"
         kind = GO_NAMES.get(field.type, field.type)
-        raise undecodable(f"json: cannot unmarshal number {number} into Go struct field {struct}.{path} of type {kind}")
+        raise undecodable(f"json: cannot unmarshal number {_literal(number)} into Go struct field {struct}.{path} of type {kind}")

@@ -90,17 +90,23 @@ def _value(schema: Schema, value: Any, path: str, errors: list[FieldError]) -> N
         if not schema.get("nullable") and (kind or schema.get(INT_OR_STRING)):
             _wrong_type(path, kind or "integer,string", value, errors)
         return
-    if schema.get(INT_OR_STRING):
-        if not isinstance(value, str) and not _fits("integer", value):
-            _wrong_type(path, "integer,string", value, errors)
-            _any_of(schema.get("anyOf") or (), value, path, errors)
-            return
-    elif kind and not _fits(kind, value):
+    if schema.get(INT_OR_STRING) and not isinstance(value, str) and not _fits("integer", value):
+        _wrong_type(path, "integer,string", value, errors)
+        _any_of(schema.get("anyOf") or (), value, path, errors)
+        return
+    if kind and not schema.get(INT_OR_STRING) and not _fits(kind, value):
         _wrong_type(path, kind, value, errors, schema.get("format", "") if kind == "integer" else "")
         if kind == "integer" and type_name(value) == "number":
             _range(schema, value, path, errors)
         _enum(schema, value, path, errors)
         return
+    _content(schema, value, path, errors)
+    _enum(schema, value, path, errors)
+    _combined(schema, value, path, errors)
+
+
+def _content(schema: Schema, value: Any, path: str, errors: list[FieldError]) -> None:
+    """What a schema asks of a value of the right type."""
     if isinstance(value, dict):
         _object(schema, value, path, errors)
     elif isinstance(value, list):
@@ -109,8 +115,6 @@ def _value(schema: Schema, value: Any, path: str, errors: list[FieldError]) -> N
         _string(schema, value, path, errors)
     elif not isinstance(value, bool):
         _number(schema, value, path, errors)
-    _enum(schema, value, path, errors)
-    _combined(schema, value, path, errors)
 
 
 def _fits(kind: str, value: Any) -> bool:

@@ -119,8 +119,10 @@ BY_SCHEMA: list[tuple[str, Any, str, str]] = [
         "domain.cpu",
         {"cores": 3_000_000_000},
         "<nil>",
-        'Invalid value: "": Checked value must be of type integer with format int32 in '
-        "spec.template.spec.domain.cpu.cores",
+        (
+            'Invalid value: "": Checked value must be of type integer with format int32 in '
+            "spec.template.spec.domain.cpu.cores"
+        ),
     ),
     (
         "spec!dataVolumeTemplates",
@@ -131,8 +133,10 @@ BY_SCHEMA: list[tuple[str, Any, str, str]] = [
             }
         ],
         "spec.dataVolumeTemplates[0].spec.pvc.dataSource.apiGroup",
-        'Invalid value: "null": spec.dataVolumeTemplates[0].spec.pvc.dataSource.apiGroup in body must be of type '
-        'string: "null"',
+        (
+            'Invalid value: "null": spec.dataVolumeTemplates[0].spec.pvc.dataSource.apiGroup in body must be of type '
+            'string: "null"'
+        ),
     ),
     (
         "volumes.+",
@@ -159,7 +163,13 @@ def test_the_schema_judges_what_the_mutator_made(here: Space, path: str, value: 
 
 
 def test_numbers_and_quantities_come_back_as_go_spells_them(here: Space) -> None:
-    for sent, stored in (("2048Mi", "2Gi"), ("+1Gi", "+1Gi"), ("1.5Gi", "1536Mi"), ("01025Mi", "01025Mi"), (2.5e9, "2500M")):
+    for sent, stored in (
+        ("2048Mi", "2Gi"),
+        ("+1Gi", "+1Gi"),
+        ("1.5Gi", "1536Mi"),
+        ("01025Mi", "01025Mi"),
+        (2.5e9, "2500M"),
+    ):
         vm = changed("domain.memory", {"guest": sent})
         made = here.cluster.call("POST", here.path("virtualmachines") + "?dryRun=All", vm)
         assert made.status == 201, made.text

@@ -267,4 +267,6 @@ def _in_range(number: float, field: Field, path: str) -> None:
     if not least <= number < beyond or not float(number).is_integer():
         struct = "VirtualMachineInstanceTemplateSpec" if path.startswith("spec.template.") else "VirtualMachineInstance"
         kind = GO_NAMES.get(field.type, field.type)
-        raise undecodable(f"json: cannot unmarshal number {_literal(number)} into Go struct field {struct}.{path} of type {kind}")
+        raise undecodable(
+            f"json: cannot unmarshal number {_literal(number)} into Go struct field {struct}.{path} of type {kind}"
+        )

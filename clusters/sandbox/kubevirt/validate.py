@@ -107,7 +107,9 @@ def _busy(new: Object, old: Object) -> Iterator[Cause]:
     text = ""
     if snapshot is not None and _volumes(new) != _volumes(old):
         text = f'Cannot update vm disks or volumes until snapshot "{snapshot}" completes'
-    elif snapshot is not None and any(new["spec"].get(key) != old["spec"].get(key) for key in ("running", "runStrategy")):
+    elif snapshot is not None and any(
+        new["spec"].get(key) != old["spec"].get(key) for key in ("running", "runStrategy")
+    ):
         text = f'Cannot update vm running state until snapshot "{snapshot}" completes'
     elif restore is not None and run_strategy.strategy(new) != run_strategy.strategy(old):
         text = f'Cannot update VM runStrategy until restore "{restore}" completes'

@@ -4,7 +4,22 @@ import pytest
 
 from clusters.sandbox.quantity import SUFFIX_MESSAGE, BadQuantityError, canonical, parse
 
-KEPT = ["1e3", "1E3", "1e+3", "+1Gi", "1.Gi", "1.500", "01", "007Gi", "2049Mi", "1000Mi", "1048576", "12E", "-1Gi", "1e-3"]
+KEPT = [
+    "1e3",
+    "1E3",
+    "1e+3",
+    "+1Gi",
+    "1.Gi",
+    "1.500",
+    "01",
+    "007Gi",
+    "2049Mi",
+    "1000Mi",
+    "1048576",
+    "12E",
+    "-1Gi",
+    "1e-3",
+]
 REWRITTEN = {
     ".5Gi": "512Mi",
     "1.5Gi": "1536Mi",

@@ -103,8 +103,8 @@ def _custom(call: Call, body: Object, *, patched: bool) -> Object:
         why = f"Object 'Kind' is missing in '{text}' ({short})"
         raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
     if api_version != resource.api_version:
-        why = f"the API version in the data ({api_version}) does not match the expected API version ({resource.api_version})"
-        raise bad_request(why)
+        expected = f"the expected API version ({resource.api_version})"
+        raise bad_request(f"the API version in the data ({api_version or ''}) does not match {expected}")
     if kind != resource.kind:
         name = str((body.get("metadata") or {}).get("name") or call.name)
         error = FieldError("Invalid value", "kind", f'"{kind}": must be {resource.kind}')

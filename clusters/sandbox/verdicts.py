@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -21,7 +22,8 @@ NOT_CHECKED = FieldError(
     "correct the existing errors to complete validation",
 )
 DATE_TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
-INT32 = 2**31
+RANGES = {"int32": 2**31, "int64": 2**63}
+EXACT = 2**53  # whole numbers below it are themselves as 64-bit floats
 
 
 def blocked(errors: list[FieldError]) -> bool:
@@ -38,20 +40,25 @@ def type_name(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "boolean"
+    if isinstance(value, int) and not -RANGES["int64"] <= value < RANGES["int64"]:
+        return "number"  # Go reads it as a float
     names = {dict: "object", list: "array", str: "string", int: "integer", float: "number"}
     return names[type(value)]
 
 
 @lru_cache(maxsize=4096)
 def pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text.replace("\\z", "\\Z"))
+    text = text.replace("\\z", "\\Z")
+    if text.endswith("$") and not text.endswith("\\$"):
+        text = text[:-1] + "\\Z"  # Go's end of text is the end, not the line break before it
+    return re.compile(text)
 
 
 def root(schema: Schema, value: dict[str, Any]) -> list[FieldError]:
     """The errors of a whole object; its metadata is judged elsewhere."""
     errors: list[FieldError] = []
     _object(schema, value, "", errors, skip=ROOT_FIELDS)
-    return errors
+    return [e if e.field else replace(e, field="<nil>") for e in errors]
 
 
 def status(schema: Schema, value: dict[str, Any]) -> list[FieldError]:
@@ -68,8 +75,11 @@ def _bad(path: str, value: Any, text: str, errors: list[FieldError]) -> None:
     errors.append(FieldError("Invalid value", path, f"{shown(value)}: {path} in body {text}"))
 
 
-def _wrong_type(path: str, wanted: str, value: Any, errors: list[FieldError]) -> None:
+def _wrong_type(path: str, wanted: str, value: Any, errors: list[FieldError], form: str = "") -> None:
+    """`form` is the format of a number: Go then compares that, not the type, unless text or a list came."""
     found = type_name(value)
+    if form in RANGES and value is not None and not isinstance(value, str | list):
+        wanted, found = form, "float64" if found == "number" else ""
     text = f'"{found}": {path} in body must be of type {wanted}: "{found}"'
     errors.append(FieldError("Invalid value", path, text, TYPE_INVALID))
 
@@ -80,13 +90,23 @@ def _value(schema: Schema, value: Any, path: str, errors: list[FieldError]) -> N
         if not schema.get("nullable") and (kind or schema.get(INT_OR_STRING)):
             _wrong_type(path, kind or "integer,string", value, errors)
         return
-    if schema.get(INT_OR_STRING):
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            _wrong_type(path, "integer,string", value, errors)
-            return
-    elif kind and not _fits(kind, value):
-        _wrong_type(path, kind, value, errors)
+    if schema.get(INT_OR_STRING) and not isinstance(value, str) and not _fits("integer", value):
+        _wrong_type(path, "integer,string", value, errors)
+        _any_of(schema.get("anyOf") or (), value, path, errors)
         return
+    if kind and not schema.get(INT_OR_STRING) and not _fits(kind, value):
+        _wrong_type(path, kind, value, errors, schema.get("format", "") if kind == "integer" else "")
+        if kind == "integer" and type_name(value) == "number":
+            _range(schema, value, path, errors)
+        _enum(schema, value, path, errors)
+        return
+    _content(schema, value, path, errors)
+    _enum(schema, value, path, errors)
+    _combined(schema, value, path, errors)
+
+
+def _content(schema: Schema, value: Any, path: str, errors: list[FieldError]) -> None:
+    """What a schema asks of a value of the right type."""
     if isinstance(value, dict):
         _object(schema, value, path, errors)
     elif isinstance(value, list):
@@ -95,8 +115,6 @@ def _value(schema: Schema, value: Any, path: str, errors: list[FieldError]) -> N
         _string(schema, value, path, errors)
     elif not isinstance(value, bool):
         _number(schema, value, path, errors)
-    _enum(schema, value, path, errors)
-    _combined(schema, value, path, errors)
 
 
 def _fits(kind: str, value: Any) -> bool:
@@ -104,7 +122,7 @@ def _fits(kind: str, value: Any) -> bool:
     if kind == "number":
         return found in {"integer", "number"}
     if kind == "integer" and found == "number":
-        return float(value).is_integer()
+        return abs(value) < EXACT and float(value).is_integer()
     return found == kind
 
 
@@ -154,7 +172,18 @@ def _string(schema: Schema, value: str, path: str, errors: list[FieldError]) -> 
         _bad(path, value, f"must be of type date-time: {shown(value)}", errors)
 
 
+def _range(schema: Schema, value: float, path: str, errors: list[FieldError]) -> None:
+    """Go's message for it belongs to no field."""
+    form = schema.get("format") or ""
+    most = RANGES.get(form, RANGES["int64"])
+    if not -most <= value < most or not float(value).is_integer():
+        words = f"with format {form}" if form in RANGES else "(default format)"
+        errors.append(FieldError("Invalid value", "", f'"": Checked value must be of type integer {words} in {path}'))
+
+
 def _number(schema: Schema, value: float, path: str, errors: list[FieldError]) -> None:
+    if schema.get("type") == "integer" and not schema.get(INT_OR_STRING):
+        _range(schema, value, path, errors)
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None:
         if schema.get("exclusiveMinimum") and value <= low:
@@ -169,9 +198,6 @@ def _number(schema: Schema, value: float, path: str, errors: list[FieldError]) -
     factor = schema.get("multipleOf")
     if factor and value % factor:
         _bad(path, value, f"should be a multiple of {factor}", errors)
-    if schema.get("format") == "int32" and not -INT32 <= value < INT32:
-        text = f"{value}: {path} in body must be of type int32: {shown(str(value))}"
-        errors.append(FieldError("Invalid value", path, text))
 
 
 def _enum(schema: Schema, value: Any, path: str, errors: list[FieldError]) -> None:
@@ -184,16 +210,26 @@ def _enum(schema: Schema, value: Any, path: str, errors: list[FieldError]) -> No
 def _combined(schema: Schema, value: Any, path: str, errors: list[FieldError]) -> None:
     for sub in schema.get("allOf") or ():
         _value(sub, value, path, errors)
-    some = schema.get("anyOf")
-    if some and not schema.get(INT_OR_STRING) and not any(_valid(sub, value, path) for sub in some):
-        text = f'{shown(value)}: "{path}" must validate at least one schema (anyOf)'
-        errors.append(FieldError("Invalid value", path, text))
+    if not schema.get(INT_OR_STRING):
+        _any_of(schema.get("anyOf") or (), value, path, errors)
     one = schema.get("oneOf")
     if one:
         _one_of(one, value, path, errors)
     never = schema.get("not")
     if never and _valid(never, value, path):
-        errors.append(FieldError("Invalid value", path, f'{shown(value)}: "{path}" must not validate the schema (not)'))
+        errors.append(_composed(path, "must not validate the schema (not)"))
+
+
+def _composed(path: str, text: str) -> FieldError:
+    """What Go says of several schemas at once; the message belongs to no field."""
+    return FieldError("Invalid value", "", f'"": {shown(path)} {text}')
+
+
+def _any_of(options: Sequence[Schema], value: Any, path: str, errors: list[FieldError]) -> None:
+    """The real server also reports the errors of the first alternative when none fits, as it does for oneOf."""
+    if options and not any(_valid(sub, value, path) for sub in options):
+        errors.append(_composed(path, "must validate at least one schema (anyOf)"))
+        _value(options[0], value, path, errors)
 
 
 def _valid(schema: Schema, value: Any, path: str) -> bool:
@@ -203,13 +239,11 @@ def _valid(schema: Schema, value: Any, path: str) -> bool:
 
 
 def _one_of(options: list[Schema], value: Any, path: str, errors: list[FieldError]) -> None:
-    """The real server also reports the errors of the first alternative when none fits."""
     count = sum(_valid(sub, value, path) for sub in options)
     if count == 1:
         return
     how = "Found none valid" if not count else f"Found {count} valid alternatives"
-    text = f'{shown(value)}: "{path}" must validate one and only one schema (oneOf). {how}'
-    errors.append(FieldError("Invalid value", path, text))
+    errors.append(_composed(path, f"must validate one and only one schema (oneOf). {how}"))
     if not count:
         _value(options[0], value, path, errors)
 

@@ -113,6 +113,79 @@ def test_refused_with_field_and_reason(here: Space, path: str, value: Any, field
     assert any(cause.get("field") == field and words in cause["message"] for cause in causes), causes
 
 
+# What the mutator lets through, so that the schema of the CRD judges it, before the validator would.
+BY_SCHEMA: list[tuple[str, Any, str, str]] = [
+    (
+        "domain.cpu",
+        {"cores": 3_000_000_000},
+        "<nil>",
+        (
+            'Invalid value: "": Checked value must be of type integer with format int32 in '
+            "spec.template.spec.domain.cpu.cores"
+        ),
+    ),
+    (
+        "spec!dataVolumeTemplates",
+        [
+            {
+                "metadata": {"name": "d"},
+                "spec": {"pvc": {"dataSource": {"kind": "PersistentVolumeClaim", "name": "other"}}},
+            }
+        ],
+        "spec.dataVolumeTemplates[0].spec.pvc.dataSource.apiGroup",
+        (
+            'Invalid value: "null": spec.dataVolumeTemplates[0].spec.pvc.dataSource.apiGroup in body must be of type '
+            'string: "null"'
+        ),
+    ),
+    (
+        "volumes.+",
+        {"name": "path", "containerPath": {"path": "run/x", "readOnly": True}},
+        f"{VOLUMES}[1].containerPath.path",
+        "Invalid value: \"run/x\": path must be absolute (start with '/')",
+    ),
+    (
+        "topologySpreadConstraints",
+        [{"maxSkew": 1, "topologyKey": "a", "whenUnsatisfiable": "DoNotSchedule"}] * 2,
+        "spec.template.spec.topologySpreadConstraints[1]",
+        'Duplicate value: {"topologyKey":"a","whenUnsatisfiable":"DoNotSchedule"}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "field", "message"), BY_SCHEMA, ids=[case[2] for case in BY_SCHEMA])
+def test_the_schema_judges_what_the_mutator_made(here: Space, path: str, value: Any, field: str, message: str) -> None:
+    refused = here.cluster.call("POST", here.path("virtualmachines") + "?dryRun=All", changed(path, value))
+    assert refused.status == 422, refused.text
+    assert refused.body["message"].startswith('VirtualMachine.kubevirt.io "tried" is invalid: ')
+    told = [(cause["field"], cause["message"]) for cause in refused.body["details"]["causes"]]
+    assert (field, message) in told
+
+
+def test_numbers_and_quantities_come_back_as_go_spells_them(here: Space) -> None:
+    for sent, stored in (
+        ("2048Mi", "2Gi"),
+        ("+1Gi", "+1Gi"),
+        ("1.5Gi", "1536Mi"),
+        ("01025Mi", "01025Mi"),
+        (2.5e9, "2500M"),
+    ):
+        vm = changed("domain.memory", {"guest": sent})
+        made = here.cluster.call("POST", here.path("virtualmachines") + "?dryRun=All", vm)
+        assert made.status == 201, made.text
+        assert made.body["spec"]["template"]["spec"]["domain"]["memory"]["guest"] == stored
+
+
+def test_a_field_of_a_newer_cdi_is_not_known_in_a_machine(here: Space) -> None:
+    source = {"http": {"url": "http://images.example/a.qcow2", "checksum": "sha256:0"}}
+    template = {"metadata": {"name": "d"}, "spec": {"storage": {}, "source": source}}
+    vm = changed("volumes.0", {"name": "root", "dataVolume": {"name": "d"}})
+    vm["spec"]["dataVolumeTemplates"] = [template]
+    made = here.cluster.call("POST", here.path("virtualmachines") + "?dryRun=All", vm)
+    assert made.status == 201, made.text
+    assert made.body["spec"]["dataVolumeTemplates"][0]["spec"]["source"] == {"http": {"url": source["http"]["url"]}}
+
+
 @pytest.mark.parametrize(("path", "value"), ADMITTED, ids=[case[0] for case in ADMITTED])
 def test_admitted_though_it_cannot_run(here: Space, path: str, value: Any) -> None:
     vm = changed(path, value)

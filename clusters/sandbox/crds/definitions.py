@@ -18,13 +18,32 @@ DEPRECATED = "{group}/{version} is now deprecated and will be removed in a futur
 PLAIN: dict[str, Object] = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
+    "int32": {"type": "integer", "format": "int32"},
+    "int64": {"type": "integer", "format": "int64"},
     "uint": {"type": "integer"},
+    "uint32": {"type": "integer", "format": "int32"},  # so the generator has it: half of Go's range
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
     "time": {"type": "string", "format": "date-time"},
     "quantity": {"anyOf": EITHER, "pattern": QUANTITY, "x-kubernetes-int-or-string": True},
     "intorstring": {"anyOf": EITHER, "x-kubernetes-int-or-string": True},
     "any": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+}
+# What the tables have no words for: type and field, and what the schema says besides.
+FURTHER: dict[tuple[str, str], Object] = {
+    ("ContainerPathVolume", "path"): {
+        "maxLength": 4096,
+        "x-kubernetes-validations": [
+            {"message": "path must be absolute (start with '/')", "rule": "self.startsWith('/')"},
+            {"message": "path must not contain '..'", "rule": "!self.contains('..')"},
+        ],
+    },
+    ("ContainerPathVolume", "readOnly"): {
+        "x-kubernetes-validations": [
+            {"message": "readOnly must be true, write access is not supported", "rule": "self == true"}
+        ]
+    },
+    ("MemoryInstancetype", "overcommitPercent"): {"minimum": 0, "maximum": 100},
 }
 
 
@@ -41,7 +60,9 @@ def type_schema(name: str) -> Object:
     shape = types()[name]
     schema: Object = {"type": "object"}
     if shape.fields:
-        schema["properties"] = {field.name: field_schema(field) for field in shape.fields.values()}
+        schema["properties"] = {
+            field.name: field_schema(field) | FURTHER.get((name, field.name), {}) for field in shape.fields.values()
+        }
     required = sorted(field.name for field in shape.fields.values() if field.required)
     if required:
         schema["required"] = required
@@ -91,6 +112,8 @@ def _definition(entry: Object) -> Object:
             "spec": type_schema(entry["spec"]),
         },
     }
+    for path in entry.get("without", ()):
+        _leave_out(root["properties"]["spec"], path.split("."))
     if entry.get("status"):
         root["properties"]["status"] = type_schema(entry["status"])
     names: Object = {
@@ -113,6 +136,14 @@ def _definition(entry: Object) -> Object:
             "conversion": {"strategy": "None"},
         },
     }
+
+
+def _leave_out(schema: Object, names: list[str]) -> None:
+    """Takes away a field that the tables have and this kind has not."""
+    for name in names[:-1]:
+        schema = schema["properties"][name]
+        schema = schema.get("items", schema)
+    del schema["properties"][names[-1]]
 
 
 def _version(entry: Object, name: str, options: Object, root: Object) -> Object:

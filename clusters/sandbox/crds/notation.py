@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).parent
-SCALARS = frozenset({"string", "integer", "uint", "boolean", "quantity", "intorstring", "time", "number", "any"})
-WORD = re.compile(r"^(?P<name>\w+)(?P<mark>[!*=]?)(?:\((?P<crd>[^)]*)\)|<(?P<web>[^>]*)>|\[(?P<only>[^\]]*)\])?$")
+INTEGERS = frozenset({"integer", "int32", "int64", "uint", "uint32"})  # Go's own; "integer" is its int
+SCALARS = INTEGERS | {"string", "boolean", "quantity", "intorstring", "time", "number", "any"}
+WORD = re.compile(r"^(?P<name>\w+)(?P<mark>[!*=~]?)(?:\((?P<crd>[^)]*)\)|<(?P<web>[^>]*)>|\[(?P<only>[^\]]*)\])?$")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Field:
     required: bool = False
     pointer: bool = False
     by_value: bool = False
+    never_absent: bool = False  # null in Go's JSON where nothing was given
     crd_values: tuple[str, ...] = ()
     virt_api_values: tuple[str, ...] = ()
     merge: str = ""  # "", atomic, set, map
@@ -67,7 +69,8 @@ def read_field(name: str, text: str) -> Field:
         type=match["name"],
         shape=shape,
         required=match["mark"] == "!",
-        pointer=match["mark"] == "*",
+        pointer=match["mark"] in ("*", "~"),
+        never_absent=match["mark"] == "~",
         by_value=match["mark"] == "=",
         crd_values=both or only,
         virt_api_values=both or web,

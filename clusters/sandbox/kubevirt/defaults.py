@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from clusters.sandbox.kubevirt.gates import Gates
@@ -118,8 +119,8 @@ def _topology(domain: Object) -> None:
         return
     resources = domain["resources"]
     wanted = (resources.get("limits") or {}).get("cpu") or (resources.get("requests") or {}).get("cpu")
-    whole = -(-parse(wanted) // 1) if wanted else 1  # Value() of a quantity rounds up
-    cpu |= {"sockets": max(1, int(whole)), "cores": 1, "threads": 1}
+    whole = ceil(parse(wanted)) if wanted else 1  # Value() of a quantity rounds up
+    cpu |= {"sockets": max(1, whole), "cores": 1, "threads": 1}
 
 
 def _pull_policies(spec: Object) -> None:

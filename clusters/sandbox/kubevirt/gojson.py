@@ -5,10 +5,10 @@ quantities come back in canonical spelling (k8s-replay/06, k8s-transcript/20).
 
 from __future__ import annotations
 
-import re
+from decimal import Decimal
 from typing import Any
 
-from clusters.sandbox.crds import Field, types
+from clusters.sandbox.crds import INTEGERS, Field, types
 from clusters.sandbox.kubevirt.causes import Cause, denied, undecodable
 from clusters.sandbox.quantity import BadQuantityError, canonical
 
@@ -18,29 +18,34 @@ ACCEPTED = {
     "string": ("string",),
     "time": ("string",),
     "boolean": ("boolean",),
-    "integer": ("number",),
-    "uint": ("number",),
+    **dict.fromkeys(INTEGERS, ("number",)),
     "number": ("number",),
     "quantity": ("string", "number"),
     "intorstring": ("string", "number"),
 }
 # What virt-api's OpenAPI calls a type that is not JSON's own.
-WORDS = {"quantity": "string,integer,number", "intorstring": "string,number", "uint": "integer", "time": "string"}
-INT64 = frozenset(
-    {
-        "terminationGracePeriodSeconds",
-        "tolerationSeconds",
-        "supplementalPoolThreadCount",
-        "spinlocks",
-        "cores",
-        "maxSockets",
-        "sockets",
-        "threads",
-    }
-)
-# Go's own unsigned integers, as its decoder names them; all others have 32 bits.
-PLAIN_UINT = frozenset({"bootOrder", "discardGranularity", "logical", "physical"})
-INTEGERS = ("integer", "uint")
+WORDS = {
+    "quantity": "string,integer,number",
+    "intorstring": "string,number",
+    "time": "string",
+    **dict.fromkeys(INTEGERS, "integer"),
+}
+# Integers of Go: what virt-api's OpenAPI calls them, and what its decoder takes.
+RANGES = {
+    "integer": ("int32", -(2**63), 2**63),
+    "int32": ("int32", -(2**31), 2**31),
+    "int64": ("int64", -(2**63), 2**63),
+    "uint": ("int32", 0, 2**64),
+    "uint32": ("int64", 0, 2**32),
+    "intorstring": ("", -(2**31), 2**31),
+}
+GO_NAMES = {"integer": "int", "intorstring": "int32"}
+# Structs that Go embeds in another: its decoder names them on the way to a field, the JSON does not.
+EMBEDDED = {
+    ("Volume", "downwardAPI"): "VolumeSource",
+    ("Probe", "httpGet"): "Handler",
+    ("Probe", "tcpSocket"): "Handler",
+}
 OBJECT_META = frozenset(
     {
         "annotations",
@@ -60,8 +65,7 @@ OBJECT_META = frozenset(
         "uid",
     }
 )
-ZERO: dict[str, Any] = {"string": "", "time": None, "boolean": False, "integer": 0, "uint": 0, "number": 0}
-QUANTITY_WORDS = re.compile(r"^\s+|\s+$")
+ZERO: dict[str, Any] = {"string": "", "time": None, "boolean": False, "number": 0, **dict.fromkeys(INTEGERS, 0)}
 
 
 def json_type(value: Any) -> str:
@@ -119,7 +123,7 @@ def _check_scalar(value: Any, field: Field, path: str) -> list[str]:
     listed = [f"{path} in body should be one of [{' '.join(values)}]"] if values and value not in values else []
     if allowed and (json_type(value) not in allowed or broken):
         if field.type in INTEGERS and not isinstance(value, str | list):
-            size = "int64" if field.name in INT64 else "int32"
+            size = RANGES[field.type][0]
             return [f'{path} in body must be of type {size}: "{"float64" if broken else ""}"']
         extra = value if field.type == "quantity" and isinstance(value, dict) else ()
         unknown = [f"{path}.{key} in body is a forbidden property" for key in extra]
@@ -152,9 +156,16 @@ def _type_message(path: str, expected: str, value: Any) -> str:
 
 
 def decode(value: Object, type_name: str, path: str) -> Object:
-    """The object after one trip through the Go struct; raises what the decoder or the schema check says."""
+    """The object after one trip through the Go struct; raises what the schema check or the decoder says."""
     refuse_unfit(value, type_name, path)
-    return encode(value, type_name, path)
+    return read(value, type_name, path)
+
+
+def read(value: Object, type_name: str, path: str) -> Object:
+    """What the decoder makes of an object that passed the schema check."""
+    decoded = encode(value, type_name)
+    refuse_overflow(value, type_name, path)  # the decoder keeps such an error and goes on, a bad quantity ends it
+    return decoded
 
 
 def refuse_unfit(value: Object, type_name: str, path: str) -> None:
@@ -164,28 +175,41 @@ def refuse_unfit(value: Object, type_name: str, path: str) -> None:
         raise denied([Cause(message, reason="") for message in messages])
 
 
-def encode(value: Object, type_name: str, path: str = "") -> Object:
+def refuse_unfit_object(obj: Object, kind: str) -> None:
+    """The same check of a whole object: its spec must be there, a status that a client sent along must fit, too."""
+    found = [] if "spec" in obj else ["spec in body is required"]
+    for part, type_name in (("spec", f"{kind}Spec"), ("status", f"{kind}Status")):
+        value = obj.get(part)
+        if isinstance(value, dict):
+            found += check(value, type_name, part)
+        elif part == "spec" or value is not None:
+            found.append(_type_message(part, "object", value))
+    if found:
+        raise denied([Cause(message, reason="") for message in dict.fromkeys(found)])
+
+
+def encode(value: Object, type_name: str) -> Object:
     shape = types()[type_name]
     result: Object = {}
     for field in shape.fields.values():
-        kept, encoded = _encode_field(value.get(field.name), field, f"{path}.{field.name}")
+        kept, encoded = _encode_field(value.get(field.name), field)
         if kept:
             result[field.name] = encoded
     return result
 
 
-def _encode_field(value: Any, field: Field, path: str) -> tuple[bool, Any]:
+def _encode_field(value: Any, field: Field) -> tuple[bool, Any]:
     if field.shape == "list":
-        items = [_encode_one(item, field, path) for item in value or []]
+        items = [_encode_one(item, field) for item in value or []]
         return bool(items) or field.required, items or (None if value is None else [])
     if field.shape == "map":
-        entries = {key: _encode_one(item, field, f"{path}.{key}") for key, item in (value or {}).items()}
+        entries = {key: _encode_one(item, field) for key, item in (value or {}).items()}
         return bool(entries) or field.required, entries
     if value is None:
         if not (field.required or field.by_value):
-            return False, None
+            return field.never_absent, None
         return True, _zero(field)
-    encoded = _encode_one(value, field, path)
+    encoded = _encode_one(value, field)
     droppable = field.scalar and not (field.required or field.pointer)
     return not (droppable and encoded in ("", 0, False)), encoded
 
@@ -198,24 +222,51 @@ def _zero(field: Field) -> Any:
     return ZERO[field.type] if field.scalar else encode({}, field.type)
 
 
-def _encode_one(value: Any, field: Field, path: str) -> Any:
+def _encode_one(value: Any, field: Field) -> Any:
     if field.type == "quantity":
         try:
-            return canonical(QUANTITY_WORDS.sub("", str(value)))
+            return canonical(value.strip(" ") if isinstance(value, str) else _literal(value))
         except BadQuantityError as error:
             raise undecodable(str(error)) from error
-    if field.type == "uint":
-        return _unsigned(int(value), field, path)
-    if field.type == "integer":
+    if field.type in INTEGERS:
         return int(value)
     if field.type == "any" and isinstance(value, dict):
         return {key: item for key, item in value.items() if item not in (None, {}, [])}
-    return value if field.scalar else encode(value, field.type, path)
+    return value if field.scalar else encode(value, field.type)
 
 
-def _unsigned(number: int, field: Field, path: str) -> int:
-    kind, bits = ("uint", 64) if field.name in PLAIN_UINT else ("uint32", 32)
-    if 0 <= number < 2**bits:
-        return number
-    where = "VMISpecAlias." + path.rpartition("spec.")[2].removeprefix(".")
-    raise undecodable(f"json: cannot unmarshal number {number} into Go struct field {where} of type {kind}")
+def refuse_overflow(value: Object, type_name: str, path: str) -> None:
+    """Raises at the first number that Go's type does not hold; the way there names embedded structs."""
+    for field in types()[type_name].fields.values():
+        item = value.get(field.name)
+        embedded = EMBEDDED.get((type_name, field.name))
+        where = ".".join((path, embedded, field.name) if embedded else (path, field.name))
+        if field.type in RANGES and isinstance(item, int | float):
+            _in_range(item, field, where)
+        elif field.scalar or not item:
+            continue
+        elif field.shape == "one":
+            refuse_overflow(item, field.type, where)
+        else:
+            for part in item if field.shape == "list" else item.values():
+                refuse_overflow(part, field.type, where)
+
+
+def _literal(number: float) -> str:
+    """A number as Go's JSON encoder spells it: one beyond 64 bits is a float to the API server."""
+    if isinstance(number, int) and -(2**63) <= number < 2**63:
+        return str(number)
+    text = repr(float(number))
+    if 1e-6 <= abs(number) < 1e21:
+        return format(Decimal(text), "f").removesuffix(".0")
+    return text.replace("e-0", "e-")
+
+
+def _in_range(number: float, field: Field, path: str) -> None:
+    _, least, beyond = RANGES[field.type]
+    if not least <= number < beyond or not float(number).is_integer():
+        struct = "VirtualMachineInstanceTemplateSpec" if path.startswith("spec.template.") else "VirtualMachineInstance"
+        kind = GO_NAMES.get(field.type, field.type)
+        raise undecodable(
+            f"json: cannot unmarshal number {_literal(number)} into Go struct field {struct}.{path} of type {kind}"
+        )

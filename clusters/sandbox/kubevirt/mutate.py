@@ -7,9 +7,9 @@ from copy import deepcopy
 from typing import Any
 
 from clusters.sandbox.kubevirt import instancetypes
-from clusters.sandbox.kubevirt.causes import Cause, denied, refuse
+from clusters.sandbox.kubevirt.causes import Cause, refuse
 from clusters.sandbox.kubevirt.gates import Gates
-from clusters.sandbox.kubevirt.gojson import decode
+from clusters.sandbox.kubevirt.gojson import read, refuse_unfit_object
 from clusters.sandbox.kubevirt.instancetypes import Look
 
 Object = dict[str, Any]
@@ -21,9 +21,8 @@ ARCHITECTURES = ("amd64", "arm64", "s390x")
 def mutate(operation: str, new: Object, old: Object | None, look: Look, gates: Gates) -> Object:
     """The VM as KubeVirt stores it; raises DeniedError with the mutator's words."""
     vm = deepcopy(new)
-    if not isinstance(vm.get("spec"), dict):
-        raise denied([Cause("spec in body is required", reason="")])
-    spec = decode(vm["spec"], "VirtualMachineSpec", "spec")
+    refuse_unfit_object(vm, "VirtualMachine")
+    spec = read(vm["spec"], "VirtualMachineSpec", "spec")
     if vm["metadata"].get("deletionTimestamp"):
         return new  # a VM on its way out is left alone, so that nothing races its deletion
     vm["spec"] = spec

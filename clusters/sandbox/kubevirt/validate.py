@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
-from clusters.sandbox.kubevirt import instancetype_apply, instancetypes, requirements, validate_devices
-from clusters.sandbox.kubevirt.causes import REQUIRED, Cause, refuse
+from clusters.sandbox.kubevirt import instancetype_apply, instancetypes, requirements, run_strategy, validate_devices
+from clusters.sandbox.kubevirt.causes import NOT_SUPPORTED, REQUIRED, Cause, refuse
 from clusters.sandbox.kubevirt.defaults import quantity, vmi_spec_defaults
 from clusters.sandbox.kubevirt.gates import Gates
 from clusters.sandbox.kubevirt.gojson import encode, refuse_unfit
@@ -59,6 +59,8 @@ def validate(operation: str, new: Object, old: Object | None, look: Look, gates:
         refuse(discontinued(template))
     refuse(_vm_causes(spec, gates))
     refuse(_template_namespaces(new, old))
+    if old is not None:
+        refuse(_busy(new, old))
     return [DEPRECATED_RUNNING] if new["spec"].get("running") is not None else []
 
 
@@ -96,6 +98,27 @@ def _template_namespaces(new: Object, old: Object | None) -> Iterator[Cause]:
         if namespace and namespace != own:
             text = f"Embedded DataVolume namespace {namespace} differs from VM namespace {own}"
             yield Cause(text, f"spec.dataVolumeTemplates[{index}]")
+
+
+def _busy(new: Object, old: Object) -> Iterator[Cause]:
+    """What a snapshot or a restore in progress leaves unchanged; the first difference is told."""
+    status = new.get("status") or {}
+    snapshot, restore = (status.get(f"{word}InProgress") for word in ("snapshot", "restore"))
+    text = ""
+    if snapshot is not None and _volumes(new) != _volumes(old):
+        text = f'Cannot update vm disks or volumes until snapshot "{snapshot}" completes'
+    elif snapshot is not None and any(
+        new["spec"].get(key) != old["spec"].get(key) for key in ("running", "runStrategy")
+    ):
+        text = f'Cannot update vm running state until snapshot "{snapshot}" completes'
+    elif restore is not None and run_strategy.strategy(new) != run_strategy.strategy(old):
+        text = f'Cannot update VM runStrategy until restore "{restore}" completes'
+    if text:
+        yield Cause(text, "spec", NOT_SUPPORTED)
+
+
+def _volumes(vm: Object) -> list[Object]:
+    return encode(vm["spec"], "VirtualMachineSpec")["template"].get("spec", {}).get("volumes", [])  # type: ignore[no-any-return]
 
 
 def vmi_spec_causes(path: Path, spec: Object, gates: Gates) -> Iterator[Cause]:

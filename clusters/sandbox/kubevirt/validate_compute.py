@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from math import ceil
 from typing import Any
 
 from clusters.sandbox.kubevirt.causes import NOT_SUPPORTED, REQUIRED, Cause
@@ -36,7 +37,7 @@ class Compute:
 
     def whole(self, kind: str, name: str) -> int:
         """Value() of a Go quantity: rounded up to a whole number."""
-        return -int(-self.amount(kind, name) // 1)
+        return ceil(self.amount(kind, name))
 
     def at(self, *names: str) -> str:
         return str(self.path.child("domain", *names))
@@ -77,7 +78,7 @@ def _hugepages(view: Compute) -> Iterator[Cause]:
     requests, shown = view.at("resources", "requests", "memory"), view.text("requests", "memory")
     if wanted and wanted < page:
         yield Cause(f"{requests} '{shown}' must be equal to or larger than page size {field} '{size}'", requests)
-    elif page and wanted % page:
+    elif page and ceil(wanted) % ceil(page):
         yield Cause(f"{requests} '{shown}' is not a multiple of the page size {field} '{size}'", requests)
 
 
@@ -239,8 +240,8 @@ def not_growable(view: Compute) -> str:
         ("launchSecurity" in view.domain, "Memory hotplug is not compatible with encrypted VMs"),
         ("guest" not in memory, "Guest memory must be configured when memory hotplug is enabled"),
         (guest > most, "Guest memory is greater than the configured maxGuest memory"),
-        (bool(guest % block), f"Guest memory must be {block_text} aligned"),
-        (bool(most % block), f"MaxGuest must be {block_text} aligned"),
+        (bool(ceil(guest) % block), f"Guest memory must be {block_text} aligned"),
+        (bool(ceil(most) % block), f"MaxGuest must be {block_text} aligned"),
         (view.spec.get("architecture") != "amd64", "Memory hotplug is only available for x86_64 VMs"),
         (guest < 1024**3, "Memory hotplug is only available for VMs with at least 1Gi of guest memory"),
     )

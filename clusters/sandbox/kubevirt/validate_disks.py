@@ -16,7 +16,7 @@ from clusters.sandbox.kubevirt.validate_network import PCI_ADDRESS, interfaces
 Object = dict[str, Any]
 TARGETS = ("disk", "lun", "cdrom")
 BUSES = ("virtio", "scsi", "sata", "usb")
-SERIAL = re.compile(r"^[A-Za-z0-9_.+-]+$")
+SERIAL = re.compile(r"^[A-Za-z0-9_.+-]+\Z")
 BLOCK_SIZES = (512, 2 * 1024**2)
 
 

@@ -16,10 +16,12 @@ Object = dict[str, Any]
 MODELS = ("e1000", "e1000e", "igb", "ne2k_pci", "pcnet", "rtl8139", "virtio")
 BINDINGS = ("bridge", "masquerade", "sriov", "passtBinding", "binding")
 RESERVED_MAC = "02:00:00:00:00:00"
-INTERFACE_NAME = re.compile(r"^[A-Za-z0-9_-]+$")
-PCI_ADDRESS = re.compile(r"^([\da-fA-F]{4}):([\da-fA-F]{2}):([\da-fA-F]{2})\.([0-7])$")
+INTERFACE_NAME = re.compile(r"^[A-Za-z0-9_-]+\Z")
+PCI_ADDRESS = re.compile(r"^([\da-fA-F]{4}):([\da-fA-F]{2}):([\da-fA-F]{2})\.([0-7])\Z", re.ASCII)
 # Go's ParseMAC: pairs joined by ":" or "-", or groups of four hex digits joined by dots.
-MAC = re.compile(r"^(?:[\da-fA-F]{2}([:-]))(?:[\da-fA-F]{2}\1)*[\da-fA-F]{2}$|^(?:[\da-fA-F]{4}\.)+[\da-fA-F]{4}$")
+MAC = re.compile(
+    r"^(?:[\da-fA-F]{2}([:-]))(?:[\da-fA-F]{2}\1)*[\da-fA-F]{2}\Z|^(?:[\da-fA-F]{4}\.)+[\da-fA-F]{4}\Z", re.ASCII
+)
 MAC_BYTES = (6, 8, 20)
 
 

@@ -21,7 +21,7 @@ PREFERRED_TERMS = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 def _error(field: Path, kind: str, detail: str, value: Any = None) -> Cause:
-    shown = f" {json.dumps(value)}:" if kind == "Invalid value" else ""
+    shown = f" {json.dumps(value, ensure_ascii=False)}:" if kind == "Invalid value" else ""
     return Cause(f"{field}: {kind}:{shown} {detail}", str(field))
 
 
@@ -120,18 +120,24 @@ def _label_selector(where: Path, selector: Object) -> Iterator[Cause]:
         for text in label_value(value):
             yield _error(where.child("matchLabels"), "Invalid value", text, value)
     for index, rule in enumerate(selector.get("matchExpressions") or []):
-        field = where.child("matchExpressions").index(index)
-        operator, values = rule.get("operator", ""), rule.get("values") or []
-        if operator in ("In", "NotIn") and not values:
-            text = "must be specified when `operator` is 'In' or 'NotIn'"
-            yield _error(field.child("values"), "Required value", text)
-        elif operator in ("Exists", "DoesNotExist") and values:
-            text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            yield _error(field.child("values"), "Forbidden", text)
-        elif operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
-            yield _error(field.child("operator"), "Invalid value", "not a valid selector operator", operator)
-        for text in label_name(rule.get("key", "")):
-            yield _error(field.child("key"), "Invalid value", text, rule.get("key", ""))
+        yield from _selector_rule(where.child("matchExpressions").index(index), rule)
+
+
+def _selector_rule(field: Path, rule: Object) -> Iterator[Cause]:
+    operator, values = rule.get("operator", ""), rule.get("values") or []
+    if operator in ("In", "NotIn") and not values:
+        text = "must be specified when `operator` is 'In' or 'NotIn'"
+        yield _error(field.child("values"), "Required value", text)
+    elif operator in ("Exists", "DoesNotExist") and values:
+        text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+        yield _error(field.child("values"), "Forbidden", text)
+    elif operator not in ("In", "NotIn", "Exists", "DoesNotExist"):
+        yield _error(field.child("operator"), "Invalid value", "not a valid selector operator", operator)
+    for text in label_name(rule.get("key", "")):
+        yield _error(field.child("key"), "Invalid value", text, rule.get("key", ""))
+    for place, value in enumerate(values):
+        for text in label_value(value):
+            yield _error(field.child("values").index(place), "Invalid value", text, value)
 
 
 def spread_causes(path: Path, spec: Object) -> Iterator[Cause]:
@@ -151,7 +157,7 @@ def spread_causes(path: Path, spec: Object) -> Iterator[Cause]:
             yield _error(item.child("topologyKey"), "Invalid value", text, key)
         if action not in ("DoNotSchedule", "ScheduleAnyway"):
             field = item.child("whenUnsatisfiable")
-            text = f'{json.dumps(action)}: supported values: "DoNotSchedule", "ScheduleAnyway"'
+            text = f'{json.dumps(action, ensure_ascii=False)}: supported values: "DoNotSchedule", "ScheduleAnyway"'
             yield Cause(f"{field}: Unsupported value: {text}", str(field))
         yield from _label_selector(where.child("labelSelector"), constraint.get("labelSelector") or {})
         if pairs[index] in pairs[index + 1 :]:

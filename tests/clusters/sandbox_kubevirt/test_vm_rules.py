@@ -83,6 +83,47 @@ def test_templates_of_another_namespace_are_looked_at_again_only_when_they_chang
     assert answer(foreign, here)["causes"][0][0] == "spec.dataVolumeTemplates[0]"
 
 
+@pytest.mark.parametrize(
+    ("status", "changes", "message"),
+    [
+        ("snapshotInProgress", [("template.spec.volumes.+", {"name": "e", "emptyDisk": {"capacity": "1Gi"}})],
+         'Cannot update vm disks or volumes until snapshot "now" completes'),
+        ("snapshotInProgress", [("runStrategy", "Always")],
+         'Cannot update vm running state until snapshot "now" completes'),
+        ("snapshotInProgress", [("runStrategy", GONE), ("running", False)],
+         'Cannot update vm running state until snapshot "now" completes'),
+        ("restoreInProgress", [("runStrategy", "Always")],
+         'Cannot update VM runStrategy until restore "now" completes'),
+        ("snapshotInProgress", [("template.spec.domain.cpu", {"cores": 3})], ""),
+        ("restoreInProgress", [("runStrategy", GONE), ("running", False)], ""),
+    ],
+)  # fmt: skip
+def test_a_machine_in_a_snapshot_or_restore_stays_as_it_is(
+    status: str, changes: list[tuple[str, Any]], message: str
+) -> None:
+    old, new = changed([]), changed(changes)
+    old["status"] = new["status"] = {status: "now"}
+    expected = {"code": 422, "causes": [["spec", message]]} if message else {"code": 201}
+    assert answer(new, old) == expected
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "messages"),
+    [
+        ("spec", "no object", ['spec in body must be of type object: "string"']),
+        ("spec", GONE, ["spec in body is required", 'spec in body must be of type object: "null"']),
+        ("status", [], ['status in body must be of type object: "array"']),
+        ("status", {"ready": "yes"}, ['status.ready in body must be of type boolean: "string"']),
+        ("status", {"observedGeneration": 1.5}, ['status.observedGeneration in body must be of type int64: "float64"']),
+    ],
+)
+def test_a_whole_machine_is_checked_not_its_spec_only(part: str, value: Any, messages: list[str]) -> None:
+    machine = changed([]) | {part: value}
+    if value == GONE:
+        machine.pop(part)
+    assert answer(machine) == {"code": 422, "causes": [["", message] for message in messages]}
+
+
 def instance(**domain: Any) -> dict[str, Any]:
     spec = vm(**domain)["spec"]["template"]["spec"]
     return {"metadata": {"name": "a", "namespace": "t"}, "spec": spec}

@@ -17,7 +17,7 @@ from django.core.management import call_command
 
 from clusters import connections, status
 from clusters.errors import KubeError
-from clusters.models import Cluster
+from clusters.models import Cluster, WorkItem
 from clusters.refs import KINDS, WATCHED, Ref
 from clusters.sandbox.cdi.image import make_qcow2
 from core.actor import system_actor
@@ -78,6 +78,16 @@ class Site:
             self.turn()
             time.sleep(0.02)
         return found
+
+    def rest(self) -> None:
+        """Until no work is left and the cluster's own controllers write nothing any more: then versions can be compared."""
+        self.until(lambda: not WorkItem.objects.exists() and self._is_still())
+
+    def _is_still(self) -> bool:
+        client, kind = connections.client_of(self.cluster.pk), KINDS["", "Namespace"]
+        before = client.list(kind)[1]  # the version of the whole cluster, as the sandbox counts
+        time.sleep(0.4)
+        return client.list(kind)[1] == before
 
     def told(self) -> str:
         rows = VirtualMachine.objects.values("name", "phase", "conditions", "power_state")

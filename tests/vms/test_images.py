@@ -63,7 +63,7 @@ def test_a_verdict_that_comes_late_stops_what_runs_and_nobody_starts_it_again(si
     site.until(lambda: failed(vm) and strategy(site) == "Halted" and not site.get("VirtualMachineInstance", "web"))
     assert vm.power_state == "on"  # what people want is theirs; the claim stands, too
     assert active(site) == 1
-    site.until(lambda: not WorkItem.objects.exists())
+    site.rest()
     before = site.live("VirtualMachine", "web")["metadata"]["resourceVersion"]
     queue.request(vm)
     site.until(lambda: not WorkItem.objects.exists())

@@ -70,7 +70,7 @@ def test_its_whole_life(site: Site):
 
 def test_twice_is_no_change(site: Site):
     vm = running(site)
-    site.until(lambda: not WorkItem.objects.exists())
+    site.rest()
     objects = (("VirtualMachine", "web"), ("DataVolume", "web-disk-0"), ("ResourceQuota", "ovim-quota"))
     before = [site.live(*names)["metadata"]["resourceVersion"] for names in objects]
     queue.request_all([vm, vm.vdc, vm.vdc.placement])

@@ -63,7 +63,7 @@ def test_a_life_is_told_in_order(told: Site):
     told.until(lambda: phase(vm) == "Stopped")
     told.until(lambda: not WorkItem.objects.exists())
     edit_vm(actor=ACTOR, vm=vm, changes={"memory_mib": 1024})
-    told.until(lambda: not WorkItem.objects.exists())
+    told.rest()
     told.turn()
     before = story(vm)
     delete_vm(actor=ACTOR, vm=vm)
@@ -151,7 +151,7 @@ def test_events_wake_nobody_and_stay_out_of_the_cache(told: Site):
 def test_a_relist_tells_nothing_twice(told: Site):
     vm = told.vm()
     told.until(lambda: phase(vm) == "Running" and vm.ip_addresses)
-    told.until(lambda: not WorkItem.objects.exists())
+    told.rest()
     driver.relist(told.cluster, (EVENTS,))
     before = list(Happening.objects.order_by("pk").values_list("pk", "count", "last_at"))
     driver.relist(told.cluster, (EVENTS,))

@@ -9,21 +9,10 @@ from typing import Any
 
 import yaml
 
+from clusters.sandbox.field_docs import description
+
 Object = dict[str, Any]
 Age = Callable[[Any], str]
-NAME_TEXT = (
-    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
-    "client to request the generation of an appropriate name automatically. Name is primarily intended for creation "
-    "idempotence and configuration definition. Cannot be updated. More info: "
-    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
-)
-CREATED = (
-    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed "
-    "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
-    "in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
-    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
-)
-NAME = {"name": "Name", "type": "string", "format": "name", "description": NAME_TEXT, "priority": 0}
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SHORT_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 NONE, UNSET = "<none>", "<unset>"
@@ -37,16 +26,35 @@ def _texts() -> dict[str, list[Object]]:
 
 
 @cache
+def name_column() -> Object:
+    return {
+        "name": "Name",
+        "type": "string",
+        "format": "name",
+        "description": description("V1ObjectMeta.name"),
+        "priority": 0,
+    }
+
+
+@cache
 def definitions(key: str) -> list[Object]:
     """The columns of a kind; without columns of its own: its name and when it was made."""
     listed = _texts().get(key)
     if listed is None:
-        return [NAME, {"name": "Created At", "type": "date", "format": "", "description": CREATED, "priority": 0}]
-    return [NAME, *(_definition(column) for column in listed)]
+        return [
+            name_column(),
+            {"name": "Created At", "type": "date", "format": "", "description": created(), "priority": 0},
+        ]
+    return [name_column(), *(_definition(column) for column in listed)]
+
+
+def created() -> str:
+    """The client has two spaces where the server has an empty line."""
+    return description("V1ObjectMeta.creation_timestamp").replace("  Populated", "\n\nPopulated")
 
 
 def _definition(column: Object) -> Object:
-    text = CREATED if column["name"] == "Age" else column["text"]
+    text = created() if column["name"] == "Age" else column.get("text") or description(column["field"])
     kind, priority = column.get("type", "string"), column.get("priority", 0)
     return {"name": column["name"], "type": kind, "format": "", "description": text, "priority": priority}
 

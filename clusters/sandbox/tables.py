@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clusters.sandbox import columns
-from clusters.sandbox.columns import CREATED, NAME
+from clusters.sandbox.columns import created, name_column
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.store import Stored
 
@@ -101,9 +101,9 @@ def definitions(resource: Resource) -> list[Object]:
     if not resource.custom:
         return columns.definitions(resource.key)
     if not resource.columns:
-        return [NAME, {"name": "Age", "type": "date", "format": "", "description": CREATED, "priority": 0}]
+        return [name_column(), {"name": "Age", "type": "date", "format": "", "description": created(), "priority": 0}]
     return [
-        NAME,
+        name_column(),
         *(
             {
                 "name": column["name"],

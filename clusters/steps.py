@@ -129,6 +129,18 @@ def read(lease: Lease, send: Callable[[Client], T]) -> Steps[T]:
     return answer
 
 
+def read_all(lease: Lease, looks: Generator[Callable[[Client], Any], Any, T]) -> Steps[T]:
+    """Looks that follow from each other, a request each: none of them costs the others of a round their leases."""
+    answer = None
+    while True:
+        try:
+            send = looks.send(answer)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        answer = yield from read(lease, send)
+
+
 def write(lease: Lease, send: Callable[[Client], T], about: Written | None = None) -> Steps[T]:
     answer: T = yield Call(lease, send, write=True, about=about)
     return answer

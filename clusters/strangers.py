@@ -1,13 +1,17 @@
 """What else is in a namespace: read live, by discovery, before the namespace is deleted with all it holds (ENGINE §5)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from clusters.apply import token_of
 from clusters.client import Client, Object
 from clusters.errors import KubeError
 from clusters.models import InventoryItem
+
+T = TypeVar("T")
+Looks = Generator[Callable[[Client], Any], Any, T]
 
 # What the control plane itself puts into every namespace, and what only reports on other objects.
 CONTROL_PLANE = frozenset(
@@ -26,9 +30,30 @@ DERIVED = frozenset({"Event", "Endpoints", "EndpointSlice", "PodMetrics", "Lease
 SERVICE_ACCOUNT_SECRETS = frozenset({"kubernetes.io/service-account-token", "kubernetes.io/dockercfg"})
 
 
+def looks(namespace: str) -> Looks[list[Object]]:
+    """Requests, one after the other, that find all objects in a namespace, of every kind that the cluster lists.
+
+    Each is yielded and its answer sent back in: whoever drives this may do something between two of them.
+    """
+    groups = (yield lambda client: client.raw("GET", "/apis"))["groups"]
+    found: list[Object] = []
+    for root in ("/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)):
+        served = (yield partial(_get, path=root)) or {"resources": ()}
+        for resource in served["resources"]:
+            if _is_listed(resource):
+                found += yield from _listed(f"{root}/namespaces/{namespace}/{resource['name']}", resource["kind"])
+    return found
+
+
 def inside(client: Client, namespace: str) -> list[Object]:
-    """All objects in a namespace, of every kind that the cluster lists."""
-    return [live for path, kind in _collections(client, namespace) for live in _listed(client, path, kind)]
+    """The same at once, for whoever holds nothing meanwhile."""
+    asking, answer = looks(namespace), None
+    while True:
+        try:
+            answer = asking.send(answer)(client)
+        except StopIteration as end:
+            found: list[Object] = end.value
+            return found
 
 
 def strange(found: Sequence[Object], cluster_id: UUID, namespace: str) -> list[str]:
@@ -57,33 +82,34 @@ def _inventory(cluster_id: UUID, namespace: str) -> tuple[set[str], set[UUID]]:
     return uids, tokens
 
 
-def _collections(client: Client, namespace: str) -> Iterator[tuple[str, str]]:
-    """The path and kind of every kind that can be listed and deleted in a namespace, in each group's preferred version."""
-    groups = client.raw("GET", "/apis")["groups"]
-    roots = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups)]
-    for root in roots:
-        for resource in client.raw("GET", root)["resources"]:
-            verbs = resource.get("verbs", ())
-            if resource["namespaced"] and "/" not in resource["name"] and {"list", "delete"} <= set(verbs):
-                yield f"{root}/namespaces/{namespace}/{resource['name']}", resource["kind"]
+def _is_listed(resource: Mapping[str, Any]) -> bool:
+    """A kind of its own that can be listed and deleted in a namespace, and does not merely report on others."""
+    whole = resource["namespaced"] and "/" not in resource["name"] and resource["kind"] not in DERIVED
+    return whole and {"list", "delete"} <= set(resource.get("verbs", ()))
 
 
-def _listed(client: Client, path: str, kind: str) -> Iterator[Object]:
-    if kind in DERIVED:
-        return
+def _listed(path: str, kind: str) -> Looks[list[Object]]:
+    found: list[Object] = []
     token = ""
     while True:
-        try:
-            page = client.raw("GET", f"{path}?limit=500" + (f"&continue={token}" if token else ""))
-        except KubeError as error:
-            if error.status in (404, 405):
-                return  # discovery is ahead of what is served: a definition that is being removed
-            raise
-        for live in page["items"]:
-            yield {"kind": kind, **live}
+        page = yield partial(_get, path=f"{path}?limit=500" + (f"&continue={token}" if token else ""))
+        if page is None:
+            return found
+        found += [{"kind": kind, **live} for live in page["items"]]
         token = page["metadata"].get("continue", "")
         if not token:
-            return
+            return found
+
+
+def _get(client: Client, path: str) -> Object | None:
+    """None: discovery is ahead of what is served, a definition that is being removed."""
+    try:
+        found: Object = client.raw("GET", path)
+    except KubeError as error:
+        if error.status in (404, 405):
+            return None
+        raise
+    return found
 
 
 def _owners(live: Mapping[str, Any]) -> Iterable[str]:

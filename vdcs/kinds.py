@@ -83,7 +83,7 @@ def _held_back(vdc: Vdc, lease: Lease) -> Steps[Condition | None]:
     namespace = yield from steps.read(lease, lambda client: client.get(Ref("", "Namespace", "", vdc.namespace)))
     if namespace is None or "deletionTimestamp" in namespace["metadata"]:
         return None
-    inside = yield from steps.read(lease, lambda client: strangers.inside(client, vdc.namespace))
+    inside = yield from steps.read_all(lease, strangers.looks(vdc.namespace))
     found = strangers.strange(inside, vdc.cluster_id, vdc.namespace)
     if len(found) == (vdc.strangers_to_delete or 0):
         return None

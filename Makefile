@@ -44,7 +44,7 @@ restart: ## restart parts of what runs (P="worker live")
 	@$(PY) -m ovim_site.supervisor restart $(P) --var "$(VAR)"
 
 test: install ## all tests (T=path or T="-k words": some of them)
-	$(PY) -m pytest -n 2 --dist worksteal $(T)
+	$(PY) -m pytest -n 3 --dist worksteal $(T)
 
 check: install ## style, types, layers, migrations, API schema
 	$(PY) -m ruff check .

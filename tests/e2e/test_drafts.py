@@ -26,7 +26,9 @@ def typed(page):
     page.get_by_text("Ubuntu 24.04").click()
     page.get_by_label("Memory").fill("2Gi")
     page.locator("summary", has_text="cloud-init").click()
-    with page.expect_response(lambda answer: "sesame" in (answer.request.post_data or "")):  # the last that is tried out
+    with page.expect_response(
+        lambda answer: "sesame" in (answer.request.post_data or "")
+    ):  # the last that is tried out
         page.locator("#id_user_data").fill("#cloud-config\npassword: sesame")
     expect(page.get_by_text("It fits.")).to_be_visible()
 

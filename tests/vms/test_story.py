@@ -107,7 +107,7 @@ def test_writes_have_durations_and_the_raw_text(told: Site):
 def test_an_unchanged_look_tells_nothing(told: Site):
     vm = told.vm()
     told.until(lambda: phase(vm) == "Running" and vm.ip_addresses)
-    told.until(lambda: not WorkItem.objects.exists())
+    told.rest()
     told.turn()
     count = Happening.objects.count()
     for _ in range(5):

@@ -86,8 +86,11 @@ class Site:
     def _is_still(self) -> bool:
         client, kind = connections.client_of(self.cluster.pk), KINDS["", "Namespace"]
         before = client.list(kind)[1]  # the version of the whole cluster, as the sandbox counts
-        time.sleep(0.4)
-        return client.list(kind)[1] == before
+        for _ in range(2):
+            time.sleep(0.4)
+            if client.list(kind)[1] != before:
+                return False
+        return True
 
     def told(self) -> str:
         rows = VirtualMachine.objects.values("name", "phase", "conditions", "power_state")

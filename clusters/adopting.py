@@ -4,6 +4,7 @@ Nothing is written to a cluster here: what is to change is written by the reconc
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -120,10 +121,7 @@ def prove(row: Reconciled, ref: Ref, uid: UUID) -> bool:
             owner_kind=kinds.of(row).name,
             owner_id=row.pk,
             cluster_id=row.cluster_pk(),
-            group=ref.group,
-            kind=ref.kind,
-            namespace=ref.namespace,
-            name=ref.name,
+            **asdict(ref),
             uid=None,
             tombstoned_at=None,
         ).update(uid=uid)

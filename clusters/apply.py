@@ -61,10 +61,13 @@ class Wanted:
     first: tuple[Ref, ...] = ()
     remake: UUID | None = None
 
+    def needs(self, *, made: bool) -> tuple[Ref, ...]:
+        """What has to be in order before it is applied. `made`: its uid is on record."""
+        return self.after if made else (*self.after, *self.first)
+
     def has_its_turn(self, known: Collection[Ref]) -> bool:
         """Whether it may be claimed and applied. `known`: what has a uid on record."""
-        waits_for = self.after if self.ref in known else (*self.after, *self.first)
-        return all(ref in known for ref in waits_for)
+        return all(ref in known for ref in self.needs(made=self.ref in known))
 
     @cached_property
     def ref(self) -> Ref:
@@ -196,6 +199,11 @@ def token_of(live: Mapping[str, Any]) -> UUID | None:
         return UUID(token) if f"f:{CLAIM}" in owned else None
     except ValueError:
         return None
+
+
+def owns(held: Held, live: Mapping[str, Any]) -> bool:
+    """By its uid, or by a claim of ours whose answer, or whose sender, was lost."""
+    return live["metadata"]["uid"] == str(held.uid) or token_of(live) in held.tokens
 
 
 def stamped(wanted: Wanted, held: Held, installation: UUID) -> Manifest:

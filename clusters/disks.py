@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from clusters import inventory, observed, volumes
-from clusters.apply import Held, Wanted, is_filled
+from clusters.apply import Held, Wanted, is_filled, owns
 from clusters.client import Object
 from clusters.hand import Hand
 from clusters.refs import Ref, disk_of, volume_of
@@ -19,7 +19,7 @@ def lost(hand: Hand, wanted: Wanted, held: Held, volume: Held | None) -> Steps[N
     """A disk or its volume is not in the cache although its VM exists: only a live look can tell (ENGINE §3)."""
     live = yield from hand.get(wanted.ref)
     claim = yield from hand.get(volume_of(wanted.ref))
-    ours = live is not None and hand.owns(held, live)
+    ours = live is not None and owns(held, live)
     if claim is not None and _is_volume(claim, held, volume):
         observed.store(hand.lease.cluster_id, [claim])
     elif not ours or volume is not None or (claim is None and live is not None and is_filled(live)):
@@ -37,7 +37,7 @@ def remake(hand: Hand, wanted: Wanted, held: Held, volume: Held | None) -> Steps
     if hand.report.problems.pop(wanted.ref, None) is None:
         return  # it is there after all: nothing to be made
     live = yield from hand.get(wanted.ref)
-    if live is not None and hand.owns(held, live):
+    if live is not None and owns(held, live):
         yield from hand.delete_uid(wanted.ref, live["metadata"]["uid"])
         hand.report.waiting.append(wanted.ref)
         return

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from clusters import disks, doubts, inventory, observed, rivals, steps
-from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, stamped, token_of
+from clusters.apply import Action, Change, ChangeSet, Held, Wanted, owned_digest, owns, stamped, token_of
 from clusters.client import Object
 from clusters.conditions import Condition
 from clusters.errors import KubeError
@@ -33,7 +33,7 @@ class Executor(Hand):
     def run(self, changes: ChangeSet) -> Steps[Report]:
         """Do all changes, then record what was applied and put it into the cache."""
         for change in changes:
-            if any(self._is_barred(ref) for ref in _needed_by(change)):
+            if self._waits(change):
                 continue
             try:
                 yield from self._do(change)
@@ -44,6 +44,11 @@ class Executor(Hand):
                 self._failed(change.ref, error)
         yield from self._flush()
         return self.report
+
+    def _waits(self, change: Change) -> bool:
+        if change.wanted is None or change.held is None:
+            return False
+        return any(self._is_barred(ref) for ref in change.wanted.needs(made=change.held.uid is not None))
 
     def _is_barred(self, ref: Ref) -> bool:
         """A namespace that is not ours is never written into. A lost disk bars nothing: its VM is told to halt."""
@@ -276,10 +281,10 @@ class Executor(Hand):
         if held.uid is not None:
             yield from self.delete_uid(held.ref, str(held.uid))
         live = yield from self.get(held.ref)
-        if live is not None and live["metadata"]["uid"] != str(held.uid) and self.owns(held, live):
+        if live is not None and live["metadata"]["uid"] != str(held.uid) and owns(held, live):
             yield from self.delete_uid(held.ref, live["metadata"]["uid"])
             live = yield from self.get(held.ref)
-        if live is not None and self.owns(held, live):
+        if live is not None and owns(held, live):
             observed.store(self.lease.cluster_id, [live] if held.ref.type.watched else [])
             self.report.waiting.append(held.ref)
             return
@@ -303,10 +308,3 @@ class Executor(Hand):
             yield from self._replace_stranger(ref, live)
         else:
             self.problem(ref, "Unproven", doubts.REASON, doubts.told(ref, live["metadata"]["uid"]))
-
-
-def _needed_by(change: Change) -> tuple[Ref, ...]:
-    """What has to be in order before it is applied; of what is not made yet, also what it begins with."""
-    if change.wanted is None or change.held is None:
-        return ()
-    return change.wanted.after if change.held.uid else (*change.wanted.after, *change.wanted.first)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from clusters import steps
-from clusters.apply import Change, Held, Wanted, token_of
+from clusters.apply import Change, Held, Wanted
 from clusters.client import Object
 from clusters.conditions import Condition
 from clusters.errors import KubeError
@@ -74,6 +74,3 @@ class Hand:
         except KubeError as error:
             if error.status != 409:
                 raise
-
-    def owns(self, held: Held, live: Object) -> bool:
-        return live["metadata"]["uid"] == str(held.uid) or token_of(live) in held.tokens

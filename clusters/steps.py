@@ -20,6 +20,7 @@ from clusters.queue import Lease
 
 T = TypeVar("T")
 Steps = Generator["Step", Any, T]
+Looks = Generator[Callable[[Client], Any], Any, T]  # requests that follow from each other; each answer is sent back in
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def read(lease: Lease, send: Callable[[Client], T]) -> Steps[T]:
     return answer
 
 
-def read_all(lease: Lease, looks: Generator[Callable[[Client], Any], Any, T]) -> Steps[T]:
+def read_all(lease: Lease, looks: Looks[T]) -> Steps[T]:
     """Looks that follow from each other, a request each: none of them costs the others of a round their leases."""
     answer = None
     while True:

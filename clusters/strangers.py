@@ -1,17 +1,15 @@
 """What else is in a namespace: read live, by discovery, before the namespace is deleted with all it holds (ENGINE §5)."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from clusters.apply import token_of
 from clusters.client import Client, Object
 from clusters.errors import KubeError
 from clusters.models import InventoryItem
-
-T = TypeVar("T")
-Looks = Generator[Callable[[Client], Any], Any, T]
+from clusters.steps import Looks
 
 # What the control plane itself puts into every namespace, and what only reports on other objects.
 CONTROL_PLANE = frozenset(

@@ -5,6 +5,7 @@ OVIM writes no claims: CDI makes them out of our DataVolumes. From the record on
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 import orjson
 
@@ -84,14 +85,7 @@ def record(row: Reconciled, found: Sequence[tuple[Held, Seen]], held: Sequence[H
 def uid_of(cluster_id: uuid.UUID, ref: Ref) -> uuid.UUID | None:
     """The uid that the inventory has of an object."""
     return (
-        InventoryItem.objects.filter(
-            cluster_id=cluster_id,
-            group=ref.group,
-            kind=ref.kind,
-            namespace=ref.namespace,
-            name=ref.name,
-            tombstoned_at__isnull=True,
-        )
+        InventoryItem.objects.filter(cluster_id=cluster_id, **asdict(ref), tombstoned_at__isnull=True)
         .values_list("uid", flat=True)
         .first()
     )
@@ -99,9 +93,7 @@ def uid_of(cluster_id: uuid.UUID, ref: Ref) -> uuid.UUID | None:
 
 def cached(cluster_id: uuid.UUID, ref: Ref) -> ObservedObject | None:
     """An object as the cache has it, ours or not."""
-    return ObservedObject.objects.filter(
-        cluster_id=cluster_id, group=ref.group, kind=ref.kind, namespace=ref.namespace, name=ref.name
-    ).first()
+    return ObservedObject.objects.filter(cluster_id=cluster_id, **asdict(ref)).first()
 
 
 # Of one namespace's pods, by the index of the cache's keys.

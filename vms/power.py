@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clusters import doubts, queue, status, steps
-from clusters.apply import Wanted, token_of
+from clusters.apply import Wanted, owns
 from clusters.errors import KubeError
 from clusters.queue import Lease
 from clusters.reconcile import Situation
@@ -116,11 +116,8 @@ def _is_foreign(situation: Situation, ref: Ref, live: Mapping[str, Any]) -> bool
 
     What merely has the VM's name is somebody else's.
     """
-    uid, token = live["metadata"]["uid"], token_of(live)
     return not any(
-        str(item.uid) == uid
-        or token in item.tokens
-        or (item.uid is None and doubts.may_be_ours(live, ref, item.tokens, status.installation()))
+        owns(item, live) or (item.uid is None and doubts.may_be_ours(live, ref, item.tokens, status.installation()))
         for item in situation.held
         if item.ref == ref
     )

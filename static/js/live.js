@@ -22,7 +22,7 @@ function show(live) {
   badge.hidden = false;
   badge.classList.toggle("paused", !live);
   const word = badge.querySelector(".word");
-  if (live === (word.textContent === "Live")) return;
+  if (word.textContent && live === (word.textContent === "Live")) return;
   clearInterval(counting);
   word.textContent = live ? "Live" : "Paused, retrying";
   if (live) return;
@@ -145,8 +145,12 @@ function open() {
   source.addEventListener("paused", () => show(false));
   source.addEventListener("error", () => {
     show(false);
-    // Refused (signed out, too many): the browser gives up by itself, so we come back later.
-    if (source && source.readyState === EventSource.CLOSED) setTimeout(reopen, 5000);
+    // Refused (signed out, too many): the browser gives up by itself, so we come back later. Until then what is
+    // shown is asked for as it is, which leads whoever is signed out to the sign-in.
+    if (source?.readyState !== EventSource.CLOSED) return;
+    setTimeout(reopen, 5000);
+    everything = true;
+    plan();
   });
 }
 

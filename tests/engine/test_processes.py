@@ -100,7 +100,7 @@ def test_a_worker_keeps_its_session_with_the_database_and_opens_another_when_it_
         time.sleep(4)
         assert sessions() - others == mine
         with psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s)", list(mine))
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", list(mine))
         note = driver.note(book, "a", text="x")
         eventually(lambda: active(note), 40)
         assert mine.isdisjoint(sessions())

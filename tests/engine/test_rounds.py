@@ -169,7 +169,7 @@ def test_a_batch_that_breaks_off_leaves_no_request_under_way(
 
 def end_session(backend: int) -> None:
     with psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [backend])
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
 
 
 def test_a_cluster_that_throttles_one_request_fails_no_more_than_those_that_were_to_follow_it(

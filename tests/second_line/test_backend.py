@@ -151,7 +151,7 @@ def test_a_worker_sees_by_the_socket_that_the_server_ended_its_session(live_db, 
 
     assert next_task() == (before, 1)
     with psycopg.connect(os.environ["OVIM_DATABASE_URL"], autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [before])
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [before])  # returns when it has gone
     after, asked = next_task()
     assert after != before
     assert asked == 1

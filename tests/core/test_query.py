@@ -254,4 +254,4 @@ def test_they_cost_the_same_however_many_there_are(api, cluster, path):
             with CaptureQueriesContext(connection) as captured:
                 assert client.get(path).status_code == 200
             counts.append(len(captured))
-        assert counts[0] == counts[1] <= 2
+        assert counts[0] == counts[1] <= 2, [query["sql"] for query in captured.captured_queries]

@@ -189,14 +189,16 @@ def test_a_volume_that_somebody_uses_is_waited_for_with_his_name(site: Site, mon
     monkeypatch.setattr(disks, "USED_SECONDS", -60.0)  # the sandbox's clock counts whole seconds
     vm = running(site)
     volume = {"name": "theirs", "persistentVolumeClaim": {"claimName": NAME}}
-    spec = {"containers": [{"name": "c", "image": "busybox"}], "volumes": [volume]}
+    # A pod that is on no node yet keeps no claim (pvc_protection_controller.go).
+    node = raw(site, "GET", "/api/v1/nodes")["items"][0]["metadata"]["name"]
+    spec = {"containers": [{"name": "c", "image": "busybox"}], "volumes": [volume], "nodeName": node}
     body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "looking"}, "spec": spec}
     raw(site, "POST", "/api/v1/namespaces/acme-corp-dev/pods", body)
     delete_vm(actor=ACTOR, vm=vm)
     words = f"Waiting for: PersistentVolumeClaim acme-corp-dev/{NAME}. "
     words += f"PersistentVolumeClaim acme-corp-dev/{NAME} is used by Pod acme-corp-dev/looking."
     site.until(lambda: (condition(vm, "Ready") or {}).get("message") == words)
-    raw(site, "DELETE", "/api/v1/namespaces/acme-corp-dev/pods/looking")
+    raw(site, "DELETE", "/api/v1/namespaces/acme-corp-dev/pods/looking", {"gracePeriodSeconds": 0})
     site.until(lambda: not VirtualMachine.objects.exists())
 
 

@@ -99,12 +99,13 @@ def cached(cluster_id: uuid.UUID, ref: Ref) -> ObservedObject | None:
 # Of one namespace's pods, by the index of the cache's keys.
 USERS = """
 SELECT name FROM clusters_observedobject WHERE cluster_id = %(cluster)s::uuid AND "group" = '' AND kind = 'Pod'
-  AND namespace = %(namespace)s AND body @> %(mounting)s::jsonb ORDER BY name LIMIT %(most)s
+  AND namespace = %(namespace)s AND body @> %(mounting)s::jsonb AND body #>> '{spec,nodeName}' <> ''
+ORDER BY name LIMIT %(most)s
 """
 
 
 def users(cluster_id: uuid.UUID, claim: Ref, most: int = 3) -> list[Ref]:
-    """Pods that mount a claim, whoever made them, as the cache has them."""
+    """Pods that keep a claim: they mount it and are on a node, whoever made them, as the cache has them."""
     mounting = {"spec": {"volumes": [{"persistentVolumeClaim": {"claimName": claim.name}}]}}
     found = sql.run(
         USERS,

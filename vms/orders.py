@@ -29,17 +29,24 @@ from vms import desired, power, rules, selectors
 from vms.models import Disk, DiskSource, Order, PowerState, VirtualMachine
 from vms.quotas import of_vm
 
-OF_DISKS = (Order.RECREATE_DISK, Order.FORGET_VOLUME)
-# The conditions that ask for each, and for which reason, where there are several.
-CONDITIONS: Mapping[str, tuple[str, ...]] = {
-    Order.RECREATE_DISK: ("DiskLost",),
-    Order.REPAIR: ("Drifted",),
-    Order.ACCEPT: ("Drifted",),
-    Order.FORGET_VOLUME: ("Unproven",),
-    Order.RECLAIM: ("NameTaken", "Unproven"),
+
+@dataclass(frozen=True)
+class Ask:
+    """What asks for an order: one of these conditions, for this reason if there are several."""
+
+    conditions: tuple[str, ...]
+    reason: str | None = None
+    of_disk: bool = False
+    while_deleted: tuple[bool, ...] = (False,)
+
+
+ASKS: Mapping[str, Ask] = {
+    Order.RECREATE_DISK: Ask(("DiskLost",), of_disk=True),
+    Order.REPAIR: Ask(("Drifted",)),
+    Order.ACCEPT: Ask(("Drifted",)),
+    Order.FORGET_VOLUME: Ask(("Unproven",), "VolumeLeft", of_disk=True, while_deleted=(True,)),
+    Order.RECLAIM: Ask(("NameTaken", "Unproven"), doubts.REASON, while_deleted=(True, False)),
 }
-REASONS: Mapping[str, str] = {Order.FORGET_VOLUME: "VolumeLeft", Order.RECLAIM: doubts.REASON}
-WHILE_DELETED: Mapping[str, tuple[bool, ...]] = {Order.FORGET_VOLUME: (True,), Order.RECLAIM: (True, False)}
 CPU, MEMORY = "spec.template.spec.domain.cpu.cores", "spec.template.spec.domain.memory.guest"
 POWER = "spec.runStrategy"
 
@@ -58,9 +65,9 @@ def offers(vm: VirtualMachine, disks: list[Disk]) -> list[Offer]:
     """Which orders the VM's conditions ask for. Whether one is refused in the end, `give` says."""
     deleting = vm.deletion_requested_at is not None
     found: list[Offer] = []
-    for order, conditions in CONDITIONS.items():
-        for condition in conditions if deleting in WHILE_DELETED.get(order, (False,)) else ():
-            if order in OF_DISKS:
+    for order, ask in ASKS.items():
+        for condition in ask.conditions if deleting in ask.while_deleted else ():
+            if ask.of_disk:
                 about = [disk for disk in disks if disk.order != order and _names(vm, order, condition, disk)]
                 found += [Offer(order, condition, disk, disk.name) for disk in about]
             elif order == Order.RECLAIM:
@@ -100,7 +107,7 @@ def give(
     vm = rows.lock(vm, generations)
     vm.vdc = vdc
     before = vm.generation
-    if order in OF_DISKS:
+    if ASKS[order].of_disk:
         disk = _disk(vm, disk, confirm)
         _give_about_disk(actor, vm, order, disk)
     elif disk is not None:
@@ -131,10 +138,10 @@ def _disk(vm: VirtualMachine, disk: Disk | None, confirm: str) -> Disk:
 def _give_about_disk(actor: Actor, vm: VirtualMachine, order: str, disk: Disk) -> None:
     if disk.order == order and disk.order == Order.RECREATE_DISK:
         return
-    (condition,) = CONDITIONS[order]
+    (condition,) = ASKS[order].conditions
     ref = Ref("cdi.kubevirt.io", "DataVolume", vm.vdc.namespace, disk.name)
     deleting = vm.deletion_requested_at is not None
-    if (order == Order.FORGET_VOLUME) != deleting:
+    if deleting not in ASKS[order].while_deleted:
         raise Conflict(f"{vm} is {'' if deleting else 'not '}being deleted: this order does not apply.")
     if order == Order.RECREATE_DISK:
         if disk.source not in (DiskSource.IMAGE, DiskSource.BLANK):
@@ -166,7 +173,7 @@ def _repair(actor: Actor, vm: VirtualMachine) -> None:
 
 def _reclaim(actor: Actor, vm: VirtualMachine, confirm: str) -> None:
     """A person says that the machine without our claim is this one's: its uid is recorded, and all goes on with that."""
-    uid = next((found for type_ in CONDITIONS[Order.RECLAIM] if (found := _uid_in_doubt(vm, type_))), "")
+    uid = next((found for type_ in ASKS[Order.RECLAIM].conditions if (found := _uid_in_doubt(vm, type_))), "")
     if not uid:
         raise Conflict(f"{vm} has no condition with the reason ClaimGone that asks for this order.")
     if confirm != vm.name:
@@ -238,7 +245,7 @@ def _facts(vm: VirtualMachine) -> Any:
 
 def _says(vm: VirtualMachine, order: str, type_: str) -> str:
     """The message of a condition that is the case for a reason that asks for this order; empty when there is none."""
-    reason = REASONS.get(order)
+    reason = ASKS[order].reason
     found = (item for item in vm.conditions if item["type"] == type_ and item["status"] == "True")
     return next((str(item["message"]) for item in found if reason in (None, item["reason"])), "")
 

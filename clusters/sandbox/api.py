@@ -61,7 +61,7 @@ class Api:
             return wire.refusal(problem, call.warnings)
 
     def _dispatch(self, request: Request, target: Target, call: Call, verb: str) -> Answer:
-        if target.subresource and not (target.subresource == "status" and target.resource.status):
+        if target.subresource and not strategies.is_view(target.resource, target.subresource):
             return self.subresources.answer(request, target, call)
         if verb in {"get", "list"}:
             return self._get(request, target, call) if target.name else self._list(request, target)

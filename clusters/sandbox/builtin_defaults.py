@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from clusters.sandbox.network import reached_from_outside, wants_address
+from clusters.sandbox.usage import container_total
 
 Object = dict[str, Any]
+SHARED = ("cpu", "memory")  # of which a pod as a whole may have an amount
 
 
 def fill(key: str, obj: Object) -> None:
@@ -56,6 +58,8 @@ def _claim(obj: Object) -> None:
 def _volume(obj: Object) -> None:
     obj["spec"].setdefault("persistentVolumeReclaimPolicy", "Retain")
     obj["spec"].setdefault("volumeMode", "Filesystem")
+    if obj["spec"].get("hostPath") is not None:
+        obj["spec"]["hostPath"].setdefault("type", "")
 
 
 def _limit_range(obj: Object) -> None:
@@ -114,10 +118,35 @@ def _pod_spec(spec: Object) -> None:
         spec.setdefault("serviceAccount", spec["serviceAccountName"])
     for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
         _container(container)
+    for container in spec.get("ephemeralContainers") or ():
+        _container(container)
     for volume in spec.get("volumes") or ():
-        for source in ("secret", "configMap"):
-            if isinstance(volume.get(source), dict):
-                volume[source].setdefault("defaultMode", 420)
+        _volume_source(volume)
+
+
+def _volume_source(volume: Object) -> None:
+    if set(volume) <= {"name"}:
+        volume["emptyDir"] = {}
+    for source in ("secret", "configMap", "projected", "downwardAPI"):
+        if isinstance(volume.get(source), dict):
+            volume[source].setdefault("defaultMode", 420)
+    for part in (volume.get("projected") or {}).get("sources") or ():
+        if part.get("serviceAccountToken") is not None:
+            part["serviceAccountToken"].setdefault("expirationSeconds", 3600)
+        for item in (part.get("downwardAPI") or {}).get("items") or ():
+            _field_ref(item)
+    for item in (volume.get("downwardAPI") or {}).get("items") or ():
+        _field_ref(item)
+    if volume.get("hostPath") is not None:
+        volume["hostPath"].setdefault("type", "")
+    claim = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
+    if claim is not None:
+        claim["spec"].setdefault("volumeMode", "Filesystem")
+
+
+def _field_ref(holder: Object) -> None:
+    if holder.get("fieldRef") is not None:
+        holder["fieldRef"].setdefault("apiVersion", "v1")
 
 
 def _container(container: Object) -> None:
@@ -130,22 +159,41 @@ def _container(container: Object) -> None:
         port.setdefault("protocol", "TCP")
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         probe = container.get(name)
-        if probe:
+        if probe is not None:
             defaults = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
             for field, value in defaults.items():
                 probe.setdefault(field, value)
-    resources = container.get("resources") or {}
-    if resources.get("limits"):
-        # A limit without a request is a request of the same size.
-        requests = dict(resources.get("requests") or {})
-        for field, value in resources["limits"].items():
-            requests.setdefault(field, value)
-        resources["requests"] = requests
+            _handler(probe)
+    for name in ("postStart", "preStop"):
+        _handler((container.get("lifecycle") or {}).get(name) or {})
+    for variable in container.get("env") or ():
+        _field_ref(variable.get("valueFrom") or {})
+
+
+def _handler(handler: Object) -> None:
+    if handler.get("httpGet") is not None:
+        handler["httpGet"].setdefault("path", "/")
+        handler["httpGet"].setdefault("scheme", "HTTP")
+    if handler.get("grpc") is not None and handler["grpc"].get("service") is None:
+        handler["grpc"]["service"] = ""
 
 
 def _pod(obj: Object) -> None:
-    _pod_spec(obj["spec"])
-    obj["spec"].setdefault("enableServiceLinks", True)
+    spec = obj["spec"]
+    _pod_spec(spec)
+    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
+        resources = container.get("resources") or {}
+        if resources.get("limits"):  # a limit without a request is a request of the same size
+            resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
+        for port in container.get("ports") or () if spec.get("hostNetwork") else ():
+            if not port.get("hostPort"):
+                port["hostPort"] = port.get("containerPort", 0)
+    whole = spec.get("resources") or {}
+    if whole.get("limits"):
+        asked = {name: str(value) for name, value in container_total(spec, "requests").items() if name in SHARED}
+        asked |= whole.get("requests") or {}
+        whole["requests"] = {**{name: value for name, value in whole["limits"].items() if name in SHARED}, **asked}
+    spec.setdefault("enableServiceLinks", True)
 
 
 def _deployment(obj: Object) -> None:
@@ -178,10 +226,15 @@ def _stateful_set(obj: Object) -> None:
     if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
         strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
     _pod_spec(spec["template"]["spec"])
+    for claim in spec.get("volumeClaimTemplates") or ():
+        claim.update({"kind": "PersistentVolumeClaim", "apiVersion": "v1"})
+        claim["spec"].setdefault("volumeMode", "Filesystem")
+        claim["status"] = {**(claim.get("status") or {}), "phase": "Pending"}
 
 
 def _daemon_set(obj: Object) -> None:
     spec = obj["spec"]
+    obj["metadata"].setdefault("annotations", {}).setdefault("deprecated.daemonset.template.generation", "0")
     spec.setdefault("revisionHistoryLimit", 10)
     strategy = spec.setdefault("updateStrategy", {})
     if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
@@ -189,6 +242,85 @@ def _daemon_set(obj: Object) -> None:
         rolling.setdefault("maxUnavailable", 1)
         rolling.setdefault("maxSurge", 0)
     _pod_spec(spec["template"]["spec"])
+
+
+def _job(obj: Object) -> None:
+    spec = obj["spec"]
+    _job_spec(spec)
+    labels = (spec["template"].get("metadata") or {}).get("labels")
+    if labels and not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(labels)
+
+
+def _job_spec(spec: Object) -> None:
+    if spec.get("completions") is None and spec.get("parallelism") is None:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("backoffLimit", 6 if spec.get("backoffLimitPerIndex") is None else 2**31 - 1)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("suspend", False)
+    spec.setdefault("podReplacementPolicy", "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
+    spec.setdefault("manualSelector", False)
+    _pod_spec(spec["template"]["spec"])
+
+
+def _cron_job(obj: Object) -> None:
+    spec = obj["spec"]
+    spec.setdefault("concurrencyPolicy", "Allow")
+    spec.setdefault("suspend", False)
+    spec.setdefault("successfulJobsHistoryLimit", 3)
+    spec.setdefault("failedJobsHistoryLimit", 1)
+    _pod_spec(spec["jobTemplate"]["spec"]["template"]["spec"])
+
+
+def _autoscaler(obj: Object) -> None:
+    spec = obj["spec"]
+    spec.setdefault("minReplicas", 1)
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    if spec.get("behavior") is not None:
+        percent = {"type": "Percent", "value": 100, "periodSeconds": 15}
+        pods = {"type": "Pods", "value": 4, "periodSeconds": 15}
+        spec["behavior"]["scaleUp"] = _scaling(spec["behavior"].get("scaleUp"), 0, [pods, percent])
+        spec["behavior"]["scaleDown"] = _scaling(spec["behavior"].get("scaleDown"), None, [percent])
+
+
+def _scaling(rules: Object | None, window: int | None, policies: list[Object]) -> Object:
+    """`window`: seconds; None says nothing of it."""
+    rules = rules or {}
+    found = {
+        "selectPolicy": "Max",
+        "policies": policies,
+        **{name: value for name, value in rules.items() if value is not None},
+    }
+    if window is not None:
+        found.setdefault("stabilizationWindowSeconds", window)
+    return found
+
+
+def _ingress_class(obj: Object) -> None:
+    parameters = (obj.get("spec") or {}).get("parameters")
+    if parameters is not None and parameters.get("scope") is None:
+        parameters["scope"] = "Cluster"
+
+
+def _endpoints(obj: Object) -> None:
+    for subset in obj.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            port.setdefault("protocol", "TCP")
+
+
+def _endpoint_slice(obj: Object) -> None:
+    for port in obj.get("ports") or ():
+        port.setdefault("name", "")
+        port.setdefault("protocol", "TCP")
+
+
+def _node(obj: Object) -> None:
+    status = obj.get("status") or {}
+    if status.get("capacity") and not status.get("allocatable"):
+        status["allocatable"] = dict(status["capacity"])
 
 
 def _webhooks(obj: Object) -> None:
@@ -261,6 +393,13 @@ DEFAULTS: dict[str, Callable[[Object], None]] = {
     "replicasets.apps": _replica_set,
     "statefulsets.apps": _stateful_set,
     "daemonsets.apps": _daemon_set,
+    "jobs.batch": _job,
+    "cronjobs.batch": _cron_job,
+    "horizontalpodautoscalers.autoscaling": _autoscaler,
+    "ingressclasses.networking.k8s.io": _ingress_class,
+    "endpoints": _endpoints,
+    "endpointslices.discovery.k8s.io": _endpoint_slice,
+    "nodes": _node,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": _webhooks,
     "validatingadmissionpolicies.admissionregistration.k8s.io": _policy,

@@ -98,7 +98,8 @@ class Collector:
         blocking = False
         for child_resource, child_key, stored, ref in self._dependents(owner.meta["uid"]):
             others = [r for r in stored.meta["ownerReferences"] if r is not ref and self._alive(r)]
-            if others:
+            if others:  # it lives on with those
+                self._drop_reference(child_resource, child_key, stored, [ref["uid"]])
                 continue
             if not stored.meta.get("deletionTimestamp"):
                 self._delete(

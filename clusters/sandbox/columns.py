@@ -9,13 +9,14 @@ from typing import Any
 
 import yaml
 
+from clusters.sandbox import columns_more
 from clusters.sandbox.field_docs import description
 
 Object = dict[str, Any]
 Age = Callable[[Any], str]
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SHORT_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
-NONE, UNSET = "<none>", "<unset>"
+NONE, UNSET = columns_more.NONE, "<unset>"
 
 
 @cache
@@ -45,7 +46,8 @@ def definitions(key: str) -> list[Object]:
             name_column(),
             {"name": "Created At", "type": "date", "format": "", "description": created(), "priority": 0},
         ]
-    return [name_column(), *(_definition(column) for column in listed)]
+    described = [_definition(column) for column in listed]
+    return described if any(column["name"] == "Name" for column in listed) else [name_column(), *described]
 
 
 def created() -> str:
@@ -54,26 +56,40 @@ def created() -> str:
 
 
 def _definition(column: Object) -> Object:
-    text = created() if column["name"] == "Age" else column.get("text") or description(column["field"])
+    text = (
+        column["text"] if "text" in column else created() if column["name"] == "Age" else description(column["field"])
+    )
     kind, priority = column.get("type", "string"), column.get("priority", 0)
-    return {"name": column["name"], "type": kind, "format": "", "description": text, "priority": priority}
+    form = column.get("format", "")
+    return {"name": column["name"], "type": kind, "format": form, "description": text, "priority": priority}
 
 
 def cells(key: str, obj: Object, age: Age) -> list[Any]:
     meta = obj["metadata"]
     created = meta.get("creationTimestamp")
-    fill = VALUES.get(key)
+    if key == "events":
+        return columns_more.event(obj, age)
+    if key == "podtemplates":
+        return [meta["name"], *columns_more.pod_template(obj)]
+    fill = VALUES.get(key) or columns_more.VALUES.get(key)
     if fill is None:
         return [meta["name"], created]
-    values = fill(obj)
+    values = fill(obj, age) if key in columns_more.AGED else fill(obj)
     place = next(i for i, column in enumerate(_texts()[key]) if column["name"] == "Age")
     return [_named(key, obj), *values[:place], age(created), *values[place:]]
 
 
 def _named(key: str, obj: Object) -> str:
     meta = obj["metadata"]
-    default = (meta.get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class") == "true"
-    return f"{meta['name']} (default)" if key.startswith("storageclasses.") and default else str(meta["name"])
+    mark = DEFAULTED.get(key.partition(".")[0], "")
+    default = mark and (meta.get("annotations") or {}).get(mark) == "true"
+    return f"{meta['name']} (default)" if default else str(meta["name"])
+
+
+DEFAULTED = {
+    "storageclasses": "storageclass.kubernetes.io/is-default-class",
+    "ingressclasses": "ingressclass.kubernetes.io/is-default-class",
+}
 
 
 def _pod(obj: Object) -> list[Any]:
@@ -86,21 +102,6 @@ def _pod(obj: Object) -> list[Any]:
     return [f"{ready}/{len(containers)}", shown, str(restarts), *(value or NONE for value in placed)]
 
 
-def _listed(labels: Object | None) -> str:
-    return ",".join(f"{name}={labels[name]}" for name in sorted(labels)) if labels else NONE
-
-
-def _selected(selector: Object | None) -> str:
-    """A selector in one line."""
-    selector = selector or {}
-    parts = [_listed(selector["matchLabels"])] if selector.get("matchLabels") else []
-    for one in selector.get("matchExpressions") or ():
-        values = f" ({','.join(sorted(one.get('values') or ()))})"
-        words = {"In": f" in{values}", "NotIn": f" notin{values}", "Exists": "", "DoesNotExist": ""}
-        parts.append(("!" if one["operator"] == "DoesNotExist" else "") + one["key"] + words[one["operator"]])
-    return ",".join(parts) or NONE
-
-
 def _service(obj: Object) -> list[Any]:
     spec = obj["spec"]
     ports = [
@@ -110,7 +111,13 @@ def _service(obj: Object) -> list[Any]:
         for port in spec.get("ports") or ()
     ]
     address = (spec.get("clusterIPs") or [NONE])[0]
-    return [spec.get("type", ""), address, _outside(obj), ",".join(ports) or NONE, _listed(spec.get("selector"))]
+    return [
+        spec.get("type", ""),
+        address,
+        _outside(obj),
+        ",".join(ports) or NONE,
+        columns_more.listed(spec.get("selector")),
+    ]
 
 
 def _outside(obj: Object) -> str:
@@ -172,7 +179,7 @@ def _quota(obj: Object) -> list[Any]:
 
 def _node(obj: Object) -> list[Any]:
     status = obj.get("status") or {}
-    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or [])
+    told = [c.get("status") for c in status.get("conditions") or [] if c.get("type") == "Ready"]
     prefix = "node-role.kubernetes.io/"
     roles = [key[len(prefix) :] for key in obj["metadata"].get("labels") or {} if key.startswith(prefix)]
     info, addresses = status.get("nodeInfo") or {}, status.get("addresses") or []
@@ -180,10 +187,12 @@ def _node(obj: Object) -> list[Any]:
         next((one["address"] for one in addresses if one["type"] == kind), NONE)
         for kind in ("InternalIP", "ExternalIP")
     )
-    shown = "Ready" if ready else "NotReady"
+    shown = ("Ready" if told[0] == "True" else "NotReady") if told else "Unknown"
     if obj["spec"].get("unschedulable"):
         shown += ",SchedulingDisabled"
     known = [info.get(name) or "<unknown>" for name in ("osImage", "kernelVersion", "containerRuntimeVersion")]
+    if info.get("architecture"):
+        known[1] += f" ({info['architecture']})"
     return [shown, ",".join(sorted(roles)) or NONE, info.get("kubeletVersion", ""), inside, outside, *known]
 
 
@@ -213,10 +222,10 @@ VALUES: dict[str, Callable[[Object], list[Any]]] = {  # what stands in the colum
     "namespaces": lambda obj: [(obj.get("status") or {}).get("phase", "")],
     "nodes": _node,
     "resourcequotas": _quota,
-    "serviceaccounts": lambda obj: [len(obj.get("secrets") or ())],
+    "serviceaccounts": lambda _obj: [],
     "rolebindings.rbac.authorization.k8s.io": _binding,
     "clusterrolebindings.rbac.authorization.k8s.io": _binding,
-    "networkpolicies.networking.k8s.io": lambda obj: [_selected(obj["spec"].get("podSelector"))],
+    "networkpolicies.networking.k8s.io": lambda obj: [columns_more.selected(obj["spec"].get("podSelector"))],
     "storageclasses.storage.k8s.io": _storage_class,
     "leases.coordination.k8s.io": lambda obj: [(obj.get("spec") or {}).get("holderIdentity", "")],
     "priorityclasses.scheduling.k8s.io": _priority_class,

@@ -84,10 +84,13 @@ class Decoder:
         if node.form == "map":
             elem = node.elem
             assert elem is not None
-            return {
+            found = {
                 key: self._value(elem, item, owner, f"{path}[{key}]") if item is not None else _zero(elem)
                 for key, item in value.items()
             }
+            if elem.scalar == "qty":
+                return {key: quantity.in_thousandths(item) for key, item in found.items()}
+            return found
         return self._struct(node, value, node.go.partition(".")[2], path)
 
     def _scalar(self, node: Node, value: Any, owner: str, path: str) -> Any:

@@ -18,6 +18,11 @@ from clusters.sandbox.store import Store, Stored
 Object = dict[str, Any]
 POLICIES = ("Foreground", "Background", "Orphan")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+ORPHANING = {"jobs.batch"}  # kinds that let go of their dependents unless told otherwise
+ORPHANED = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or "
+    "set propagationPolicy=Orphan to suppress this warning"
+)
 UNDELETABLE = {"default", "kube-system", "kube-public"}
 
 
@@ -117,13 +122,19 @@ class Deleter:
         mark = self.marks.get(resource.key)
         if mark is not None:
             return self._write(call, mark(old.obj)), False
-        finalizers = self._finalizers(old.meta.get("finalizers") or [], wish.propagation)
+        policy = wish.propagation
+        if not policy and resource.key in ORPHANING:
+            policy = "Orphan"
+            call.warnings.append(ORPHANED)
+        namespace = resource.key == "namespaces"  # whose content goes first, whatever the policy
+        finalizers = self._finalizers(old.meta.get("finalizers") or [], "" if namespace else policy)
         grace = self._grace(call, old.obj, wish)
-        namespace = resource.key == "namespaces"
         if not finalizers and not grace and not namespace:
-            if call.dry_run:
-                return old, True
-            return self.store.remove(resource.key, call.key), True
+            last = old if call.dry_run else self.store.remove(resource.key, call.key)
+            if resource.key == "pods":  # which end gracefully, be it in no time
+                shown = _terminating(last.obj, finalizers, 0)
+                return Stored(shown, orjson.dumps(shown), last.version), True
+            return last, True
         return self._write(call, _terminating(old.obj, finalizers, None if namespace else grace)), False
 
     def _write(self, call: Call, obj: Object) -> Stored:

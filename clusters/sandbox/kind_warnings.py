@@ -10,7 +10,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from clusters.sandbox import network, quantity
+from clusters.sandbox import network, pod_warnings, quantity, rules_batch, rules_ingress
 from clusters.sandbox.objectmeta import quoted
 
 Object = dict[str, Any]
@@ -106,9 +106,25 @@ def _claim(obj: Object) -> list[str]:
     return out
 
 
+def _volume(obj: Object) -> list[str]:
+    if obj["spec"].get("persistentVolumeReclaimPolicy") != "Recycle":
+        return []
+    text = "The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning."
+    return [f"spec.persistentVolumeReclaimPolicy: {text}"]
+
+
 WARNINGS: dict[str, Callable[[Object], list[str]]] = {
     "secrets": _secret,
     "services": _service,
     "networkpolicies.networking.k8s.io": _network_policy,
     "persistentvolumeclaims": _claim,
+    "persistentvolumes": _volume,
+    "pods": pod_warnings.pod,
+    "deployments.apps": pod_warnings.workload,
+    "replicasets.apps": pod_warnings.workload,
+    "statefulsets.apps": pod_warnings.workload,
+    "daemonsets.apps": pod_warnings.workload,
+    "ingresses.networking.k8s.io": rules_ingress.warnings,
+    "jobs.batch": rules_batch.name_warnings,
+    "cronjobs.batch": rules_batch.name_warnings,
 }

@@ -18,7 +18,7 @@ ObjectMeta: name:str generateName:str namespace:str selfLink:str uid:str resourc
 OwnerReference!: apiVersion:str+ kind:str+ name:str+ uid:str+ controller:*bool blockOwnerDeletion:*bool
 LabelSelector!: matchLabels:{str} matchExpressions:[LabelSelectorRequirement]
 LabelSelectorRequirement: key:str+ operator:str+ values:[str]
-Condition: type:str+ status:str+ observedGeneration:int64 lastTransitionTime:*time reason:str+ message:str+
+Condition: type:str+ status:str+ observedGeneration:int64 lastTransitionTime:time+ reason:str+ message:str+
 ObjectReference!: kind:str namespace:str name:str uid:str apiVersion:str resourceVersion:str fieldPath:str
 LocalObjectReference!: name:str
 TypedLocalObjectReference!: apiGroup:*str+ kind:str+ name:str+
@@ -32,7 +32,10 @@ Preconditions: uid:*str resourceVersion:*str
 CORE = """
 Namespace: spec:NamespaceSpec status:NamespaceStatus
 NamespaceSpec: finalizers:[str]
-NamespaceStatus: phase:str conditions:[StatusCondition]/type
+NamespaceStatus: phase:str conditions:[TimedCondition]/type
+TimedCondition: type:str+ status:str+ lastTransitionTime:time+ reason:str message:str
+ClaimCondition: type:str+ status:str+ lastProbeTime:time+ lastTransitionTime:time+ reason:str message:str
+NodeCondition: type:str+ status:str+ lastHeartbeatTime:time+ lastTransitionTime:time+ reason:str message:str
 StatusCondition: type:str+ status:str+ lastUpdateTime:*time lastProbeTime:*time lastHeartbeatTime:*time
   lastTransitionTime:*time reason:str message:str observedGeneration:int64
 Secret: immutable:*bool data:{bytes} stringData:{str} type:str
@@ -56,12 +59,17 @@ PersistentVolumeClaimSpec: accessModes:[str] selector:*LabelSelector resources:V
   storageClassName:*str volumeMode:*str dataSource:*TypedLocalObjectReference dataSourceRef:*TypedObjectReference
   volumeAttributesClassName:*str
 VolumeResourceRequirements: limits:{qty} requests:{qty}
-PersistentVolumeClaimStatus: phase:str accessModes:[str] capacity:{qty} conditions:[StatusCondition]/type
+PersistentVolumeClaimStatus: phase:str accessModes:[str] capacity:{qty} conditions:[ClaimCondition]/type
   allocatedResources:{qty} allocatedResourceStatuses:{str} currentVolumeAttributesClassName:*str
 PersistentVolume: spec:PersistentVolumeSpec status:PersistentVolumeStatus
 PersistentVolumeSpec: capacity:{qty} accessModes:[str] claimRef:*ClaimReference persistentVolumeReclaimPolicy:str
   storageClassName:str mountOptions:[str] volumeMode:*str nodeAffinity:*VolumeNodeAffinity hostPath:*HostPath
-  nfs:*NFS csi:*any local:*any iscsi:*any rbd:*any cephfs:*any volumeAttributesClassName:*str
+  nfs:*NFS csi:*CSIVolume local:*LocalVolume iscsi:*any rbd:*any cephfs:*any volumeAttributesClassName:*str
+CSIVolume: driver:str+ volumeHandle:str+ readOnly:bool fsType:str volumeAttributes:{str}
+  controllerPublishSecretRef:*SecretReference
+  nodeStageSecretRef:*SecretReference nodePublishSecretRef:*SecretReference controllerExpandSecretRef:*SecretReference
+  nodeExpandSecretRef:*SecretReference
+LocalVolume: path:str+ fsType:*str
 ClaimReference: kind:str namespace:str name:str uid:str apiVersion:str resourceVersion:str fieldPath:str
 VolumeNodeAffinity: required:*NodeSelector
 PersistentVolumeStatus: phase:str message:str reason:str lastPhaseTransitionTime:*time
@@ -78,11 +86,14 @@ Event: involvedObject:ObjectReference reason:str message:str source:EventSource 
   reportingComponent:str+ reportingInstance:str+
 EventSource: component:str host:str
 EventSeries: count:int lastObservedTime:microtime
-Endpoints: subsets:[any]
+Endpoints: subsets:[EndpointSubset]
+EndpointSubset: addresses:[EndpointAddress] notReadyAddresses:[EndpointAddress] ports:[NamedPort]
+EndpointAddress!: ip:str+ hostname:str nodeName:*str targetRef:*ObjectReference
+NamedPort!: name:str port:int+ protocol:str appProtocol:*str
 Node: spec:NodeSpec status:NodeStatus
 NodeSpec: podCIDR:str podCIDRs:[str]$ providerID:str unschedulable:bool taints:[Taint]
 Taint: key:str+ value:str effect:str+ timeAdded:*time
-NodeStatus: capacity:{qty} allocatable:{qty} phase:str conditions:[StatusCondition]/type addresses:[NodeAddress]/type
+NodeStatus: capacity:{qty} allocatable:{qty} phase:str conditions:[NodeCondition]/type addresses:[NodeAddress]/type
   daemonEndpoints:DaemonEndpoints nodeInfo:NodeSystemInfo images:[any] volumesInUse:[str] volumesAttached:[any] features:*any
   runtimeHandlers:[any]
 NodeAddress: type:str+ address:str+
@@ -117,18 +128,23 @@ IngressTLS: hosts:[str] secretName:str
 IngressHostRule: host:str http:*HTTPIngress
 HTTPIngress: paths:[HTTPPath]+
 HTTPPath: path:str pathType:*str backend:IngressBackend
-IngressStatus: loadBalancer:any
+IngressStatus: loadBalancer:LoadBalancerStatus
 IngressClass: spec:IngressClassSpec
-IngressClassSpec: controller:str parameters:*any
+IngressClassSpec: controller:str parameters:*IngressClassParameters
+IngressClassParameters: apiGroup:*str+ kind:str+ name:str+ scope:*str+ namespace:*str
 StorageClass: provisioner:str+ parameters:{str} reclaimPolicy:*str mountOptions:[str] allowVolumeExpansion:*bool
-  volumeBindingMode:*str allowedTopologies:[any]
+  volumeBindingMode:*str allowedTopologies:[TopologyTerm]
+TopologyTerm!: matchLabelExpressions:[TopologyRequirement]
+TopologyRequirement!: key:str+ values:[str]+
 VolumeAttachment: spec:any status:any
 CSIDriver: spec:any
 Lease: spec:LeaseSpec
 LeaseSpec: holderIdentity:*str leaseDurationSeconds:*int acquireTime:*microtime renewTime:*microtime leaseTransitions:*int
   strategy:*str preferredHolder:*str
 PriorityClass: value:int+ globalDefault:bool description:str preemptionPolicy:*str
-PodDisruptionBudget: spec:PDBSpec status:any
+PodDisruptionBudget: spec:PDBSpec status:PDBStatus
+PDBStatus: observedGeneration:int64 disruptedPods:{time} disruptionsAllowed:int+ currentHealthy:int+ desiredHealthy:int+
+  expectedPods:int+ conditions:[Condition]/type
 PDBSpec: minAvailable:*ios selector:*LabelSelector maxUnavailable:*ios unhealthyPodEvictionPolicy:*str
 ValidatingWebhookConfiguration: webhooks:[Webhook]/name
 MutatingWebhookConfiguration: webhooks:[Webhook]/name
@@ -170,8 +186,22 @@ APIService: spec:any status:any
 PodTemplate: template:PodTemplateSpec
 ReplicationController: spec:any status:any
 ControllerRevision: data:any revision:int64+
-CronJob: spec:any status:any
-HorizontalPodAutoscaler: spec:any status:any
+CronJob: spec:CronJobSpec status:CronJobStatus
+CronJobSpec: schedule:str+ timeZone:*str startingDeadlineSeconds:*int64 concurrencyPolicy:str suspend:*bool
+  jobTemplate:JobTemplate successfulJobsHistoryLimit:*int failedJobsHistoryLimit:*int
+JobTemplate: metadata:ObjectMeta spec:JobSpec
+CronJobStatus: active:[ObjectReference] lastScheduleTime:*time lastSuccessfulTime:*time
+HorizontalPodAutoscaler: spec:AutoscalerSpec status:AutoscalerStatus
+AutoscalerSpec: scaleTargetRef:ScaleTarget minReplicas:*int maxReplicas:int+ metrics:[Metric] behavior:*ScaleBehavior
+ScaleTarget: kind:str+ name:str+ apiVersion:str
+Metric: type:str+ object:*any pods:*any resource:*ResourceMetric containerResource:*ResourceMetric external:*any
+ResourceMetric: name:str+ container:str target:MetricTarget
+MetricTarget: type:str+ value:*qty averageValue:*qty averageUtilization:*int
+ScaleBehavior: scaleUp:*ScalingRules scaleDown:*ScalingRules
+ScalingRules: stabilizationWindowSeconds:*int selectPolicy:*str policies:[ScalingPolicy] tolerance:*qty
+ScalingPolicy: type:str+ value:int+ periodSeconds:int+
+AutoscalerStatus: observedGeneration:*int64 lastScaleTime:*time currentReplicas:int desiredReplicas:int+ currentMetrics:[any]+
+  conditions:[WorkloadCondition]/type
 CertificateSigningRequest: spec:any status:any
 IPAddress: spec:any
 ServiceCIDR: spec:any status:any
@@ -185,7 +215,11 @@ ResourceClaimTemplate: spec:any
 ResourceSlice: spec:any
 FlowSchema: spec:any status:any
 PriorityLevelConfiguration: spec:any status:any
-EndpointSlice: addressType:str+ endpoints:[any]+ ports:[any]+
+EndpointSlice: addressType:str+ endpoints:[Endpoint]+ ports:[EndpointPort]+
+Endpoint: addresses:[str]$+ conditions:EndpointConditions hostname:*str targetRef:*ObjectReference deprecatedTopology:{str}
+  nodeName:*str zone:*str hints:*any
+EndpointConditions: ready:*bool serving:*bool terminating:*bool
+EndpointPort!: name:*str protocol:*str port:*int appProtocol:*str
 SubjectAccessReview: spec:SubjectAccessReviewSpec status:any
 LocalSubjectAccessReview: spec:SubjectAccessReviewSpec status:any
 SelfSubjectAccessReview: spec:SelfSubjectAccessReviewSpec status:any

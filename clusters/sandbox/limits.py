@@ -29,13 +29,15 @@ class Limits:
         """Pods get the defaults of containers, and a note saying which."""
         if call.resource.key != "pods" or old is not None or call.subresource:
             return obj
-        notes: list[str] = []
         for stored in self._ranges(call):
-            for item in stored.obj["spec"].get("limits") or ():
-                if item.get("type") == "Container":
-                    notes += _fill(obj["spec"], item)
-        if notes:
-            obj["metadata"].setdefault("annotations", {})[NOTE] = "LimitRanger plugin set: " + "; ".join(notes)
+            notes = [
+                note
+                for item in stored.obj["spec"].get("limits") or ()
+                if item.get("type") == "Container"
+                for note in _fill(obj["spec"], item)
+            ]
+            if notes:  # of several ranges the last one that gave something is told
+                obj["metadata"].setdefault("annotations", {})[NOTE] = "LimitRanger plugin set: " + "; ".join(notes)
         return obj
 
     def check(self, call: Call, obj: Object, old: Object | None) -> Callable[[], None] | None:

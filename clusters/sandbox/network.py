@@ -95,7 +95,7 @@ def _one_spelling(spec: Object, before: Object | None) -> None:
     if before is None:
         if address and not spec.get("clusterIPs"):
             spec["clusterIPs"] = [address]
-    elif address != before.get("clusterIP", "") and (spec.get("clusterIPs") or []) == (before.get("clusterIPs") or []):
+    elif address != before.get("clusterIP", "") and spec.get("clusterIPs") in (None, [], before.get("clusterIPs")):
         spec["clusterIPs"] = [address]
         if not address:
             del spec["clusterIPs"]

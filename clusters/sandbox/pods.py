@@ -13,6 +13,15 @@ from clusters.sandbox.writes import NAME_ALPHABET
 
 Object = dict[str, Any]
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - where it lies, not what it is
+PRIORITIES = "priorityclasses.scheduling.k8s.io"
+SYSTEM = (
+    ("system-node-critical", 2_000_001_000, "that must not be moved from their current node."),
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+)
 TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
@@ -22,16 +31,65 @@ class Pods:
     def __init__(self, cluster: Cluster) -> None:
         self.store: Store = cluster.store
         cluster.admission.mutators.append(self.mutate)
+        self.cluster = cluster
+        cluster.after(0, self._populate)
+
+    def _populate(self) -> None:
+        """The priorities that every cluster has, for the pods that it can't do without."""
+        for name, value, what in SYSTEM:
+            if self.store.get(PRIORITIES, name) is None:
+                body = {
+                    "metadata": {"name": name},
+                    "value": value,
+                    "description": f"Used for system critical pods {what}",
+                }
+                self.cluster.create(PRIORITIES, body, manager="kube-apiserver")
 
     def mutate(self, call: Call, obj: Object, old: Object | None) -> Object:
-        if call.resource.key != "pods" or old is not None or call.subresource:
+        if call.resource.key != "pods" or call.subresource:
             return obj
         spec = dict(obj["spec"])
+        if old is not None:
+            spec["tolerations"] = _tolerations(spec.get("tolerations") or [])
+            for field in ("priority", "preemptionPolicy"):
+                if spec.get(field) is None and old["spec"].get(field) is not None:
+                    spec[field] = old["spec"][field]
+            return {**obj, "spec": spec}
         self._account(call, spec)
         spec["tolerations"] = _tolerations(spec.get("tolerations") or [])
-        spec.setdefault("priority", 0)
-        spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+        self._priority(call, spec)
+        runtime = spec.get("runtimeClassName")
+        if runtime and self.store.get("runtimeclasses.node.k8s.io", runtime) is None:
+            why = f'pod rejected: RuntimeClass "{runtime}" not found'
+            raise errors.forbidden("pods", "", call.name, why)
+        if spec.get("overhead") and not runtime:
+            why = "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"
+            raise errors.forbidden("pods", "", call.name, why)
         return {**obj, "spec": spec}
+
+    def _priority(self, call: Call, spec: Object) -> None:
+        """Of the class that the pod names, or of the one that is everybody's."""
+        shelf, name = self.store.shelf(PRIORITIES), spec.get("priorityClassName")
+        if name:
+            stored = self.store.get(PRIORITIES, name)
+            if stored is None:
+                raise errors.forbidden("pods", "", call.name, f"no PriorityClass with name {name} was found")
+            found = stored.obj
+        else:
+            shared = [stored.obj for stored in shelf.items() if stored.obj.get("globalDefault")]
+            found = min(shared, key=lambda one: one.get("value", 0)) if shared else {}
+            if found:
+                spec["priorityClassName"] = found["metadata"]["name"]
+        value, policy = found.get("value", 0), found.get("preemptionPolicy", "PreemptLowerPriority")
+        for field, words, shown, right in (
+            ("priority", "integer value of priority", spec.get("priority"), value),
+            ("preemptionPolicy", "string value of PreemptionPolicy", spec.get("preemptionPolicy"), policy),
+        ):
+            if shown is not None and shown != right:
+                why = f"the {words} ({shown}) must not be provided in pod spec; priority admission controller "
+                kind = "PriorityClass"
+                raise errors.forbidden("pods", "", call.name, f"{why}computed {right} from the given {kind} name")
+            spec[field] = right
 
     def _account(self, call: Call, spec: Object) -> None:
         """The service account: the one named must exist; its token is mounted unless somebody says no."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from functools import lru_cache
 
 BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
@@ -108,6 +108,15 @@ def _kept(text: str) -> bool:
     scale = power - len(fraction)
     tidy = scale % 3 == 0 and not digits.endswith("000") and digits[0] != "0"
     return len(digits) <= SHORT and scale >= FINEST and tidy
+
+
+@lru_cache(maxsize=65536)
+def in_thousandths(text: str) -> str:
+    """A canonical amount of a resource, of which nothing is finer than a thousandth: what is left is rounded up."""
+    number, form = _parse(text)
+    if not number * 1000 % 1:
+        return text
+    return render((number * 1000).to_integral_value(ROUND_UP) / 1000, form)
 
 
 def form_of(text: str) -> str:

@@ -13,6 +13,7 @@ from clusters.sandbox.store import Change, Stored
 from clusters.sandbox.usage import Amount, Usage
 
 Object = dict[str, Any]
+UNCOUNTED = {"events", "bindings"}  # kinds that no quota holds, whatever it says
 DELAY = 0.1
 CONTROLLER = "kube-controller-manager"
 SERVER = "kube-apiserver"
@@ -63,7 +64,7 @@ class Quotas:
     def _concerned(self, call: Call, old: Object | None) -> list[Stored]:
         """The quotas of the namespace, where the write is of a kind they can count."""
         resource = call.resource
-        if not resource.namespaced or call.subresource:
+        if not resource.namespaced or call.subresource or resource.key in UNCOUNTED:
             return []
         if old is not None and resource.key not in {"pods", "services", "persistentvolumeclaims"}:
             return []
@@ -150,7 +151,7 @@ class Quotas:
             counted = self._count(stored)
             obj = stored.copy()
             hard = obj["spec"].get("hard") or {}
-            obj["status"] = {"hard": hard, "used": {name: str(counted.get(name, usage.ZERO)) for name in hard}}
+            obj["status"] = {"hard": hard, "used": {name: str(counted[name]) for name in hard if name in counted}}
             if not hard:
                 obj["status"] = {}
             self.cluster.controller_write("resourcequotas", obj, manager=CONTROLLER, subresource="status")
@@ -159,7 +160,8 @@ class Quotas:
         """Everything in the namespace that the quota names."""
         hard = set(quota.obj["spec"].get("hard") or {})
         namespace = quota.meta["namespace"]
-        out: Usage = {name: Amount(usage.ZERO.number) for name in hard}
+        uncounted = {f"count/{key}" for key in UNCOUNTED}
+        out: Usage = {name: Amount(usage.ZERO.number) for name in hard if name not in uncounted}
         for key in self._counted_resources(hard):
             resource = self.cluster.registry.by_key.get(key)
             if resource is None:

@@ -127,6 +127,9 @@ apiregistration.k8s.io/v1 apiservices APIService C s - api-extensions
 """
 
 
+DEPRECATED = {"endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"}
+
+
 def builtin() -> list[Resource]:
     out = []
     for line in BUILTIN.strip().splitlines():
@@ -147,6 +150,7 @@ def builtin() -> list[Resource]:
                 verbs=("create",) if "c" in flags else VERBS,
                 status="s" in flags,
                 generation="g" in flags,
+                deprecation=DEPRECATED.get(plural, ""),
             )
         )
     return out

@@ -7,13 +7,19 @@ from typing import Any
 
 from clusters.sandbox import (
     rules_admission,
+    rules_batch,
     rules_cluster,
     rules_config,
     rules_crd,
+    rules_endpoints,
+    rules_ingress,
     rules_limits,
     rules_network,
+    rules_persistent,
+    rules_pods,
     rules_quota,
     rules_rbac,
+    rules_scaling,
     rules_service,
     rules_storage,
     rules_workloads,
@@ -40,11 +46,22 @@ RULES: dict[str, Rule] = {
     "clusterrolebindings.rbac.authorization.k8s.io": rules_rbac.binding,
     "networkpolicies.networking.k8s.io": rules_network.network_policy,
     "customresourcedefinitions.apiextensions.k8s.io": rules_crd.definition,
-    "pods": rules_config.pod,
+    "pods": rules_pods.pod,
     "deployments.apps": rules_workloads.deployment,
     "replicasets.apps": rules_workloads.replica_set,
     "statefulsets.apps": rules_workloads.stateful_set,
     "daemonsets.apps": rules_workloads.daemon_set,
+    "jobs.batch": rules_batch.job,
+    "cronjobs.batch": rules_batch.cron_job,
+    "horizontalpodautoscalers.autoscaling": rules_scaling.autoscaler,
+    "poddisruptionbudgets.policy": rules_scaling.disruption_budget,
+    "ingresses.networking.k8s.io": rules_ingress.ingress,
+    "ingressclasses.networking.k8s.io": rules_ingress.ingress_class,
+    "endpoints": rules_endpoints.endpoints,
+    "endpointslices.discovery.k8s.io": rules_endpoints.endpoint_slice,
+    "events": rules_endpoints.event,
+    "persistentvolumes": rules_persistent.volume,
+    "nodes": rules_cluster.node,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": rules_admission.webhooks,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": rules_admission.webhooks,
     "validatingadmissionpolicies.admissionregistration.k8s.io": rules_admission.policy,
@@ -52,6 +69,12 @@ RULES: dict[str, Rule] = {
 }
 
 
+JUDGED_TWICE = {"jobs.batch", "persistentvolumes", "nodes"}  # by an update: as a new object, and as a changed one
+
+
 def errors(key: str, new: Object, old: Object | None, store: Store) -> list[FieldError]:
     rule = RULES.get(key)
-    return rule(new, old, store) if rule else []
+    if rule is None:
+        return []
+    again = rule(new, None, store) if old is not None and key in JUDGED_TWICE else []
+    return again + rule(new, old, store)

@@ -13,6 +13,7 @@ from clusters.sandbox.objectmeta import quoted
 Object = dict[str, Any]
 NO_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 NO_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+MORE_BITS = "must not have bits set beyond the prefix length"
 FAMILIES = ("IPv4", "IPv6")
 POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 
@@ -35,9 +36,16 @@ def cidr_errors(path: str, value: str) -> list[FieldError]:
         ip_network(value, strict=False)
     except ValueError:
         return [FieldError("Invalid value", path, f"{quoted(value)}: {NO_CIDR}")]
-    if "/" in value:
-        return []
-    return [FieldError("Invalid value", path, f"{quoted(value)}: {NO_CIDR}")]
+    if "/" not in value:
+        return [FieldError("Invalid value", path, f"{quoted(value)}: {NO_CIDR}")]
+    if _has_more_bits(value):
+        return [FieldError("Invalid value", path, f"{quoted(value)}: {MORE_BITS}")]
+    return []
+
+
+def _has_more_bits(value: str) -> bool:
+    """Whether the address names a machine, not its network."""
+    return ip_address(value.partition("/")[0]) != ip_network(value, strict=False).network_address
 
 
 def special_errors(path: str, value: str) -> list[FieldError]:

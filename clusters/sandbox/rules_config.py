@@ -1,4 +1,4 @@
-"""Secrets, ConfigMaps and the little of pods that is checked (k8s-replay 01, k8s-transcript 02)."""
+"""Secrets and ConfigMaps (k8s-replay 01, k8s-transcript 02)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from clusters.sandbox import jsontext
 from clusters.sandbox.errors import FieldError
-from clusters.sandbox.objectmeta import label_problems, quoted
-from clusters.sandbox.rules_addresses import unsupported
+from clusters.sandbox.objectmeta import quoted
 from clusters.sandbox.store import Store
 
 Object = dict[str, Any]
@@ -22,7 +21,6 @@ REQUIRED_KEYS = {
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
 }
-RESTARTS = ("Always", "OnFailure", "Never")
 IMMUTABLE = "field is immutable when `immutable` is set"
 
 
@@ -101,76 +99,3 @@ def config_map(new: Object, old: Object | None, _store: Store) -> list[FieldErro
     if old is not None:
         errors = _frozen(new, old, ("data", "binaryData")) + errors
     return errors
-
-
-def pod(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
-    errors = pod_spec(new["spec"], "spec")
-    return errors if old is None else errors + _pod_kept(new["spec"], old["spec"])
-
-
-def pod_spec(spec: Object, path: str) -> list[FieldError]:
-    """Names, images and ports of containers; most of a pod's rules are not the sandbox's business."""
-    errors: list[FieldError] = []
-    if not spec.get("containers"):
-        errors.append(FieldError("Required value", f"{path}.containers"))
-    seen: set[str] = set()
-    for i, container in enumerate(spec.get("containers") or ()):
-        where, name = f"{path}.containers[{i}]", container.get("name", "")
-        if not name:
-            errors.append(FieldError("Required value", f"{where}.name"))
-        else:
-            errors += [
-                FieldError("Invalid value", f"{where}.name", f"{quoted(name)}: {why}") for why in label_problems(name)
-            ]
-        if not container.get("image"):
-            errors.append(FieldError("Required value", f"{where}.image"))
-        for j, port in enumerate(container.get("ports") or ()):
-            errors += _container_port(port, f"{where}.ports[{j}]")
-        if name in seen:
-            errors.append(FieldError("Duplicate value", f"{where}.name", quoted(name)))
-        seen.add(name)
-    policy = spec.get("restartPolicy", "")
-    if policy not in RESTARTS:
-        errors.append(unsupported(f"{path}.restartPolicy", policy, RESTARTS))
-    return errors
-
-
-def _container_port(port: Object, path: str) -> list[FieldError]:
-    number = port.get("containerPort") or 0
-    if not number:
-        return [FieldError("Required value", f"{path}.containerPort")]
-    if not 1 <= number <= 65535:
-        text = f"{number}: must be between 1 and 65535, inclusive"
-        return [FieldError("Invalid value", f"{path}.containerPort", text)]
-    return []
-
-
-POD_SETTLED = (
-    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
-)
-
-
-def _pod_kept(spec: Object, before: Object) -> list[FieldError]:
-    """What of a pod is settled once it is made. A node is given to it once, here by an update of the scheduler."""
-    if any(len(spec.get(name) or ()) != len(before.get(name) or ()) for name in ("containers", "initContainers")):
-        return [FieldError("Forbidden", "spec.containers", "pod updates may not add or remove containers")]
-    tolerated = spec.get("tolerations") or []
-    if any(toleration not in tolerated for toleration in before.get("tolerations") or ()):
-        text = "existing toleration can not be modified except its tolerationSeconds"
-        return [FieldError("Forbidden", "spec.tolerations", text)]
-    free = {"activeDeadlineSeconds", "tolerations", *(() if before.get("nodeName") else ("nodeName",))}
-    now, was = (
-        {
-            **{name: value for name, value in side.items() if name not in free},
-            **{name: _imageless(side.get(name)) for name in ("containers", "initContainers")},
-        }
-        for side in (spec, before)
-    )
-    # The real server adds a printed diff of its internal structs below the sentence.
-    return [FieldError("Forbidden", "spec", POD_SETTLED + "\n@@ -1,1 +1,1 @@\n")] if now != was else []
-
-
-def _imageless(containers: Any) -> list[Object]:
-    return [{name: value for name, value in one.items() if name != "image"} for one in containers or ()]

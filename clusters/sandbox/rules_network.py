@@ -9,7 +9,7 @@ import orjson
 
 from clusters.sandbox.errors import FieldError
 from clusters.sandbox.objectmeta import selector_errors
-from clusters.sandbox.rules_addresses import cidr_errors, unsupported
+from clusters.sandbox.rules_addresses import MORE_BITS, cidr_errors, unsupported
 from clusters.sandbox.rules_service import PORT_RANGE, invalid, port_errors
 from clusters.sandbox.store import Store
 
@@ -18,7 +18,7 @@ PROTOCOLS = ("TCP", "UDP", "SCTP")
 SIDES = ("Ingress", "Egress")
 
 
-def network_policy(new: Object, _old: Object | None, _store: Store) -> list[FieldError]:
+def network_policy(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
     spec = new["spec"]
     errors = selector_errors(spec.get("podSelector"), "spec.podSelector")
     for side, peers in (("ingress", "from"), ("egress", "to")):
@@ -28,6 +28,8 @@ def network_policy(new: Object, _old: Object | None, _store: Store) -> list[Fiel
                 errors += _policy_port(f"{path}.ports[{j}]", port)
             for j, peer in enumerate(rule.get(peers) or ()):
                 errors += _peer(f"{path}.{peers}[{j}]", peer)
+    known = _blocks(old["spec"]) if old is not None else set()
+    errors = [one for one in errors if not (one.detail.endswith(MORE_BITS) and _quoted(one) in known)]
     kinds = spec.get("policyTypes") or []
     if len(kinds) > len(SIDES):
         text = f"{orjson.dumps(kinds).decode()}: may not specify more than two policyTypes"
@@ -35,6 +37,21 @@ def network_policy(new: Object, _old: Object | None, _store: Store) -> list[Fiel
     return errors + [
         unsupported(f"spec.policyTypes[{i}]", kind, SIDES) for i, kind in enumerate(kinds) if kind not in SIDES
     ]
+
+
+def _blocks(spec: Object) -> set[str]:
+    """The networks that a policy named before: what was accepted then stays accepted."""
+    blocks = [
+        peer.get("ipBlock") or {}
+        for side, peers in (("ingress", "from"), ("egress", "to"))
+        for rule in spec.get(side) or ()
+        for peer in rule.get(peers) or ()
+    ]
+    return {value for block in blocks for value in [block.get("cidr", ""), *(block.get("except") or ())]}
+
+
+def _quoted(error: FieldError) -> str:
+    return error.detail.split('"')[1]
 
 
 def _policy_port(path: str, port: Object) -> list[FieldError]:

@@ -27,7 +27,7 @@ def _rules(new: Object, *, namespaced: bool) -> list[FieldError]:
             if namespaced:
                 text = f"{shown}: namespaced rules cannot apply to non-resource URLs"
                 errors.append(FieldError("Invalid value", f"{path}.nonResourceURLs", text))
-            elif rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
+            if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
                 text = f"{shown}: rules cannot apply to both regular resources and non-resource URLs"
                 errors.append(FieldError("Invalid value", f"{path}.nonResourceURLs", text))
             continue
@@ -87,9 +87,6 @@ def _subject(path: str, subject: Object, binding_obj: Object) -> list[FieldError
     if account and name:
         problems = subdomain_problems(name)
         errors += [FieldError("Invalid value", f"{path}.name", f"{quoted(name)}: {why}") for why in problems]
-    if not account and not name:
-        text = f'"": {kind.lower()} name cannot be empty'
-        errors.append(FieldError("Invalid value", f"{path}.name", text))
     if group != ("" if account else GROUP):
         text = f"{quoted(group)}: supported values: {quoted('' if account else GROUP)}"
         errors.append(FieldError("Unsupported value", f"{path}.apiGroup", text))

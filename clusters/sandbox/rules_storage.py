@@ -146,16 +146,36 @@ def storage_class(new: Object, old: Object | None, _store: Store) -> list[FieldE
     if not name:
         errors.append(FieldError("Required value", "provisioner", name))
     else:
-        errors += [_invalid("provisioner", name, why) for why in key_problems(name.lower())]
+        errors += [_invalid("provisioner", name.lower(), why) for why in key_problems(name.lower())]
     errors += [_invalid("parameters", "", "field can not be empty.") for key in new.get("parameters") or () if not key]
     if policy not in POLICIES:
         errors.append(unsupported("reclaimPolicy", policy, POLICIES))
     if binding not in BINDINGS:
         errors.append(unsupported("volumeBindingMode", binding, BINDINGS))
+    errors += _topologies(new.get("allowedTopologies") or [])
     if old is not None:
-        for field in ("parameters", "provisioner", "reclaimPolicy"):
+        for field in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"):
             if new.get(field) != old.get(field):
-                errors.append(FieldError("Forbidden", field, f"updates to {field} are forbidden."))
-        if binding != old.get("volumeBindingMode"):
-            errors.append(_invalid("volumeBindingMode", binding, IMMUTABLE))
+                shown = orjson.dumps(new.get(field) or ("" if field == "provisioner" else None)).decode()
+                errors.append(FieldError("Invalid value", field, f"{shown}: {IMMUTABLE}"))
+    return errors
+
+
+def _topologies(terms: list[Object]) -> list[FieldError]:
+    """Where volumes may be made: every term names labels, and values of each."""
+    errors: list[FieldError] = []
+    for i, term in enumerate(terms):
+        seen: set[str] = set()
+        for j, one in enumerate(term.get("matchLabelExpressions") or ()):
+            path, key = f"allowedTopologies[{i}].matchLabelExpressions[{j}]", one.get("key", "")
+            values = one.get("values") or []
+            if not values:
+                errors.append(FieldError("Required value", f"{path}.values"))
+            for k, value in enumerate(values):
+                if value in values[:k]:
+                    errors.append(FieldError("Duplicate value", f"{path}.values[{k}]", quoted(value)))
+            errors += [_invalid(f"{path}.key", key, why) for why in key_problems(key)]
+            if key in seen:
+                errors.append(FieldError("Duplicate value", f"{path}.key", quoted(key)))
+            seen.add(key)
     return errors

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from clusters.sandbox.errors import FieldError
-from clusters.sandbox.objectmeta import selector_errors
+from clusters.sandbox.objectmeta import label_problems, selector_errors
 from clusters.sandbox.rules_addresses import unsupported
-from clusters.sandbox.rules_config import pod_spec
+from clusters.sandbox.rules_pods import template
 from clusters.sandbox.selectors import matches_selector
 from clusters.sandbox.store import Store
 
@@ -56,7 +56,7 @@ def _meets(spec: Object) -> list[FieldError]:
 
 
 def _template(spec: Object, noun: str) -> list[FieldError]:
-    return pod_spec(spec["template"].get("spec") or {}, "spec.template.spec") + _restarts(spec, noun)
+    return template(spec["template"], "spec.template") + _restarts(spec, noun)
 
 
 def _restarts(spec: Object, noun: str) -> list[FieldError]:
@@ -84,13 +84,13 @@ def _settled(new: Object, old: Object | None) -> list[FieldError]:
     return [_invalid(SELECTOR, new["spec"].get("selector"), "field is immutable")]
 
 
-def _share(path: str, value: Any) -> list[FieldError]:
+def share(path: str, value: Any) -> list[FieldError]:
     if isinstance(value, str):
         return [] if PERCENT.match(value) else [_invalid(path, value, PERCENT_TEXT)]
     return [_invalid(path, value, NEGATIVE)] if value < 0 else []
 
 
-def _whole(path: str, value: Any) -> list[FieldError]:
+def whole(path: str, value: Any) -> list[FieldError]:
     if isinstance(value, str) and PERCENT.match(value) and int(value[:-1]) > 100:
         return [_invalid(path, value, "must not be greater than 100%")]
     return []
@@ -108,10 +108,10 @@ def _strategy(strategy: Object) -> list[FieldError]:
     missing, surge = (
         strategy["rollingUpdate"][name] for name in ("maxUnavailable", "maxSurge")
     )  # the defaults fill them
-    errors = _share(f"{path}.maxUnavailable", missing) + _share(f"{path}.maxSurge", surge)
+    errors = share(f"{path}.maxUnavailable", missing) + share(f"{path}.maxSurge", surge)
     if missing in NONE and surge in NONE:
         errors.append(_invalid(f"{path}.maxUnavailable", missing, "may not be 0 when `maxSurge` is 0"))
-    return errors + _whole(f"{path}.maxUnavailable", missing)
+    return errors + whole(f"{path}.maxUnavailable", missing)
 
 
 def deployment(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
@@ -131,7 +131,6 @@ def replica_set(new: Object, old: Object | None, _store: Store) -> list[FieldErr
 
 
 def stateful_set(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
-    """Its template's containers are not judged: the volumes they mount may be made from the claim templates."""
     spec = new["spec"]
     errors, policy, strategy = [], spec["podManagementPolicy"], spec["updateStrategy"]
     if policy not in {"OrderedReady", "Parallel"}:
@@ -147,14 +146,37 @@ def stateful_set(new: Object, old: Object | None, _store: Store) -> list[FieldEr
             errors.append(_invalid(path, shown, "only allowed for updateStrategy 'RollingUpdate'"))
         elif partition < 0:
             errors.append(_invalid(f"{path}.partition", partition, NEGATIVE))
-    errors += _numbers(spec, "replicas", "minReadySeconds") + _selector(spec, "statefulset")
+    retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
+    errors += [
+        unsupported(f"spec.persistentVolumeClaimRetentionPolicy.{name}", retention[name], ("Retain", "Delete"))
+        for name in ("whenDeleted", "whenScaled")
+        if retention.get(name) not in {None, "Retain", "Delete"}
+    ]
+    errors += _numbers(spec, "replicas", "minReadySeconds")
+    if ((spec.get("ordinals") or {}).get("start") or 0) < 0:
+        errors.append(_invalid("spec.ordinals.start", spec["ordinals"]["start"], NEGATIVE))
+    service = spec.get("serviceName", "")
+    if old is None and service:
+        errors += [_invalid("spec.serviceName", service, why) for why in label_problems(service)]
+    errors += _selector(spec, "statefulset")
     if not selector_errors(spec.get("selector"), SELECTOR):
-        errors += _meets(spec)
+        errors += _meets(spec) + template(_identified(spec), "spec.template")
     errors += _restarts(spec, "StatefulSet")
     if old is not None and _otherwise(spec, old["spec"]):
         text = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"  # noqa: E501
         errors.append(FieldError("Forbidden", "spec", text))
     return errors
+
+
+def _identified(spec: Object) -> Object:
+    """The template as its pods will have it: with the volumes of the claim templates, named by the controller."""
+    inner = dict(spec["template"].get("spec") or {})
+    claims = [(one.get("metadata") or {}).get("name", "") for one in spec.get("volumeClaimTemplates") or ()]
+    made = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims]
+    inner["volumes"] = made + [one for one in inner.get("volumes") or () if one.get("name") not in claims]
+    inner.pop("hostname", None)
+    inner.pop("subdomain", None)
+    return {**spec["template"], "spec": inner}
 
 
 def _otherwise(spec: Object, before: Object) -> bool:
@@ -170,8 +192,8 @@ def _daemon_strategy(strategy: Object) -> list[FieldError]:
         text = f'{shown}: supported values: "RollingUpdate", "OnDelete"'
         return [FieldError("Unsupported value", "spec.updateStrategy", text)]
     missing, surge = strategy["rollingUpdate"]["maxUnavailable"], strategy["rollingUpdate"]["maxSurge"]
-    errors = _share(f"{path}.maxUnavailable", missing) + _share(f"{path}.maxSurge", surge)
-    errors += _whole(f"{path}.maxUnavailable", missing) + _whole(f"{path}.maxSurge", surge)
+    errors = share(f"{path}.maxUnavailable", missing) + share(f"{path}.maxSurge", surge)
+    errors += whole(f"{path}.maxUnavailable", missing) + whole(f"{path}.maxSurge", surge)
     if missing not in NONE and surge not in NONE:
         errors.append(_invalid(f"{path}.maxSurge", surge, "may not be set when maxUnavailable is non-zero"))
     elif missing in NONE and surge in NONE:

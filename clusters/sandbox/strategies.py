@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from clusters.sandbox import crd_rules, network, rules, scales, verdicts
+from clusters.sandbox import crd_rules, network, quantity, rules, rules_batch, rules_pods, scales, verdicts
+from clusters.sandbox.call import now
 from clusters.sandbox.errors import FieldError, invalid
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.rules_storage import source
@@ -38,6 +39,28 @@ RETURNED_WHEN_DELETED = {  # others answer a Status
 }
 
 
+TEMPLATES = "deprecated.daemonset.template.generation"
+NEVER_UNCONDITIONAL = {  # built-in kinds that a PUT changes only with the version it read
+    "csidrivers.storage.k8s.io",
+    "csinodes.storage.k8s.io",
+    "csistoragecapacities.storage.k8s.io",
+    "leases.coordination.k8s.io",
+    "mutatingadmissionpolicies.admissionregistration.k8s.io",
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "poddisruptionbudgets.policy",
+    "runtimeclasses.node.k8s.io",
+    "validatingadmissionpolicies.admissionregistration.k8s.io",
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    "volumeattachments.storage.k8s.io",
+}
+
+
+def needs_version(resource: Resource) -> bool:
+    return resource.custom or resource.key in NEVER_UNCONDITIONAL
+
+
 def prepare_create(resource: Resource, obj: Object, store: Store) -> None:
     """Fields the server sets or empties on a new object (in place)."""
     if resource.custom:
@@ -48,6 +71,14 @@ def prepare_create(resource: Resource, obj: Object, store: Store) -> None:
     if resource.generation:
         obj["metadata"]["generation"] = 1
     _initial_status(resource, obj)
+    if resource.key == "jobs.batch":
+        rules_batch.generate(obj)
+    if resource.key == "persistentvolumes":
+        obj["status"]["lastPhaseTransitionTime"] = now()
+    if resource.key == "leases.coordination.k8s.io":
+        _uncoordinated(obj)
+    if resource.key == "daemonsets.apps":
+        obj["metadata"]["annotations"][TEMPLATES] = "1"
     if resource.key == "persistentvolumeclaims":
         source(obj["spec"], None)
     if resource.key == "namespaces":
@@ -61,7 +92,31 @@ INITIAL_STATUS: dict[str, Object] = {
     "persistentvolumeclaims": {"phase": "Pending"},
     "persistentvolumes": {"phase": "Pending"},
     "services": {"loadBalancer": {}},
+    "ingresses.networking.k8s.io": {"loadBalancer": {}},
+    "poddisruptionbudgets.policy": dict.fromkeys(
+        ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), 0
+    ),
+    "horizontalpodautoscalers.autoscaling": {"desiredReplicas": 0, "currentMetrics": None},
+    "replicasets.apps": {"replicas": 0},
+    "statefulsets.apps": {"replicas": 0, "availableReplicas": 0},
+    "daemonsets.apps": dict.fromkeys(
+        ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"), 0
+    ),
 }
+
+
+def _count_templates(new: Object, old: Object) -> None:
+    """An annotation of the server's own counts the templates that a daemon set had."""
+    count = int((old["metadata"].get("annotations") or {}).get(TEMPLATES, "0"))
+    if new["spec"]["template"] != old["spec"]["template"]:
+        count += 1
+    new["metadata"]["annotations"] = {**(new["metadata"].get("annotations") or {}), TEMPLATES: str(count)}
+
+
+def _uncoordinated(lease: Object) -> None:
+    """Fields of a feature that is off."""
+    for name in ("strategy", "preferredHolder"):
+        (lease.get("spec") or {}).pop(name, None)
 
 
 def _initial_status(resource: Resource, obj: Object) -> None:
@@ -84,13 +139,14 @@ def _initial_status(resource: Resource, obj: Object) -> None:
 
 
 def _qos(spec: Object) -> str:
-    """Guaranteed: limits equal requests for cpu and memory in every container."""
+    """Guaranteed: limits equal requests for cpu and memory in every container, or in the pod as a whole."""
     guaranteed, anything = True, False
-    for container in spec.get("containers") or ():
-        resources = container.get("resources") or {}
+    whole = [spec] if (spec.get("resources") or {}).get("requests") else []
+    for one in whole or [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
+        resources = one.get("resources") or {}
         limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-        anything = anything or bool(limits) or bool(requests)
         for name in ("cpu", "memory"):
+            anything = anything or _is_some(limits.get(name)) or _is_some(requests.get(name))
             if name not in limits or requests.get(name, limits[name]) != limits[name]:
                 guaranteed = False
     if not anything:
@@ -98,9 +154,45 @@ def _qos(spec: Object) -> str:
     return "Guaranteed" if guaranteed else "Burstable"
 
 
+def _is_some(amount: str | None) -> bool:
+    return amount is not None and quantity.parse(amount) > 0
+
+
+def is_view(resource: Resource, subresource: str) -> bool:
+    """Whether a subresource is the object itself, of which it changes a part."""
+    if resource.key == "pods" and subresource in POD_VIEWS:
+        return True
+    return subresource == "status" and resource.status
+
+
+POD_VIEWS = ("ephemeralcontainers", "resize")
+
+
+def _only_part(new: Object, old: Object, subresource: str) -> None:
+    """Whatever else a body says, a view of a pod changes its own part (in place)."""
+    spec = dict(old["spec"])
+    wanted = new["spec"]
+    if subresource == "ephemeralcontainers":
+        spec.pop("ephemeralContainers", None)
+        if wanted.get("ephemeralContainers"):
+            spec["ephemeralContainers"] = wanted["ephemeralContainers"]
+    else:
+        sizes = {one.get("name"): one.get("resources") or {} for one in wanted.get("containers") or ()}
+        spec["containers"] = [
+            {**one, "resources": sizes.get(one["name"], one.get("resources"))} for one in spec["containers"]
+        ]
+    new["spec"] = spec
+
+
 def prepare_update(resource: Resource, new: Object, old: Object, subresource: str) -> None:
+    if resource.key == "pods" and subresource in POD_VIEWS:
+        _only_part(new, old, subresource)
     if resource.custom or subresource:
         return
+    if resource.key == "leases.coordination.k8s.io":
+        _uncoordinated(new)
+    if resource.key == "daemonsets.apps":
+        _count_templates(new, old)
     if resource.key == "namespaces":
         new["spec"] = old.get("spec", {})  # only /finalize changes it
     elif resource.key == "services":
@@ -112,6 +204,8 @@ def prepare_update(resource: Resource, new: Object, old: Object, subresource: st
 def errors(
     resource: Resource, new: Object, old: Object | None, store: Store, subresource: str = ""
 ) -> list[FieldError]:
+    if resource.key == "pods" and subresource in POD_VIEWS and old is not None:
+        return rules_pods.part(new, old, subresource)
     if not resource.custom:
         return rules.errors(resource.key, new, old, store)
     if not resource.schema:
@@ -147,6 +241,18 @@ def canonicalize(resource: Resource, obj: Object) -> None:
     if resource.key == "namespaces":
         meta = obj["metadata"]
         meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta["name"]}
+    elif resource.key == "jobs.batch" and not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(obj["spec"]["template"]["metadata"].get("labels") or {})
+    for name in NULLED.get(resource.key, ()):
+        if obj.get(name) == []:
+            obj[name] = None
+
+
+NULLED = {  # lists that are printed even when empty, and whose emptiness storage doesn't keep
+    "roles.rbac.authorization.k8s.io": ("rules",),
+    "clusterroles.rbac.authorization.k8s.io": ("rules",),
+    "endpointslices.discovery.k8s.io": ("endpoints", "ports"),
+}
 
 
 REWRITTEN = {"persistentvolumeclaims"}  # a quota in the same place is not (k8s-replay 02, k8s-transcript 04)
@@ -165,7 +271,7 @@ def count_generation(resource: Resource, new: Object, old: Object, subresource: 
     if subresource == "status" or not (resource.custom or resource.generation):
         return
     skip = {"metadata", "status"} if resource.status else {"metadata"}
-    if resource.custom:
+    if resource.custom or resource.key == "endpointslices.discovery.k8s.io":
         changed = any(new.get(key) != old.get(key) for key in {*new, *old} - skip)
     else:
         changed = new.get("spec") != old.get("spec")

@@ -7,21 +7,30 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import errors, patches, wire
+from clusters.sandbox import errors, patches, pod_subresources, wire
 from clusters.sandbox.call import Call, now, write_options
 from clusters.sandbox.cluster import Cluster, SubresourceCall
-from clusters.sandbox.decode import Decoder
-from clusters.sandbox.deletes import DeleteOptions
+from clusters.sandbox.decode import DecodeError, Decoder
 from clusters.sandbox.managers import Tracker
 from clusters.sandbox.resources import builtin_node
 from clusters.sandbox.routes import Aggregated, Target
+from clusters.sandbox.rules_cluster import finalizer_errors
+from clusters.sandbox.schema import Node
 from clusters.sandbox.tables import json_path
 from clusters.sandbox.tokens import AUDIENCE, BOUND_KINDS, Tokens
 from clusters.sandbox.wire import Answer, Request
+from clusters.sandbox.writes import OTHER_NAMESPACE
 
 Object = dict[str, Any]
 TOKEN_GROUP = "authentication.k8s.io"  # noqa: S105 - the name of an API group
-SHORTEST_TOKEN = 600
+TOKEN_KIND = ("TokenRequest", f"{TOKEN_GROUP}/v1")
+SHORTEST_TOKEN, LONGEST_TOKEN = 600, 2**32  # seconds
+
+
+def group_version(ref: Object) -> str:
+    """Of an object reference, as Go prints it: the core group is nothing before a slash."""
+    version = str(ref.get("apiVersion") or "")
+    return version if "/" in version else f"/{version}"
 
 
 class Subresources:
@@ -34,12 +43,14 @@ class Subresources:
         handler = self.cluster.subresources.get((key, subresource))
         if handler is not None:
             return self._registered(handler, request, call, target.rest)
-        if key == "serviceaccounts" and subresource == "token" and request.method == "POST":
+        if key == "serviceaccounts" and subresource == "token":
+            if request.method != "POST":
+                raise errors.method_not_allowed()
             return self._token(request, call)
         if key == "namespaces" and subresource == "finalize" and request.method == "PUT":
             return self._finalize(request, call)
-        if key == "pods" and subresource == "eviction" and request.method == "POST":
-            return self._evict(call)
+        if key == "pods":
+            return pod_subresources.answer(self.cluster, request, call, subresource)
         if subresource == "scale" and target.resource.scale is not None:
             if request.method in {"PUT", "PATCH"}:
                 self._set_scale(request, call)
@@ -77,11 +88,13 @@ class Subresources:
         body = wire.document(request, "TokenRequest")
         account = self.cluster.writer.existing(call)
         node = builtin_node("TokenRequest")
-        obj = Decoder().document(node, body, "TokenRequest")
+        obj = self._token_request(call, body, node)
         spec = obj["spec"]
         seconds = spec.setdefault("expirationSeconds", 3600)
-        if seconds < SHORTEST_TOKEN:
+        if not SHORTEST_TOKEN <= seconds <= LONGEST_TOKEN:
             why = f"{seconds}: may not specify a duration less than 10 minutes"
+            if seconds > LONGEST_TOKEN:
+                why = f"{seconds}: may not specify a duration larger than 2^32 seconds"
             bad = errors.FieldError("Invalid value", "spec.expirationSeconds", why)
             raise errors.invalid("TokenRequest", TOKEN_GROUP, "", [bad])
         bound = self._bound(call, spec.get("boundObjectRef"))
@@ -103,6 +116,27 @@ class Subresources:
         }
         return Answer(201, orjson.dumps({"kind": "TokenRequest", "apiVersion": f"{TOKEN_GROUP}/v1", **obj}))
 
+    def _token_request(self, call: Call, body: Object, node: Node) -> Object:
+        """The body as Go reads it; it may name its account, and no other."""
+        try:
+            obj = Decoder().document(node, body, "TokenRequest")
+        except DecodeError as problem:
+            text = f'TokenRequest in version "v1" cannot be handled as a TokenRequest: {problem}'
+            raise errors.bad_request(text) from problem
+        said = (obj.get("kind") or "TokenRequest", obj.get("apiVersion") or f"{TOKEN_GROUP}/v1")
+        if said != TOKEN_KIND:
+            kind, short = said[0], said[1].rpartition("/")[2]
+            why = f"converting ({short}.{kind}) to (authentication.TokenRequest): unknown conversion"
+            raise errors.bad_request(f'{kind} in version "{short}" cannot be handled as a TokenRequest: {why}')
+        meta = obj.get("metadata") or {}
+        if meta.get("namespace") not in {None, "", call.namespace}:
+            raise errors.bad_request(OTHER_NAMESPACE)
+        if meta.get("name") not in {None, "", call.name}:
+            why = f'"{meta["name"]}": must match the service account name if specified'
+            bad = errors.FieldError("Invalid value", "metadata.name", why)
+            raise errors.invalid("TokenRequest", TOKEN_GROUP, call.name, [bad])
+        return obj
+
     def _bound(self, call: Call, ref: Object | None) -> Object | None:
         """What the token is to end with: it must be there, under the uid that was named."""
         if not ref:
@@ -110,9 +144,7 @@ class Subresources:
         kind, name, uid = ref.get("kind", ""), ref.get("name", ""), ref.get("uid", "")
         resource = BOUND_KINDS.get(kind)
         if resource is None:
-            raise errors.bad_request(
-                f"cannot bind token for serviceaccount to object of type {ref.get('apiVersion')}/{kind}"
-            )
+            raise errors.bad_request(f"cannot bind token to object of type {group_version(ref)}, Kind={kind}")
         stored = self.cluster.store.get(resource, name if kind == "Node" else f"{call.namespace}/{name}")
         if stored is None:
             raise errors.not_found(resource, "", name)
@@ -126,15 +158,14 @@ class Subresources:
         stored = self.cluster.writer.existing(call)
         body = wire.document(request, "Namespace")
         finalizers = (body.get("spec") or {}).get("finalizers") or []
+        wrong = finalizer_errors(finalizers, numbered=True)
+        if wrong:
+            raise errors.invalid("Namespace", "", call.name, wrong)
         obj = {**stored.copy(), "spec": {"finalizers": finalizers} if finalizers else {}}
         if stored.meta.get("deletionTimestamp") and not finalizers and not stored.meta.get("finalizers"):
             self.cluster.store.remove("namespaces", call.key)
             return Answer(200, orjson.dumps(obj))
         return Answer(200, self.cluster.store.put("namespaces", call.key, obj).raw)
-
-    def _evict(self, call: Call) -> Answer:
-        self.cluster.deleter.delete(call, DeleteOptions())
-        return Answer(201, orjson.dumps({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}))
 
     def _set_scale(self, request: Request, call: Call) -> None:
         """Writes spec.replicas of a Scale to where the definition says it lives."""

@@ -111,8 +111,8 @@ def _add(total: Usage, texts: Object) -> None:
         total[name] = total.get(name, ZERO) + amount(text)
 
 
-def _pod_total(spec: Object, side: str) -> Usage:
-    """Containers and sidecars add up; the largest init container may exceed them; overhead comes on top.
+def container_total(spec: Object, side: str) -> Usage:
+    """Containers and sidecars add up; the largest init container may exceed them.
 
     A sidecar is an init container that restarts always; a plain init container runs beside the sidecars before it.
     """
@@ -131,6 +131,14 @@ def _pod_total(spec: Object, side: str) -> Usage:
             largest[name] = max(largest.get(name, ZERO), value, key=lambda found: found.number)
     for name, value in largest.items():
         total[name] = max(total.get(name, ZERO), value, key=lambda found: found.number)
+    return total
+
+
+def _pod_total(spec: Object, side: str) -> Usage:
+    """What the pod as a whole asks for counts before its containers; overhead comes on top."""
+    total = container_total(spec, side)
+    for name, text in ((spec.get("resources") or {}).get(side) or {}).items():
+        total[name] = amount(text)
     for name, text in (spec.get("overhead") or {}).items():
         if side == "requests" or name in total:
             total[name] = total.get(name, ZERO) + amount(text)
@@ -139,6 +147,8 @@ def _pod_total(spec: Object, side: str) -> Usage:
 
 def missing_in_pod(obj: Object, hard: set[str]) -> list[str]:
     """Compute keys a quota limits that some container leaves out: "requests.cpu for: c"."""
+    if (obj["spec"].get("resources") or {}).get("requests") or (obj["spec"].get("resources") or {}).get("limits"):
+        return []  # the pod as a whole says what it needs
     wanted = sorted(key for key in hard if _is_compute(key))
     out = []
     for key in wanted:
@@ -150,7 +160,7 @@ def missing_in_pod(obj: Object, hard: set[str]) -> list[str]:
             if name not in ((container.get("resources") or {}).get(side) or {})
         ]
         if lacking:
-            out.append(f"{key} for: {','.join(lacking)}")
+            out.append(f"{key} for: {','.join(sorted(set(lacking)))}")
     return out
 
 

@@ -143,7 +143,7 @@ class Writer:
         resource = call.resource
         meta = new["metadata"]
         version = meta.get("resourceVersion", "")
-        if not version and resource.custom and not patch:
+        if not version and strategies.needs_version(resource) and not patch:
             why = errors.FieldError("Invalid value", "metadata.resourceVersion", "0: must be specified for an update")
             raise errors.invalid(resource.plural, resource.group, call.name, [why])
         if version and not version.isdigit():

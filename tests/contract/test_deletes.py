@@ -90,6 +90,16 @@ def test_dependents_follow_the_policy(cluster: Cluster, space: str, policy: str,
         eventually(lambda: cluster.call("GET", maps(space, "owned")).status == 404)
 
 
+def test_who_has_another_owner_lives_on(cluster: Cluster, space: str) -> None:
+    first, second = (made(cluster, maps(space), config_map(name)) for name in ("first", "second"))
+    owners = [*owner_of(first)["ownerReferences"], *owner_of(second)["ownerReferences"]]
+    made(cluster, maps(space), config_map("child", {"ownerReferences": owners}))
+    assert cluster.call("DELETE", f"{maps(space, 'first')}?propagationPolicy=Foreground").status == 200
+    eventually(lambda: cluster.call("GET", maps(space, "first")).status == 404)
+    (left,) = cluster.call("GET", maps(space, "child")).body["metadata"]["ownerReferences"]
+    assert left["name"] == "second"
+
+
 def test_who_names_an_owner_that_never_was_is_collected(cluster: Cluster, space: str) -> None:
     ghost = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "uid": "1" * 8}}
     made(cluster, maps(space), config_map("lost", owner_of(ghost)))

@@ -70,7 +70,8 @@ def test_any_kind_can_be_counted(cluster: Cluster, space: str) -> None:
     assert refusal(applied(cluster, widgets(space, "c"), widget("c"))) == (403, "Forbidden", text)
     assert applied(cluster, widgets(space, "a"), widget("a", {"labels": {"x": "y"}}), force="true").status == 200
     cluster.call("DELETE", widgets(space, "a"))
-    eventually(lambda: cluster.call("POST", widgets(space), widget("c")).status == 201)
+    # A controller that has only just heard of the kind begins to watch it after half a minute.
+    eventually(lambda: cluster.call("POST", widgets(space), widget("c")).status == 201, 90)
 
 
 def test_thirty_at_once_get_five(cluster: Cluster, space: str) -> None:

@@ -63,7 +63,7 @@ def service(name: str, **spec: Any) -> dict[str, Any]:
          'spec.internalTrafficPolicy: Unsupported value: "Nah": supported values: "Cluster", "Local"'),
         ({"trafficDistribution": "Nah"},
          ('spec.trafficDistribution: Unsupported value: "Nah": supported values: '
-         '"PreferClose", "PreferSameNode", "PreferSameZone"')),
+         '"PreferClose", "PreferSameZone", "PreferSameNode"')),
         ({"type": "NodePort", "healthCheckNodePort": 30999},
          ("spec.healthCheckNodePort: Invalid value: 30999: may only be set when `type` is 'LoadBalancer' and "
          "`externalTrafficPolicy` is 'Local'")),

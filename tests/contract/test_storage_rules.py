@@ -85,7 +85,7 @@ def test_a_class_stays_as_it_was_made(cluster: Cluster, space: str) -> None:
     made(cluster, CLASSES, {"metadata": {"name": space}, "provisioner": "a.example/b"})
     change = {"provisioner": "c", "volumeBindingMode": "WaitForFirstConsumer"}
     answer = cluster.call("PATCH", f"{CLASSES}/{space}", change, media=MERGE)
-    said = "provisioner: Forbidden: updates to provisioner are forbidden., "
+    said = 'provisioner: Invalid value: "c": field is immutable, '
     said += 'volumeBindingMode: Invalid value: "WaitForFirstConsumer": field is immutable'
     assert refusal(answer)[2] == f'StorageClass.storage.k8s.io "{space}" is invalid: [{said}]'
     assert cluster.call("PATCH", f"{CLASSES}/{space}", {"allowVolumeExpansion": True}, media=MERGE).status == 200

@@ -42,6 +42,7 @@ def workload(kind: str, **spec: Any) -> dict[str, Any]:
      "spec.progressDeadlineSeconds: Invalid value: 5: must be greater than minReadySeconds"),
     ("ReplicaSet", {"selector": {"matchLabels": {"app": "y"}}}, UNMET),
     ("StatefulSet", {"selector": {"matchLabels": {"app": "y"}}}, UNMET),
+    ("StatefulSet", {"template": BARE}, "spec.template.spec.containers[0].image: Required value"),
     ("StatefulSet", {"podManagementPolicy": "Foo"},
      "spec.podManagementPolicy: Invalid value: \"Foo\": must be 'OrderedReady' or 'Parallel'"),
     ("DaemonSet", {"selector": {"matchLabels": {"app": "y"}}}, UNMET),
@@ -89,10 +90,14 @@ def test_what_is_settled_stays(cluster: Cluster, space: str, kind: str, patch: A
     assert refusal(answer) == (422, "Invalid", f'{kind}.apps "d" is invalid: {why}')
 
 
-def test_a_stateful_set_does_not_judge_its_containers(cluster: Cluster, space: str) -> None:
-    """But its name, which its pods get with a number, has to be a label."""
-    body = workload("StatefulSet", template=BARE)
-    made(cluster, path(space, "StatefulSet"), body)
+def test_a_stateful_set_mounts_what_it_will_claim(cluster: Cluster, space: str) -> None:
+    """Its pods' volumes are made from its claim templates; its name, which they get with a number, has to be a label."""
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    mounting = {"containers": [{**POD["containers"][0], "volumeMounts": [{"name": "d", "mountPath": "/d"}]}]}
+    template = {"metadata": {"labels": LABELS}, "spec": mounting}
+    body = workload("StatefulSet", template=template, volumeClaimTemplates=[{"metadata": {"name": "d"}, "spec": claim}])
+    (made_of,) = made(cluster, path(space, "StatefulSet"), body)["spec"]["volumeClaimTemplates"]
+    assert (made_of["kind"], made_of["spec"]["volumeMode"]) == ("PersistentVolumeClaim", "Filesystem")
     answer = cluster.call("POST", path(space, "StatefulSet"), {**body, "metadata": {"name": "a.b"}})
     text = 'StatefulSet.apps "a.b" is invalid: metadata.name: Invalid value: "a.b": must not contain dots'
     assert refusal(answer) == (422, "Invalid", text)

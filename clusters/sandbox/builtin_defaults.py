@@ -318,7 +318,9 @@ def _endpoint_slice(obj: Object) -> None:
 
 
 def _node(obj: Object) -> None:
-    status = obj.get("status") or {}
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    if spec.get("podCIDR") and not spec.get("podCIDRs"):
+        spec["podCIDRs"] = [spec["podCIDR"]]
     if status.get("capacity") and not status.get("allocatable"):
         status["allocatable"] = dict(status["capacity"])
 

@@ -35,6 +35,9 @@ class Collector:
     def _changed(self, resource: str, change: Change) -> None:
         meta = change.after.meta
         uid, key = meta["uid"], change.key
+        finalizer = PROTECTION.get(resource)
+        if finalizer and change.kind != "DELETED" and finalizer not in (meta.get("finalizers") or ()):
+            self.cluster.after(DELAY, lambda: self._protect(resource, key))
         if resource == "pods" and (change.kind == "DELETED" or _has_ended(change.after)):
             self._lets_go(change.after)
         if change.kind == "DELETED":
@@ -49,6 +52,17 @@ class Collector:
             change.before is None or change.before.meta.get("ownerReferences") != meta["ownerReferences"]
         ):
             self.cluster.after(DELAY, lambda: self._check_owners(resource, key))
+
+    def _protect(self, resource: str, key: str) -> None:
+        """Whoever took the finalizer away, it comes back."""
+        stored = self.cluster.store.get(resource, key)
+        if stored is None or stored.meta.get("deletionTimestamp"):
+            return
+        present = stored.meta.get("finalizers") or []
+        if PROTECTION[resource] not in present:
+            obj = stored.copy()
+            obj["metadata"]["finalizers"] = [*present, PROTECTION[resource]]
+            self.cluster.controller_write(resource, obj, manager="kube-controller-manager")
 
     def _lets_go(self, pod: Stored) -> None:
         """What it mounted may have been deleted meanwhile, and waited for it."""

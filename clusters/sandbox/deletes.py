@@ -126,9 +126,9 @@ class Deleter:
         if not policy and resource.key in ORPHANING:
             policy = "Orphan"
             call.warnings.append(ORPHANED)
-        namespace = resource.key == "namespaces"  # whose content goes first, whatever the policy
-        finalizers = self._finalizers(old.meta.get("finalizers") or [], "" if namespace else policy)
+        finalizers = self._finalizers(old.meta.get("finalizers") or [], policy)
         grace = self._grace(call, old.obj, wish)
+        namespace = resource.key == "namespaces"
         if not finalizers and not grace and not namespace:
             last = old if call.dry_run else self.store.remove(resource.key, call.key)
             if resource.key == "pods":  # which end gracefully, be it in no time

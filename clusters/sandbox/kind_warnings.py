@@ -16,9 +16,10 @@ from clusters.sandbox.objectmeta import quoted
 Object = dict[str, Any]
 
 
-def of(key: str, obj: Object) -> list[str]:
+def of(key: str, obj: Object, *, fresh: bool = True) -> list[str]:
+    """`fresh`: the object is new."""
     rule = WARNINGS.get(key)
-    return rule(obj) if rule else []
+    return rule(obj) if rule and (fresh or key not in WHEN_NEW) else []
 
 
 def _secret(obj: Object) -> list[str]:
@@ -113,12 +114,18 @@ def _volume(obj: Object) -> list[str]:
     return [f"spec.persistentVolumeReclaimPolicy: {text}"]
 
 
+def _slice(obj: Object) -> list[str]:
+    return ["spec.addressType: FQDN endpoints are deprecated"] if obj.get("addressType") == "FQDN" else []
+
+
+WHEN_NEW = {"ingresses.networking.k8s.io", "jobs.batch", "cronjobs.batch"}  # that are warned of only once
 WARNINGS: dict[str, Callable[[Object], list[str]]] = {
     "secrets": _secret,
     "services": _service,
     "networkpolicies.networking.k8s.io": _network_policy,
     "persistentvolumeclaims": _claim,
     "persistentvolumes": _volume,
+    "endpointslices.discovery.k8s.io": _slice,
     "pods": pod_warnings.pod,
     "deployments.apps": pod_warnings.workload,
     "replicasets.apps": pod_warnings.workload,

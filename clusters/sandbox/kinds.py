@@ -85,7 +85,7 @@ Event: involvedObject:ObjectReference reason:str message:str source:EventSource 
   count:int type:str eventTime:microtime+ series:*EventSeries action:str related:*ObjectReference
   reportingComponent:str+ reportingInstance:str+
 EventSource: component:str host:str
-EventSeries: count:int lastObservedTime:microtime
+EventSeries: count:int lastObservedTime:microtime+
 Endpoints: subsets:[EndpointSubset]
 EndpointSubset: addresses:[EndpointAddress] notReadyAddresses:[EndpointAddress] ports:[NamedPort]
 EndpointAddress!: ip:str+ hostname:str nodeName:*str targetRef:*ObjectReference
@@ -198,7 +198,7 @@ Metric: type:str+ object:*any pods:*any resource:*ResourceMetric containerResour
 ResourceMetric: name:str+ container:str target:MetricTarget
 MetricTarget: type:str+ value:*qty averageValue:*qty averageUtilization:*int
 ScaleBehavior: scaleUp:*ScalingRules scaleDown:*ScalingRules
-ScalingRules: stabilizationWindowSeconds:*int selectPolicy:*str policies:[ScalingPolicy] tolerance:*qty
+ScalingRules: stabilizationWindowSeconds:*int selectPolicy:*str policies:*[ScalingPolicy] tolerance:*qty
 ScalingPolicy: type:str+ value:int+ periodSeconds:int+
 AutoscalerStatus: observedGeneration:*int64 lastScaleTime:*time currentReplicas:int desiredReplicas:int+ currentMetrics:[any]+
   conditions:[WorkloadCondition]/type

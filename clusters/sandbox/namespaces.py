@@ -97,8 +97,13 @@ class Namespaces:
             self._ending.add(name)
             self.cluster.after(RECHECK, lambda: self._end(name))
             return
-        if stored.meta.get("finalizers"):
-            self.cluster.store.put("namespaces", name, {**stored.copy(), "spec": {}})
+        others = [one for one in (stored.obj.get("spec") or {}).get("finalizers") or () if one != "kubernetes"]
+        if others or stored.meta.get("finalizers"):
+            self._report(stored, {})
+            latest = self.cluster.store.get("namespaces", name) or stored
+            self.cluster.store.put(
+                "namespaces", name, {**latest.copy(), "spec": {"finalizers": others} if others else {}}
+            )
             return
         self._report(stored, {})
         self.cluster.store.remove("namespaces", name)

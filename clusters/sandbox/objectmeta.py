@@ -193,7 +193,10 @@ def one_of_each_owner(call: Call, meta: Object) -> None:
 def create_errors(resource: Resource, obj: Object) -> list[FieldError]:
     meta = obj["metadata"]
     if resource.key in UNJUDGED:
-        return []
+        name = meta.get("name", "")
+        unnamed = [] if name else [FieldError("Required value", "metadata.name", "name or generateName is required")]
+        named = [_invalid("metadata.name", name, why) for why in path_problems(name)]
+        return unnamed + named + common_errors(meta) + _finalizer_names(meta)
     errors = _named_errors(resource, meta) + common_errors(meta)
     return errors + _finalizer_names(meta) + _finalizer_domains(resource, meta)
 
@@ -246,7 +249,7 @@ def common_errors(meta: Object) -> list[FieldError]:
     return errors
 
 
-UNJUDGED = {"events"}  # kinds whose metadata nobody looks at
+UNJUDGED = {"events", "poddisruptionbudgets.policy"}  # kinds whose metadata is looked at last, and only roughly
 JUDGED_ANEW = {  # kinds that an update validates as if they were made anew, metadata included
     "configmaps",
     "endpoints",
@@ -255,7 +258,10 @@ JUDGED_ANEW = {  # kinds that an update validates as if they were made anew, met
     "ingressclasses.networking.k8s.io",
     "jobs.batch",
     "limitranges",
+    "namespaces",
     "nodes",
+    "pods",
+    "statefulsets.apps",
     "persistentvolumeclaims",
     "persistentvolumes",
     "secrets",
@@ -264,14 +270,17 @@ JUDGED_ANEW = {  # kinds that an update validates as if they were made anew, met
     "storageclasses.storage.k8s.io",
     *(f"{plural}.rbac.authorization.k8s.io" for plural in PATH_NAMED),
 }
-NOT_COMPARED = {"limitranges"}  # kinds whose own update rules leave the former metadata alone
+NOT_COMPARED = {
+    "limitranges",
+    "endpointslices.discovery.k8s.io",
+}  # kinds whose own update rules leave the former metadata alone
 
 
 def update_errors(resource: Resource, old: Object, new: Object, subresource: str) -> list[FieldError]:
     """The real server judges metadata several times on updates; messages don't show it, the causes do."""
     before, after = old["metadata"], new["metadata"]
     if resource.key in UNJUDGED:
-        return []
+        return common_errors(after) + _finalizer_names(after) + _change_errors(before, after)
     common = common_errors(after)
     compared = _change_errors(before, after) + common
     errors = common + _finalizer_names(after) + compared

@@ -51,7 +51,7 @@ def service(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
 def _kept(spec: Object, before: Object) -> list[FieldError]:
     """What of a service stays as it was first."""
     errors: list[FieldError] = []
-    if "ExternalName" not in {spec.get("type"), before.get("type")}:
+    if network.wants_address(spec) and network.wants_address(before):
         errors += _address_kept(spec, before)
     both_balanced = spec.get("type") == before.get("type") == "LoadBalancer"
     if both_balanced and spec.get("loadBalancerClass") != before.get("loadBalancerClass"):

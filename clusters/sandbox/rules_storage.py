@@ -118,6 +118,7 @@ def _kept(new: Object, old: Object) -> list[FieldError]:
     if "storageClassName" not in before and (not was_mark or spec.get("storageClassName") == was_mark):
         free.add("storageClassName")
     now, was = ({key: value for key, value in side.items() if key not in free} for side in (spec, before))
+    now, was = ({**side, "resources": _measured(side.get("resources"))} for side in (now, was))
     if bound:
         now, was = ({**side, "resources": _unsized(side.get("resources"))} for side in (now, was))
     if now != was:
@@ -132,6 +133,14 @@ def _kept(new: Object, old: Object) -> list[FieldError]:
         shown = orjson.dumps(spec.get("volumeMode")).decode()
         errors.append(FieldError("Invalid value", "volumeMode", f"{shown}: {IMMUTABLE}"))
     return errors
+
+
+def _measured(resources: Object | None) -> Object:
+    """Sizes as numbers: their spelling is no change."""
+    sides = {
+        name: {key: quantity.parse(size) for key, size in found.items()} for name, found in (resources or {}).items()
+    }
+    return {name: found for name, found in sides.items() if found}
 
 
 def _unsized(resources: Object | None) -> Object:
@@ -166,6 +175,8 @@ def _topologies(terms: list[Object]) -> list[FieldError]:
     errors: list[FieldError] = []
     for i, term in enumerate(terms):
         seen: set[str] = set()
+        if not term.get("matchLabelExpressions") or term in terms[:i]:
+            errors.append(FieldError("Duplicate value", f"allowedTopologies[{i}].matchLabelExpressions", '""'))
         for j, one in enumerate(term.get("matchLabelExpressions") or ()):
             path, key = f"allowedTopologies[{i}].matchLabelExpressions[{j}]", one.get("key", "")
             values = one.get("values") or []

@@ -159,7 +159,9 @@ def stateful_set(new: Object, old: Object | None, _store: Store) -> list[FieldEr
     if old is None and service:
         errors += [_invalid("spec.serviceName", service, why) for why in label_problems(service)]
     errors += _selector(spec, "statefulset")
-    if not selector_errors(spec.get("selector"), SELECTOR):
+    if selector_errors(spec.get("selector"), SELECTOR):
+        errors.append(FieldError("Invalid value", SELECTOR, _shown(spec["selector"])))
+    else:
         errors += _meets(spec) + template(_identified(spec), "spec.template")
     errors += _restarts(spec, "StatefulSet")
     if old is not None and _otherwise(spec, old["spec"]):

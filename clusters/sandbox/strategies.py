@@ -7,6 +7,7 @@ from typing import Any
 from clusters.sandbox import crd_rules, network, quantity, rules, rules_batch, rules_pods, scales, verdicts
 from clusters.sandbox.call import now
 from clusters.sandbox.errors import FieldError, invalid
+from clusters.sandbox.objectmeta import UNJUDGED
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.rules_storage import source
 from clusters.sandbox.store import Store
@@ -225,6 +226,8 @@ def finish(resource: Resource, found: list[FieldError]) -> list[FieldError]:
     """Custom resources: says that CEL rules stayed unchecked where other errors block them."""
     if resource.custom and found and verdicts.blocked(found):
         return [*found, verdicts.NOT_CHECKED]
+    if resource.key in UNJUDGED:
+        return [one for one in found if not one.field.startswith("metadata")] or found
     return found
 
 

@@ -162,6 +162,12 @@ class Subresources:
         if wrong:
             raise errors.invalid("Namespace", "", call.name, wrong)
         obj = {**stored.copy(), "spec": {"finalizers": finalizers} if finalizers else {}}
+        if finalizers != ((stored.obj.get("spec") or {}).get("finalizers") or []):
+            write_options(call, request.query, "UpdateOptions", request.header("user-agent"))
+            resource = call.resource
+            tracker = Tracker(resource.node, resource.api_version, "finalize", resource.status, now())
+            owned = tracker.updated(stored.obj, obj, call.manager)
+            obj["metadata"] = {**obj["metadata"], "managedFields": owned} if owned else obj["metadata"]
         if stored.meta.get("deletionTimestamp") and not finalizers and not stored.meta.get("finalizers"):
             self.cluster.store.remove("namespaces", call.key)
             return Answer(200, orjson.dumps(obj))

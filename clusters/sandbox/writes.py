@@ -104,7 +104,10 @@ class Writer:
         present = self.store.get(resource.key, call.key)
         if present is not None:
             terminating = bool(present.meta.get("deletionTimestamp"))
-            raise errors.already_exists(resource.plural, resource.group, call.name, terminating=terminating)
+            taken = errors.already_exists(resource.plural, resource.group, call.name, terminating=terminating)
+            if meta.get("generateName"):
+                taken.body["message"] += ", the server was not able to generate a unique name for the object"
+            raise taken
         if version:
             raise errors.internal("resourceVersion should not be set on objects to be created")
         if call.dry_run:
@@ -184,7 +187,7 @@ class Writer:
         if resource.custom and meta.get("finalizers") != old.meta.get("finalizers"):
             call.warnings += objectmeta.finalizer_warnings(meta)
         if not call.subresource:
-            call.warnings += kind_warnings.of(resource.key, new)
+            call.warnings += kind_warnings.of(resource.key, new, fresh=False)
         strategies.canonicalize(resource, new)
         meta["uid"] = old.meta["uid"]
         strategies.count_generation(resource, new, old.obj, call.subresource)
@@ -220,7 +223,6 @@ class Writer:
             "deletionGracePeriodSeconds",
             "generation",
             "selfLink",
-            "generateName",
             "resourceVersion",
         ):
             if name in old.meta:

@@ -167,10 +167,13 @@ class Collector:
         if stored is None:
             return
         left = [name for name in stored.meta.get("finalizers") or () if name != finalizer]
-        if not left:
+        waits = resource == "namespaces" and (stored.obj.get("spec") or {}).get("finalizers")
+        if not left and not waits:
             self.cluster.store.remove(resource, key)
             return
-        meta = {**stored.meta, "finalizers": left}
+        meta = {name: value for name, value in stored.meta.items() if name != "finalizers"}
+        if left:
+            meta["finalizers"] = left
         self.cluster.store.put(resource, key, {**stored.obj, "metadata": meta})
 
     def _alive(self, ref: Object) -> bool:

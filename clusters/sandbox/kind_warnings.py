@@ -16,10 +16,13 @@ from clusters.sandbox.objectmeta import quoted
 Object = dict[str, Any]
 
 
-def of(key: str, obj: Object, *, fresh: bool = True) -> list[str]:
-    """`fresh`: the object is new."""
+def of(key: str, obj: Object, old: Object | None = None) -> list[str]:
     rule = WARNINGS.get(key)
-    return rule(obj) if rule and (fresh or key not in WHEN_NEW) else []
+    if rule is None or (old is not None and key in WHEN_NEW):
+        return []
+    if old is not None and key in WHEN_OTHER and obj["spec"] == old["spec"]:
+        return []
+    return rule(obj)
 
 
 def _secret(obj: Object) -> list[str]:
@@ -118,6 +121,7 @@ def _slice(obj: Object) -> list[str]:
     return ["spec.addressType: FQDN endpoints are deprecated"] if obj.get("addressType") == "FQDN" else []
 
 
+WHEN_OTHER = {f"{plural}.apps" for plural in ("deployments", "replicasets", "statefulsets", "daemonsets")}
 WHEN_NEW = {"ingresses.networking.k8s.io", "jobs.batch", "cronjobs.batch"}  # that are warned of only once
 WARNINGS: dict[str, Callable[[Object], list[str]]] = {
     "secrets": _secret,

@@ -285,7 +285,7 @@ def update_errors(resource: Resource, old: Object, new: Object, subresource: str
     compared = _change_errors(before, after) + common
     errors = common + _finalizer_names(after) + compared
     if resource.key not in NOT_COMPARED or subresource:
-        errors += compared
+        errors += compared + _finalizer_domains(resource, after)
     if resource.key in JUDGED_ANEW and not subresource:
         errors += create_errors(resource, new)
     return errors

@@ -106,7 +106,7 @@ def _on_node(cluster: Cluster, request: Request, call: Call, subresource: str) -
     node = spec.get("nodeName", "")
     if not node:
         if subresource == "log":
-            return Answer(200, b"", "text/plain")
+            return Answer(204, b"", "text/plain")
         raise errors.bad_request(f"pod {call.name} does not have a host assigned")
     if cluster.store.get("nodes", node) is None:
         raise errors.not_found("pods", "", node)

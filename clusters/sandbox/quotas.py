@@ -151,7 +151,8 @@ class Quotas:
             counted = self._count(stored)
             obj = stored.copy()
             hard = obj["spec"].get("hard") or {}
-            obj["status"] = {"hard": hard, "used": {name: str(counted[name]) for name in hard if name in counted}}
+            used = {name: str(counted[name]) for name in hard if name in counted}
+            obj["status"] = {"hard": hard, "used": used} if used else {"hard": hard}
             if not hard:
                 obj["status"] = {}
             self.cluster.controller_write("resourcequotas", obj, manager=CONTROLLER, subresource="status")
@@ -160,8 +161,7 @@ class Quotas:
         """Everything in the namespace that the quota names."""
         hard = set(quota.obj["spec"].get("hard") or {})
         namespace = quota.meta["namespace"]
-        uncounted = {f"count/{key}" for key in UNCOUNTED}
-        out: Usage = {name: Amount(usage.ZERO.number) for name in hard if name not in uncounted}
+        out: Usage = {name: Amount(usage.ZERO.number) for name in hard if _is_held(name)}
         for key in self._counted_resources(hard):
             resource = self.cluster.registry.by_key.get(key)
             if resource is None:
@@ -171,7 +171,7 @@ class Quotas:
                 if not self._in_scope(quota.obj["spec"], call, stored.obj):
                     continue
                 for name, value in usage.of(resource, stored.obj).items():
-                    if name in hard:
+                    if name in out:
                         out[name] = out[name] + value
         return out
 
@@ -189,6 +189,13 @@ class Quotas:
             else:
                 out.add("pods")
         return out
+
+
+def _is_held(name: str) -> bool:
+    """Whether anything is ever counted under a name of a quota."""
+    if name.startswith("count/"):
+        return name.removeprefix("count/") not in UNCOUNTED
+    return "/" not in name or name.startswith("requests.") or usage.CLASS_SUFFIX in name
 
 
 def _matches(pod: Object, scope: str, operator: str, values: Sequence[str]) -> bool:

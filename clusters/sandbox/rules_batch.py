@@ -228,11 +228,14 @@ def generate(obj: Object) -> None:
     if spec.get("manualSelector"):
         return
     inner = spec["template"].setdefault("metadata", {})
+    shared = bool(inner.get("labels")) and meta.get("labels") == inner["labels"]
     labels = inner["labels"] = dict(inner.get("labels") or {})
     for name in ("job-name", "batch.kubernetes.io/job-name"):
         labels.setdefault(name, meta.get("name", ""))
     for name in ("controller-uid", "batch.kubernetes.io/controller-uid"):
         labels.setdefault(name, meta["uid"])
+    if shared:  # the job has its labels from its pods
+        meta["labels"] = dict(labels)
     selector = spec.setdefault("selector", {})
     selector.setdefault("matchLabels", {}).setdefault("batch.kubernetes.io/controller-uid", meta["uid"])
 

@@ -75,6 +75,11 @@ def part(new: Object, old: Object, subresource: str) -> list[FieldError]:
     return errors
 
 
+def _pictured(one: Object, path: str) -> list[FieldError]:
+    """An update looks at images once more."""
+    return _trimmed(one, path) if one.get("image") else [FieldError("Required value", f"{path}.image")]
+
+
 def _trimmed(one: Object, path: str) -> list[FieldError]:
     image = one.get("image", "")
     if image == image.strip():
@@ -265,7 +270,14 @@ def _kept(spec: Object, before: Object) -> list[FieldError]:
     for field in ("containers", "initContainers"):
         if len(spec.get(field) or ()) != len(before.get(field) or ()):
             return [FieldError("Forbidden", f"spec.{field}", "pod updates may not add or remove containers")]
+    again = [
+        error
+        for field in ("containers", "initContainers")
+        for i, one in enumerate(spec.get(field) or ())
+        for error in _pictured(one, f"spec.{field}[{i}]")
+    ]
     errors, stop = _deadline(spec.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds"))
+    errors = again + errors
     if stop:
         return errors
     errors += _tolerated(spec, before)

@@ -97,9 +97,9 @@ def source(spec: Object, before: Object | None) -> None:
         known = {(CLAIM_KIND, ""), ("VolumeSnapshot", "snapshot.storage.k8s.io")}
         if (old.get("kind"), old.get("apiGroup") or "") not in known:
             del spec["dataSource"]
-        elif before is None:
+        else:
             spec["dataSourceRef"] = dict(old)
-    elif new and not old and before is None:
+    elif new and not old:
         spec["dataSource"] = {name: new.get(name) for name in ("apiGroup", "kind", "name")}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from clusters.sandbox import crd_rules, network, quantity, rules, rules_batch, rules_pods, scales, verdicts
@@ -72,20 +73,9 @@ def prepare_create(resource: Resource, obj: Object, store: Store) -> None:
     if resource.generation:
         obj["metadata"]["generation"] = 1
     _initial_status(resource, obj)
-    if resource.key == "jobs.batch":
-        rules_batch.generate(obj)
-    if resource.key == "persistentvolumes":
-        obj["status"]["lastPhaseTransitionTime"] = now()
-    if resource.key == "leases.coordination.k8s.io":
-        _uncoordinated(obj)
-    if resource.key == "daemonsets.apps":
-        obj["metadata"]["annotations"][TEMPLATES] = "1"
-    if resource.key == "persistentvolumeclaims":
-        source(obj["spec"], None)
-    if resource.key == "namespaces":
-        spec = obj.setdefault("spec", {})
-        finalizers = spec.get("finalizers") or []
-        spec["finalizers"] = finalizers if "kubernetes" in finalizers else [*finalizers, "kubernetes"]
+    make = MADE.get(resource.key)
+    if make is not None:
+        make(obj)
 
 
 INITIAL_STATUS: dict[str, Object] = {
@@ -118,6 +108,36 @@ def _uncoordinated(lease: Object) -> None:
     """Fields of a feature that is off."""
     for name in ("strategy", "preferredHolder"):
         (lease.get("spec") or {}).pop(name, None)
+
+
+def _of_volume(obj: Object) -> None:
+    obj["status"]["lastPhaseTransitionTime"] = now()
+
+
+def _of_daemon_set(obj: Object) -> None:
+    obj["metadata"]["annotations"][TEMPLATES] = "1"
+
+
+def _of_pod(obj: Object) -> None:
+    if obj["spec"].get("terminationGracePeriodSeconds", 0) < 0:
+        obj["spec"]["terminationGracePeriodSeconds"] = 1
+
+
+def _of_namespace(obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    finalizers = spec.get("finalizers") or []
+    spec["finalizers"] = finalizers if "kubernetes" in finalizers else [*finalizers, "kubernetes"]
+
+
+MADE: dict[str, Callable[[Object], None]] = {  # what the server adds to a new object of a kind
+    "jobs.batch": rules_batch.generate,
+    "persistentvolumes": _of_volume,
+    "leases.coordination.k8s.io": _uncoordinated,
+    "daemonsets.apps": _of_daemon_set,
+    "pods": _of_pod,
+    "persistentvolumeclaims": lambda obj: source(obj["spec"], None),
+    "namespaces": _of_namespace,
+}
 
 
 def _initial_status(resource: Resource, obj: Object) -> None:
@@ -249,6 +269,8 @@ def canonicalize(resource: Resource, obj: Object) -> None:
     for name in NULLED.get(resource.key, ()):
         if obj.get(name) == []:
             obj[name] = None
+    if resource.key == "limitranges" and obj["spec"].get("limits") == []:
+        obj["spec"]["limits"] = None
 
 
 NULLED = {  # lists that are printed even when empty, and whose emptiness storage doesn't keep

@@ -107,6 +107,7 @@ class Writer:
             taken = errors.already_exists(resource.plural, resource.group, call.name, terminating=terminating)
             if meta.get("generateName"):
                 taken.body["message"] += ", the server was not able to generate a unique name for the object"
+                taken.body["details"]["retryAfterSeconds"] = 1
             raise taken
         if version:
             raise errors.internal("resourceVersion should not be set on objects to be created")
@@ -187,7 +188,7 @@ class Writer:
         if resource.custom and meta.get("finalizers") != old.meta.get("finalizers"):
             call.warnings += objectmeta.finalizer_warnings(meta)
         if not call.subresource:
-            call.warnings += kind_warnings.of(resource.key, new, fresh=False)
+            call.warnings += kind_warnings.of(resource.key, new, old.obj)
         strategies.canonicalize(resource, new)
         meta["uid"] = old.meta["uid"]
         strategies.count_generation(resource, new, old.obj, call.subresource)

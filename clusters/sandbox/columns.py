@@ -71,7 +71,7 @@ def cells(key: str, obj: Object, age: Age) -> list[Any]:
         return columns_more.event(obj, age)
     if key == "podtemplates":
         return [meta["name"], *columns_more.pod_template(obj)]
-    fill = VALUES.get(key) or columns_more.VALUES.get(key)
+    fill: Callable[..., list[Any]] | None = VALUES.get(key) or columns_more.VALUES.get(key)
     if fill is None:
         return [meta["name"], created]
     values = fill(obj, age) if key in columns_more.AGED else fill(obj)

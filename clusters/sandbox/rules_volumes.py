@@ -67,7 +67,7 @@ def host_path(source: Object, path: str) -> list[FieldError]:
     if not where:
         return [FieldError("Required value", f"{path}.path")]
     errors = _no_backsteps(where, f"{path}.path")
-    return errors + ([unsupported(f"{path}.type", kind, HOST_PATHS)] if kind not in {None, *HOST_PATHS} else [])
+    return errors + ([unsupported(f"{path}.type", str(kind), HOST_PATHS)] if kind not in {None, *HOST_PATHS} else [])
 
 
 def _no_backsteps(where: str, path: str) -> list[FieldError]:

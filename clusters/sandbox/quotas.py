@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from clusters.sandbox import quantity, usage
@@ -106,8 +106,8 @@ class Quotas:
     def _used(self, quota: Stored) -> Usage:
         """As charged so far; counted afresh where the controller has not been yet."""
         status = quota.obj.get("status") or {}
-        if set(quota.obj["spec"].get("hard") or {}) <= set(status.get("used") or ()):
-            return {name: usage.amount(text) for name, text in status["used"].items()}
+        if self._held(quota.obj["spec"].get("hard") or {}) <= set(status.get("used") or ()):
+            return {name: usage.amount(text) for name, text in (status.get("used") or {}).items()}
         return self._count(quota)
 
     def _charge(self, namespace: str, charges: list[tuple[str, Usage]]) -> None:
@@ -161,7 +161,7 @@ class Quotas:
         """Everything in the namespace that the quota names."""
         hard = set(quota.obj["spec"].get("hard") or {})
         namespace = quota.meta["namespace"]
-        out: Usage = {name: Amount(usage.ZERO.number) for name in hard if _is_held(name)}
+        out: Usage = {name: Amount(usage.ZERO.number) for name in self._held(hard)}
         for key in self._counted_resources(hard):
             resource = self.cluster.registry.by_key.get(key)
             if resource is None:
@@ -174,6 +174,15 @@ class Quotas:
                     if name in out:
                         out[name] = out[name] + value
         return out
+
+    def _held(self, hard: Iterable[str]) -> set[str]:
+        """The names of a quota under which anything is ever counted."""
+        known = self.cluster.registry.by_key
+        return {
+            name
+            for name in hard
+            if _is_held(name) and (not name.startswith("count/") or name.removeprefix("count/") in known)
+        }
 
     def _counted_resources(self, hard: set[str]) -> set[str]:
         out = set()

@@ -46,6 +46,9 @@ def volume(new: Object, old: Object | None, _store: Store) -> list[FieldError]:
         text = "spec.persistentvolumesource is immutable after creation"
         # The real server adds a printed diff of its internal structs below the sentence.
         errors.append(FieldError("Forbidden", "spec.persistentvolumesource", text + "\n@@ -1,1 +1,1 @@\n"))
+    if before.get("nodeAffinity") is not None and spec.get("nodeAffinity") != before["nodeAffinity"]:
+        text = "field is immutable, except for updating from beta label to GA"
+        errors.append(invalid("nodeAffinity", spec.get("nodeAffinity"), text))
     if mode != before.get("volumeMode"):
         errors.append(invalid("volumeMode", mode, "field is immutable"))
     return errors

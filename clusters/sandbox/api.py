@@ -6,15 +6,15 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import access, access_reviews, deletes, errors, jsontext, patches, reads, strategies, wire
+from clusters.sandbox import access, access_reviews, deletes, errors, jsontext, negotiation, patches, reads, strategies, wire
 from clusters.sandbox.call import Call, User, truth, write_options
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.deletes import DeleteOptions
 from clusters.sandbox.questions import Memory
-from clusters.sandbox.reads import Lister, Shape
+from clusters.sandbox.reads import Lister
 from clusters.sandbox.routes import Target
 from clusters.sandbox.store import Stored
-from clusters.sandbox.subresources import Subresources
+from clusters.sandbox.subresources import Subresources, unsupported
 from clusters.sandbox.tokens import Tokens
 from clusters.sandbox.wire import Answer, Request
 
@@ -33,6 +33,14 @@ def verb_of(method: str, target: Target, query: dict[str, str]) -> str:
     return VERBS.get(method, method.lower())
 
 
+def settle(request: Request, target: Target) -> None:
+    """Settles in which shape the request is to be answered, before anything else is looked at."""
+    accept = request.header("accept")
+    if not target.resource.custom:
+        negotiation.routed(accept, listing=request.method in {"GET", "HEAD"} and not target.name)
+    request.shape = negotiation.shape(accept, request.query.get("includeObject", ""))
+
+
 class Api:
     """Requests on resources. Watches are not here: they live longer than one answer."""
 
@@ -48,6 +56,7 @@ class Api:
         wish = access.wish_of(verb, target, request.query)
         access.require(self.cluster.store, user, wish)
         resource = target.resource
+        settle(request, target)
         call = Call(resource, target.namespace, target.name, target.subresource, user=user, raw=request.body)
         call.memory = memory
         if resource.deprecation:
@@ -65,8 +74,10 @@ class Api:
             return self.subresources.answer(request, target, call)
         if verb in {"get", "list"}:
             return self._get(request, target, call) if target.name else self._list(request, target)
+        if target.subresource and verb in {"create", "delete"} and target.resource.custom:
+            raise unsupported(request.method, call)
         if verb == "create":
-            if target.name:
+            if target.name and not target.resource.custom:
                 raise errors.method_not_allowed()
             return self._create(request, target, call)
         if verb in {"update", "patch"} and not target.name:
@@ -82,8 +93,7 @@ class Api:
         raise errors.method_not_allowed()
 
     def _render(self, request: Request, call: Call, stored: Stored, code: int = 200) -> Answer:
-        shape = wire.shape(request)
-        return Answer(code, reads.one(call.resource, stored, shape), warnings=call.warnings)
+        return Answer(code, reads.one(call.resource, stored, request.shape), warnings=call.warnings)
 
     def _get(self, request: Request, target: Target, call: Call) -> Answer:
         version = request.query.get("resourceVersion", "")
@@ -93,10 +103,9 @@ class Api:
         return self._render(request, call, stored)
 
     def _list(self, request: Request, target: Target) -> Answer:
-        shape = wire.shape(request)
         items, metadata = self.lister.page(target.resource, target.namespace, request.query)
         warnings = [target.resource.deprecation] if target.resource.deprecation else []
-        return Answer(200, reads.render_list(target.resource, items, metadata, shape), warnings=warnings)
+        return Answer(200, reads.render_list(target.resource, items, metadata, request.shape), warnings=warnings)
 
     def _create(self, request: Request, target: Target, call: Call) -> Answer:
         if target.resource.namespaced and target.namespace is None:
@@ -127,7 +136,7 @@ class Api:
         if not call.resource.custom:
             accepted.append(patches.STRATEGIC)
         accepted.append(patches.APPLY)
-        if media not in {*accepted, patches.STRATEGIC}:
+        if media not in accepted and not call.resource.custom:
             raise errors.error(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         if media not in accepted:
             text = "the body of the request was in an unknown format - accepted media types include: "
@@ -218,8 +227,7 @@ class Api:
                     raise
                 continue
             out.append(stored)  # as it was before
-        shape = Shape()
-        return Answer(200, reads.render_list(target.resource, out, metadata, shape))
+        return Answer(200, reads.render_list(target.resource, out, metadata, request.shape))
 
 
 def success(call: Call, stored: Stored) -> Object:

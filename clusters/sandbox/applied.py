@@ -32,13 +32,19 @@ def check_applied(call: Call, body: Object) -> None:
     name = meta.get("name")
     if meta.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
-    problems: list[str] = []
-    _map(resource.node, body, "", problems)
+    problems = typed_problems(resource.node, body)
     if problems:
         group, version = resource.group, resource.version
         where = f"{meta.get('namespace') or ''}/{name or ''}; {group}/{version}, Kind={kind}"
         text = problems[0] if len(problems) == 1 else "errors:\n" + "\n".join("  " + p for p in problems)
         raise internal(f"failed to create typed patch object ({where}): {text}")
+
+
+def typed_problems(node: Node, value: Object) -> list[str]:
+    """Why a document cannot be read by its schema, in the words of structured merge."""
+    problems: list[str] = []
+    _map(node, value, "", problems)
+    return problems
 
 
 def go_print(value: Any) -> str:

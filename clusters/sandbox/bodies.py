@@ -99,6 +99,8 @@ def _custom(call: Call, body: Object, *, patched: bool) -> Object:
     kind, api_version = body.get("kind"), body.get("apiVersion")
     if not kind:
         text = call.raw.decode("utf-8", "replace")
+        if patched:
+            raise _unpatched(call, f"Object 'Kind' is missing in '{text}'")
         short = text if len(text) <= 30 else text[:30] + " ..."
         why = f"Object 'Kind' is missing in '{text}' ({short})"
         raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
@@ -110,8 +112,10 @@ def _custom(call: Call, body: Object, *, patched: bool) -> Object:
         error = FieldError("Invalid value", "kind", f'"{kind}": must be {resource.kind}')
         raise invalid(kind, resource.group, name, [error])
     unknown: list[str] = []
-    metadata = _metadata(call, body.get("metadata"), unknown)
-    out = structural.prune(resource.schema, body, unknown) if resource.schema else dict(body)
+    metadata = _metadata(call, body.get("metadata"), unknown, patched=patched)
+    pruned: list[str] = []
+    out = structural.prune(resource.schema, body, pruned) if resource.schema else dict(body)
+    unknown += sorted(pruned)
     if resource.defaults:
         out = structural.default(resource.schema, out)
     out["metadata"] = metadata
@@ -119,7 +123,7 @@ def _custom(call: Call, body: Object, *, patched: bool) -> Object:
     return out
 
 
-def _metadata(call: Call, metadata: Any, unknown: list[str]) -> Object:
+def _metadata(call: Call, metadata: Any, unknown: list[str], *, patched: bool) -> Object:
     if metadata is None:
         return {}
     if not isinstance(metadata, dict):
@@ -130,8 +134,10 @@ def _metadata(call: Call, metadata: Any, unknown: list[str]) -> Object:
         out = decoder.document(LIBRARY.struct("ObjectMeta"), metadata, "ObjectMeta")
     except DecodeError as problem:
         why = str(problem)
+        if patched and call.media != APPLY:
+            raise _unpatched(call, why) from problem
         raise bad_request(_handled_as(call, call.resource.kind, call.resource.version, why)) from problem
-    unknown += ["metadata." + name for name in decoder.unknown]
+    unknown += sorted("metadata." + name for name in decoder.unknown)
     return out
 
 

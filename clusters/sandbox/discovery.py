@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import discovery_rows, errors
+from clusters.sandbox import discovery_rows, errors, negotiation
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.errors import TextError
 from clusters.sandbox.resources import Registry, Resource
@@ -43,10 +43,13 @@ class Discovery:
         self.extra: dict[tuple[str, str], list[Object]] = {}  # (group, version) → APIResource entries
 
     def answer(self, request: Request) -> Answer:
-        if request.method not in {"GET", "HEAD"}:
-            raise errors.method_not_allowed()
         parts = request.path.strip("/").split("/")
-        aggregated = "as=APIGroupDiscoveryList" in request.header("accept")
+        accept = request.header("accept")
+        if self._is_routed(parts):
+            if request.method != "GET":
+                raise errors.method_not_allowed()
+            negotiation.routed(accept)
+        aggregated = negotiation.discovered(accept, aggregated=len(parts) == 1)
         if len(parts) == 1:
             if aggregated:
                 return Answer(200, orjson.dumps(self._aggregated(core=parts[0] == "api")), AGGREGATED)
@@ -56,6 +59,14 @@ class Discovery:
         if len(parts) == 2:
             return self._group(parts[1])
         return self._resources(parts[1], parts[2])
+
+    def _is_routed(self, parts: list[str]) -> bool:
+        """Lists of groups, and what definitions add, are answered whatever the method."""
+        if parts[0] == "api":
+            return True
+        if len(parts) < 3:
+            return False
+        return any(not resource.custom for resource in self._of(parts[1], parts[2]))
 
     def _versions(self) -> Object:
         server = {"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1:6443"}

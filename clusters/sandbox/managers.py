@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clusters.sandbox import fields as fs
-from clusters.sandbox import typed
+from clusters.sandbox import applied, typed
 from clusters.sandbox.errors import ApiError, error
 from clusters.sandbox.fields import Fields
 from clusters.sandbox.schema import Node
@@ -80,8 +80,13 @@ def encode(entries: Entries) -> list[Object]:
 
 
 def is_reset(raw: Any) -> bool:
-    """`managedFields: [{}]` is how a client clears them."""
-    return isinstance(raw, list) and len(raw) == 1 and not raw[0]
+    """`managedFields: [{}]` is how a client clears them; an empty list does it, too."""
+    return isinstance(raw, list) and (not raw or (len(raw) == 1 and not raw[0]))
+
+
+def readable(raw: list[Object]) -> bool:
+    """Whether the server can make anything of what a client wrote; otherwise it keeps what it had."""
+    return all(entry.get("operation") in {"Apply", "Update"} and entry.get("fieldsType") == "FieldsV1" for entry in raw)
 
 
 def bare(obj: Object) -> Object:
@@ -110,7 +115,9 @@ class Tracker:
         return fs.without(fields, "f:status") if self.has_status else fields
 
     def created(self, obj: Object, manager: str) -> list[Object]:
-        """Ownership after a POST: everything in the (defaulted) object."""
+        """Ownership after a POST: everything in the (defaulted) object; nothing where it does not fit the schema."""
+        if self._unreadable(obj):
+            return []
         empty = self._empty(obj)
         return encode(self._update(empty, obj, {}, manager))
 
@@ -121,10 +128,15 @@ class Tracker:
         if is_reset(raw):
             entries: Entries = {}
         else:
-            entries = decode(raw) if raw and not self.subresource else decode(old_raw)
-        if not entries:
+            entries = decode(raw if raw and not self.subresource and readable(raw) else old_raw)
+        if not entries or self._unreadable(new):
             return []
         return encode(self._update(bare(live), bare(new), entries, manager))
+
+    def _unreadable(self, obj: Object) -> bool:
+        """Whether a status that this endpoint ignores, and nobody else judges, does not fit the schema."""
+        ignored = self.has_status and not self.subresource and obj.get("status")
+        return bool(ignored and applied.typed_problems(self.node, {"status": ignored}))
 
     def _empty(self, obj: Object) -> Object:
         """A new object of the kind as Go prints it: struct fields exist, empty."""

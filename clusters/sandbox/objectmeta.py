@@ -266,7 +266,6 @@ JUDGED_ANEW = {  # kinds that an update validates as if they were made anew, met
     "persistentvolumes",
     "secrets",
     "serviceaccounts",
-    "services",
     "storageclasses.storage.k8s.io",
     *(f"{plural}.rbac.authorization.k8s.io" for plural in PATH_NAMED),
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jsonpatch
 import orjson
 
+from clusters.sandbox import jsonpatches
 from clusters.sandbox.applied import go_print
 from clusters.sandbox.errors import ApiError, bad_request, error, internal
 from clusters.sandbox.schema import ANY, Node
@@ -37,8 +37,8 @@ def rejected() -> ApiError:
 
 def json_patch(target: Any, operations: Any) -> Any:
     try:
-        return jsonpatch.JsonPatch(operations).apply(target)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as problem:
+        return jsonpatches.apply(target, operations)
+    except jsonpatches.DoesNotApplyError as problem:
         raise rejected() from problem
 
 
@@ -90,9 +90,9 @@ def strategic(node: Node, target: Any, patch: Any) -> Any:
     """Strategic merge for built-in kinds: keyed lists merge by key, sets by value, the rest replaces."""
     if not isinstance(patch, dict) or not isinstance(target, dict):
         return _clean(patch)
-    if patch.get("$patch") == "replace":
-        return _clean(patch)
-    out = dict(target)
+    if "$patch" in patch:
+        return _directed(patch)
+    out = _retained(target, patch)
     orders = {name.partition("/")[2]: value for name, value in patch.items() if name.startswith("$setElementOrder/")}
     for name, value in patch.items():
         if name.startswith("$deleteFromPrimitiveList/"):
@@ -108,6 +108,25 @@ def strategic(node: Node, target: Any, patch: Any) -> Any:
         if isinstance(out.get(name), list) and isinstance(target.get(name), list) and isinstance(order, list):
             out[name] = _ordered(_merge_key(node.child(name) or ANY), out[name], order, target[name])
     return out
+
+
+def _directed(patch: dict[str, Any]) -> Any:
+    """A map whose patch says what becomes of it as a whole."""
+    if patch["$patch"] == "delete":
+        return {}
+    if patch["$patch"] != "replace":
+        raise internal(f"unknown patch type: {go_print(patch['$patch'])} in map: {go_print(patch)}")
+    return _clean(patch)
+
+
+def _retained(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """A copy of the target, with `$retainKeys` only what it names."""
+    if "$retainKeys" not in patch:
+        return dict(target)
+    kept = patch["$retainKeys"]
+    if not isinstance(kept, list) or any(n not in kept for n, v in patch.items() if v is not None and n[0] != "$"):
+        raise bad_request("invalid patch format of retainKeys")
+    return {name: value for name, value in target.items() if name in kept}
 
 
 def _strategic_value(node: Node, target: Any, value: Any) -> Any:
@@ -175,5 +194,5 @@ def _clean(value: Any) -> Any:
             name: _clean(item) for name, item in value.items() if item is not None and not name.startswith(DIRECTIVES)
         }
     if isinstance(value, list):
-        return [_clean(item) for item in value]
+        return [_clean(item) for item in value if not (isinstance(item, dict) and "$patch" in item)]
     return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -12,19 +11,12 @@ import orjson
 from clusters.sandbox import tables
 from clusters.sandbox.call import parse_int
 from clusters.sandbox.errors import ApiError, FieldError, bad_request, error, internal, invalid
+from clusters.sandbox.negotiation import Shape, many_for_one, one_for_many
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.selectors import predicate
 from clusters.sandbox.store import Shelf, Store, Stored
 
 Object = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the Accept header asks for: "object", "Table", "PartialObjectMetadata" or its List."""
-
-    kind: str = "object"
-    include: str = "Metadata"
 
 
 def raw_of(resource: Resource, stored: Stored) -> bytes:
@@ -37,9 +29,11 @@ def raw_of(resource: Resource, stored: Stored) -> bytes:
 def one(resource: Resource, stored: Stored, shape: Shape) -> bytes:
     if shape.kind == "Table":
         metadata = {"resourceVersion": stored.meta["resourceVersion"]} if stored.meta.get("resourceVersion") else {}
-        return orjson.dumps(tables.table(resource, [stored], metadata, shape.include))
-    if shape.kind.startswith("PartialObjectMetadata"):
-        return orjson.dumps(tables.partial(stored.obj))
+        return orjson.dumps(tables.table(resource, [stored], metadata, shape))
+    if shape.kind == "PartialObjectMetadataList":
+        raise many_for_one(resource.kind, custom=resource.custom)
+    if shape.kind == "PartialObjectMetadata":
+        return orjson.dumps(tables.partial(stored.obj, shape))
     return raw_of(resource, stored)
 
 
@@ -215,12 +209,14 @@ def render_list(resource: Resource, items: list[Stored], metadata: Object, shape
     if shape.kind != "object" and not metadata.get("continue"):
         metadata = {name: value for name, value in metadata.items() if name != "continue"}
     if shape.kind == "Table":
-        return orjson.dumps(tables.table(resource, items, metadata, shape.include))
-    if shape.kind.startswith("PartialObjectMetadata"):
-        rows = [tables.partial(stored.obj) for stored in items]
+        return orjson.dumps(tables.table(resource, items, metadata, shape))
+    if shape.kind == "PartialObjectMetadata":
+        raise one_for_many(resource.list_kind, custom=resource.custom)
+    if shape.kind == "PartialObjectMetadataList":
+        rows = [tables.partial(stored.obj, shape) for stored in items] or None
         body = {
             "kind": "PartialObjectMetadataList",
-            "apiVersion": "meta.k8s.io/v1",
+            "apiVersion": shape.api_version,
             "metadata": metadata,
             "items": rows,
         }

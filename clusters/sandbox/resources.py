@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -196,7 +197,21 @@ def _deprecation(spec: dict[str, Any], names: dict[str, Any], version: dict[str,
     if not version.get("deprecated"):
         return ""
     usual = f"{spec['group']}/{version['name']} {names['kind']} is deprecated"
+    served = (v["name"] for v in spec["versions"] if v.get("served") and not v.get("deprecated"))
+    newer = [name for name in served if version_rank(name) > version_rank(version["name"])]
+    if newer:
+        usual += f"; use {spec['group']}/{max(newer, key=version_rank)} {names['kind']}"
     return str(version.get("deprecationWarning") or usual)
+
+
+KUBE_VERSION = re.compile(r"^v(\d+)(?:(alpha|beta)(\d+))?$")
+STABILITY = {"alpha": 1, "beta": 2, None: 3}
+
+
+def version_rank(name: str) -> tuple[int, int, int]:
+    """The order of versions by promise and number: v2 above v1 above v2beta1 above v1alpha3 above any other name."""
+    match = KUBE_VERSION.match(name)
+    return (STABILITY[match[2]], int(match[1]), int(match[3] or 0)) if match else (0, 0, 0)
 
 
 class Registry:

@@ -8,7 +8,7 @@ import logging
 import orjson
 
 from clusters.sandbox import access, errors, health, routes, wire
-from clusters.sandbox.api import VERBS, Api, verb_of
+from clusters.sandbox.api import VERBS, Api, settle, verb_of
 from clusters.sandbox.call import User
 from clusters.sandbox.client_certificates import ClientAuthority
 from clusters.sandbox.cluster import Cluster
@@ -149,6 +149,8 @@ class Server:
             text = health.report(path, verbose="verbose" in request.query, failing=failing)
             return Answer(200, text, "text/plain; charset=utf-8")
         if path == "/version":
+            if request.method not in READING:
+                raise errors.method_not_allowed()
             return Answer(200, orjson.dumps(VERSION))
         if path.startswith("/openapi/"):
             return self.openapi.answer(path)
@@ -165,7 +167,8 @@ class Server:
         access.require(self.cluster.store, user, access.wish_of("watch", target, request.query))
         if target.only:
             request.query["fieldSelector"] = f"metadata.name={target.only}"
-        watch = Watch(self.cluster.store, target.resource, target.namespace, request.query, wire.shape(request))
+        settle(request, target)
+        watch = Watch(self.cluster.store, target.resource, target.namespace, request.query, request.shape)
         watch.stalled = self.faults.stall_watches
         watch.open()
         self.watches.add(watch)

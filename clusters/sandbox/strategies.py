@@ -42,10 +42,12 @@ RETURNED_WHEN_DELETED = {  # others answer a Status
 
 
 TEMPLATES = "deprecated.daemonset.template.generation"
-NEVER_UNCONDITIONAL = {  # built-in kinds that a PUT changes only with the version it read
+VERSIONED_UPDATES = {  # kinds of the server's own that are updated only by who names the version
+    "apiservices.apiregistration.k8s.io",
     "csidrivers.storage.k8s.io",
     "csinodes.storage.k8s.io",
     "csistoragecapacities.storage.k8s.io",
+    "customresourcedefinitions.apiextensions.k8s.io",
     "leases.coordination.k8s.io",
     "mutatingadmissionpolicies.admissionregistration.k8s.io",
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
@@ -59,8 +61,9 @@ NEVER_UNCONDITIONAL = {  # built-in kinds that a PUT changes only with the versi
 }
 
 
-def needs_version(resource: Resource) -> bool:
-    return resource.custom or resource.key in NEVER_UNCONDITIONAL
+def wants_version(resource: Resource) -> bool:
+    """Whether an update must say which version of the object it is about."""
+    return resource.custom or resource.key in VERSIONED_UPDATES
 
 
 def prepare_create(resource: Resource, obj: Object, store: Store) -> None:
@@ -243,8 +246,8 @@ def errors(
 
 
 def finish(resource: Resource, found: list[FieldError]) -> list[FieldError]:
-    """Custom resources: says that CEL rules stayed unchecked where other errors block them."""
-    if resource.custom and found and verdicts.blocked(found):
+    """Says that the rules in CEL, where a schema has any, stayed unchecked because other errors block them."""
+    if resource.ruled and found and verdicts.blocked(found):
         return [*found, verdicts.NOT_CHECKED]
     if resource.key in UNJUDGED:
         return [one for one in found if not one.field.startswith("metadata")] or found

@@ -33,6 +33,14 @@ def group_version(ref: Object) -> str:
     return version if "/" in version else f"/{version}"
 
 
+def unsupported(method: str, call: Call) -> errors.ApiError:
+    """The refusal to create or delete a part of a custom resource."""
+    verb = {"POST": "create"}.get(method, method.lower())
+    named = errors.qualified(call.resource.plural, call.resource.group)
+    details = {"group": call.resource.group, "kind": call.resource.plural}
+    return errors.error(405, "MethodNotAllowed", f'{verb} is not supported on resources of kind "{named}"', details)
+
+
 class Subresources:
     def __init__(self, cluster: Cluster, tokens: Tokens) -> None:
         self.cluster = cluster
@@ -52,10 +60,12 @@ class Subresources:
         if key == "pods":
             return pod_subresources.answer(self.cluster, request, call, subresource)
         if subresource == "scale" and target.resource.scale is not None:
+            if request.method not in {"GET", "PUT", "PATCH"}:
+                raise unsupported(request.method, call)
             if request.method in {"PUT", "PATCH"}:
                 self._set_scale(request, call)
             return self._scale(call)
-        if subresource == "status" and target.resource.custom:
+        if target.resource.custom:
             # A kind without the subresource answers as if the object were missing (k8s-transcript 06).
             raise errors.not_found(target.resource.plural, target.resource.group, target.name)
         raise errors.unknown_resource()

@@ -8,6 +8,7 @@ from typing import Any
 
 from clusters.sandbox import columns
 from clusters.sandbox.columns import created, name_column
+from clusters.sandbox.negotiation import Shape
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.store import Stored
 
@@ -127,26 +128,26 @@ def cells(resource: Resource, obj: Object) -> list[Any]:
     return [name, *(cell(obj, column) for column in resource.columns)]
 
 
-def partial(obj: Object, kind: str = "PartialObjectMetadata") -> Object:
-    return {"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+def partial(obj: Object, shape: Shape) -> Object:
+    return {"kind": "PartialObjectMetadata", "apiVersion": shape.api_version, "metadata": obj["metadata"]}
 
 
-def row(resource: Resource, stored: Stored, include: str) -> Object:
+def row(resource: Resource, stored: Stored, shape: Shape) -> Object:
     out: Object = {"cells": cells(resource, stored.obj)}
-    if include == "Object":
+    if shape.include == "Object":
         out["object"] = stored.obj
-    elif include != "None":
-        out["object"] = partial(stored.obj)
+    elif shape.include != "None":
+        out["object"] = partial(stored.obj, shape)
     else:
         out["object"] = None
     return out
 
 
-def table(resource: Resource, items: list[Stored], metadata: Object, include: str, *, head: bool = True) -> Object:
+def table(resource: Resource, items: list[Stored], metadata: Object, shape: Shape, *, head: bool = True) -> Object:
     return {
         "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
+        "apiVersion": shape.api_version,
         "metadata": metadata,
         "columnDefinitions": definitions(resource) if head else None,
-        "rows": [row(resource, stored, include) for stored in items],
+        "rows": [row(resource, stored, shape) for stored in items],
     }

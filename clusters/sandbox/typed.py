@@ -191,15 +191,15 @@ def remove_items(node: Node, value: dict[str, Any], last: Fields, owned: Fields)
         name = element[2:]
         if element == DOT or name not in value:
             continue
-        kept = owned.get(element)
-        if kept is None:
-            out = dict(value) if out is None else out
-            del out[name]
-            continue
         item = value[name]
         child = node.child(name) or ANY
-        left = _remove(child, item, sub, kept)
-        if left is not item:
+        kept = owned.get(element)
+        itself = not sub or DOT in sub  # else only what is below it was listed
+        left = None if kept is None and itself else _remove(child, item, sub, kept or {})
+        if kept is None and not left:
+            out = dict(value) if out is None else out
+            del out[name]
+        elif left is not item:
             out = dict(value) if out is None else out
             out[name] = left
     return value if out is None else out

@@ -13,7 +13,8 @@ import orjson
 from clusters.sandbox import tables
 from clusters.sandbox.call import parse_int, truth
 from clusters.sandbox.errors import status
-from clusters.sandbox.reads import Shape, list_errors, parse_version, raw_of, too_large
+from clusters.sandbox.negotiation import Shape
+from clusters.sandbox.reads import list_errors, parse_version, raw_of, too_large
 from clusters.sandbox.resources import Resource
 from clusters.sandbox.selectors import Predicate, predicate
 from clusters.sandbox.store import Change, Store, Stored
@@ -129,9 +130,9 @@ class Watch:
             metadata = {"resourceVersion": stored.meta["resourceVersion"]}
             head = not self.head_sent
             self.head_sent = True
-            raw = orjson.dumps(tables.table(self.resource, [stored], metadata, self.shape.include, head=head))
+            raw = orjson.dumps(tables.table(self.resource, [stored], metadata, self.shape, head=head))
         elif self.shape.kind.startswith("PartialObjectMetadata"):
-            raw = orjson.dumps(tables.partial(stored.obj))
+            raw = orjson.dumps(tables.partial(stored.obj, self.shape))
         else:
             raw = raw_of(self.resource, stored)
         self.queue.append(line(kind, raw))
@@ -143,7 +144,7 @@ class Watch:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
         obj = {"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": metadata}
         if self.shape.kind.startswith("PartialObjectMetadata"):
-            obj = tables.partial(obj)
+            obj = tables.partial(obj, self.shape)
         self.queue.append(line("BOOKMARK", orjson.dumps(obj)))
         self.signal.set()
 

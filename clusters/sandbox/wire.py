@@ -17,18 +17,14 @@ from clusters.sandbox import jsontext, protobuf
 from clusters.sandbox.bodies import summary
 from clusters.sandbox.errors import ApiError, TextError, bad_request, error
 from clusters.sandbox.handshake import Conversation
-from clusters.sandbox.reads import Shape
+from clusters.sandbox.negotiation import JSON, SPOKEN, YAML, Shape, served
 
 Object = dict[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-JSON = "application/json"
 BODY_LIMIT = 3 * 1024 * 1024
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-YAML = ("application/yaml", "text/yaml")
-INCLUDED = ("Metadata", "Object", "None")  # what a row of a table may carry
-PROTOBUF_MIX = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 
 @dataclass(slots=True)
@@ -39,6 +35,7 @@ class Request:
     headers: dict[str, list[str]]
     body: bytes = b""
     presented: Sequence[Certificate] = ()  # the client's certificate and what it sent along; nobody has judged it
+    shape: Shape = Shape()  # what is to be answered; settled once it is known what the request is about
 
     def header(self, name: str) -> str:
         values = self.headers.get(name)
@@ -97,8 +94,7 @@ def document(request: Request, kind: str) -> Object:
             text = f"the object provided is unrecognized (must be of type {kind}): {problem}"
             raise bad_request(f"{text} ({summary(request.body)})") from problem
     if media not in {"", JSON, *YAML}:
-        what = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
-        text = f"the body of the request was in an unknown format - accepted media types include: {what}"
+        text = f"the body of the request was in an unknown format - accepted media types include: {SPOKEN}"
         raise error(415, "UnsupportedMediaType", text)
     value = parse(request.body, yaml_allowed="yaml" in media)
     if isinstance(value, dict):
@@ -133,50 +129,6 @@ def parse(body: bytes, *, yaml_allowed: bool) -> Any:
         return yaml.load(body, Loader=LOADER)  # noqa: S506 - the C twin of SafeLoader
     except yaml.YAMLError:
         return None
-
-
-def clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
-    """Media types and their parameters in the order of the client's preference."""
-    out = []
-    for clause in accept.split(","):
-        media, *rest = [part.strip() for part in clause.split(";")]
-        parameters = dict(part.split("=", 1) for part in rest if "=" in part)
-        try:
-            weight = float(parameters.get("q", "1"))
-        except ValueError:
-            weight = 1.0
-        out.append((weight, media, parameters))
-    out.sort(key=lambda found: -found[0])
-    return [(media, parameters) for _, media, parameters in out]
-
-
-def served(accept: str) -> tuple[str, Shape] | None:
-    """The first media type and representation of an Accept header that there is; None when none is."""
-    if not accept:
-        return JSON, Shape()
-    for media, parameters in clauses(accept):
-        if media not in {JSON, "*/*", "application/*", *YAML[:1]}:
-            continue
-        spoken = media if media in YAML else JSON
-        kind = parameters.get("as", "")
-        if not kind:
-            return spoken, Shape()
-        if kind in {"Table", "PartialObjectMetadata", "PartialObjectMetadataList"} and parameters.get("v") == "v1":
-            return spoken, Shape(kind)
-    return None
-
-
-def shape(request: Request) -> Shape:
-    """The representation the Accept header asks for first; 406 when none can be served."""
-    found = served(request.header("accept"))
-    if found is None:
-        text = f"406: Not Acceptable\n\nAvailable representations: {PROTOBUF_MIX}"
-        raise error(406, "NotAcceptable", text, {})
-    included = request.query.get("includeObject") or "Metadata"
-    if found[1].kind == "Table" and included not in INCLUDED:
-        why = f"includeObject: Invalid value: \"{included}\": must be 'Metadata', 'Object', 'None', or empty"
-        raise bad_request(f"Unable to convert to Table as requested: {why}")
-    return Shape(found[1].kind, included)
 
 
 class _GoDumper(yaml.SafeDumper):

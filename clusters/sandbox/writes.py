@@ -66,8 +66,8 @@ class Writer:
             if meta.get("namespace") and meta["namespace"] != call.namespace:
                 raise errors.bad_request(OTHER_NAMESPACE)
             meta["namespace"] = call.namespace
-        elif meta.pop("namespace", "default") != "default":
-            raise errors.bad_request(OTHER_NAMESPACE)
+        else:
+            meta.pop("namespace", None)
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = call.once("name", lambda: meta["generateName"][:GENERATED_BASE] + _suffix())
             call.generated = True
@@ -134,20 +134,21 @@ class Writer:
                 f"the name of the object ({name}) does not match the name on the URL ({call.name})"
             )
         if not name:
-            if call.resource.custom:
-                raise errors.bad_request("name must be provided")
-            meta["name"] = call.name
+            text = f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided"
+            raise errors.bad_request(text)
         if call.resource.namespaced and (meta.get("namespace") or call.namespace) != call.namespace:
             raise errors.bad_request(OTHER_NAMESPACE)
         if call.resource.namespaced:
             meta["namespace"] = call.namespace
+        else:
+            meta.pop("namespace", None)
 
     def _optimistic(self, call: Call, old: Stored, new: Object, *, patch: bool) -> None:
         """The lock by resourceVersion, and for a PUT by uid."""
         resource = call.resource
         meta = new["metadata"]
         version = meta.get("resourceVersion", "")
-        if not version and strategies.needs_version(resource) and not patch:
+        if not version and strategies.wants_version(resource):
             why = errors.FieldError("Invalid value", "metadata.resourceVersion", "0: must be specified for an update")
             raise errors.invalid(resource.plural, resource.group, call.name, [why])
         if version and not version.isdigit():
@@ -276,8 +277,7 @@ class Writer:
         call.validation = "Ignore"  # unknown fields were refused by the typed check
         new = bodies.decode(call, merged, patched=True)
         if stored is None:
-            new["metadata"].setdefault("name", call.name)
-            self._address(call, new)
+            self._same_address(call, new)
             new["metadata"].pop("resourceVersion", None)
             access.require_create(self.store, call)
             return self._create(call, new, entries), True

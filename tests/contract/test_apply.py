@@ -188,7 +188,7 @@ def test_a_dry_run_of_an_apply(cluster: Cluster, space: str) -> None:
 
 
 def test_yaml_is_understood(cluster: Cluster, space: str) -> None:
-    text = b"apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    two\n    lines\n"
+    text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: |\n    two\n    lines\n"
     assert applied(cluster, maps(space, "a"), text).body["data"] == {"a": "two\nlines\n"}
     posted = cluster.call("POST", maps(space), b"metadata: {name: b}\ndata: {k: 'v'}", media="application/yaml")
     assert (posted.status, posted.body["data"]) == (201, {"k": "v"})

@@ -7,7 +7,6 @@ import pytest
 from tests.contract.conftest import MERGE, Cluster
 from tests.contract.things import (
     GROUP,
-    UNCHECKED,
     VERSION,
     config_map,
     made,
@@ -54,8 +53,10 @@ def test_a_generated_name_begins_as_asked(cluster: Cluster, space: str) -> None:
 
 def test_some_kinds_are_made_by_a_put(cluster: Cluster, space: str) -> None:
     lease = f"/apis/coordination.k8s.io/v1/namespaces/{space}/leases/l"
-    first = cluster.call("PUT", lease, {"metadata": {"name": "l"}, "spec": {"holderIdentity": "me"}})
-    assert [first.status, cluster.call("PUT", lease, first.body).status] == [201, 200]
+    body = {"metadata": {"name": "l"}, "spec": {"holderIdentity": "me"}}
+    assert cluster.call("PUT", lease, body).status == 201
+    again = 'leases.coordination.k8s.io "l" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update'
+    assert refusal(cluster.call("PUT", lease, body)) == (422, "Invalid", again)
     role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{space}/roles/r"
     assert cluster.call("PUT", role, {"metadata": {"name": "r"}, "rules": []}).status == 201
     secret = cluster.call("PUT", f"/api/v1/namespaces/{space}/secrets/s", {"metadata": {"name": "s"}})
@@ -64,8 +65,7 @@ def test_some_kinds_are_made_by_a_put(cluster: Cluster, space: str) -> None:
 
 def test_a_namespace_is_in_none(cluster: Cluster) -> None:
     answer = cluster.call("POST", "/api/v1/namespaces?dryRun=All", {"metadata": {"name": "n", "namespace": "other"}})
-    text = "the namespace of the provided object does not match the namespace sent on the request"
-    assert refusal(answer) == (400, "BadRequest", text)
+    assert (answer.status, "namespace" in answer.body["metadata"]) == (201, False)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_it_refuses(cluster: Cluster, space: str, verb: str, body: Any, said: tu
         ({"size": 0}, ["spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1"]),
         ({"size": 101}, ["spec.size: Invalid value: 101: spec.size in body should be less than or equal to 100"]),
         ({"size": "big"},
-         ['spec.size: Invalid value: "string": spec.size in body must be of type integer: "string"', UNCHECKED]),
+         ['spec.size: Invalid value: "string": spec.size in body must be of type integer: "string"']),
         ({"tier": "bronze"},
-         ['spec.tier: Unsupported value: "bronze": supported values: "gold", "silver"', UNCHECKED]),
-        ({"color": "x" * 11}, ["spec.color: Too long: may not be more than 10 bytes", UNCHECKED]),
+         ['spec.tier: Unsupported value: "bronze": supported values: "gold", "silver"']),
+        ({"color": "x" * 11}, ["spec.color: Too long: may not be more than 10 bytes"]),
         ({"color": "Red"}, ["spec.color: Invalid value: \"Red\": spec.color in body should match '^[a-z]+$'"]),
-        ({"ports": [{}]}, ["spec.ports[0].name: Required value", UNCHECKED]),
+        ({"ports": [{}]}, ["spec.ports[0].name: Required value"]),
         ({"ports": [{"name": "a"}, {"name": "a"}]}, ['spec.ports[1]: Duplicate value: {"name":"a"}']),
         ({"tags": ["a", "a"]}, ['spec.tags[1]: Duplicate value: "a"']),
         ({"replicas": -1}, [".spec.replicas: Invalid value: -1: should be a non-negative integer"]),

@@ -84,4 +84,4 @@ def test_a_stranger_sees_no_more(cluster: Cluster) -> None:
 
 
 def test_only_reading(cluster: Cluster) -> None:
-    assert refusal(cluster.call("POST", "/apis", {}))[:2] == (405, "MethodNotAllowed")
+    assert refusal(cluster.call("POST", "/api", {}))[:2] == (405, "MethodNotAllowed")

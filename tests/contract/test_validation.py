@@ -45,7 +45,7 @@ def test_metadata(cluster: Cluster, space: str, metadata: dict[str, Any], said: 
     [
         ("configmaps", config_map("a"), 4),
         ("secrets", {"metadata": {"name": "a"}}, 4),
-        ("services", {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 1}]}}, 4),
+        ("services", {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 1}]}}, 3),
         ("resourcequotas", {"metadata": {"name": "a"}}, 3),
         ("limitranges", {"metadata": {"name": "a"}}, 3),
     ],

@@ -72,12 +72,6 @@ DEFINITION: dict[str, Any] = {
         ],
     },
 }
-UNCHECKED = (
-    "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; "
-    "correct the existing errors to complete validation"
-)
-
-
 def widgets(space: str, name: str = "") -> str:
     """The path of the widgets of a namespace, or of one of them."""
     return f"/apis/{VERSION}/namespaces/{space}/widgets" + (f"/{name}" if name else "")

@@ -28,7 +28,7 @@ SPEC_RULES = [
     {"rule": "!has(self.max) || self.size <= self.max", "message": "size must not exceed max", "fieldPath": ".size"},
     {
         "rule": "!has(self.tags) || self.tags.size() < 3",
-        "messageExpression": "'too many tags: ' + string(self.tags.size())",
+        "messageExpression": "self.tags.size() > 3 ? 'far too many tags' : 'too many tags'",
     },
     {"rule": "!has(self.__namespace__) || self.__namespace__ != 'x'", "message": "no x"},
 ]

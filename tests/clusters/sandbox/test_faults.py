@@ -45,7 +45,7 @@ def test_reset_gives_no_answer_and_does_nothing(sandbox: Sandbox) -> None:
 
 def test_lost_answer_was_executed(sandbox: Sandbox) -> None:
     sandbox.order("faults", action="lost", method="PATCH")
-    body = {"apiVersion": "test.example/v1", "kind": "Widget", "spec": {"size": 1}}
+    body = {"apiVersion": "test.example/v1", "kind": "Widget", "metadata": {"name": "x"}, "spec": {"size": 1}}
     with pytest.raises(urllib3.exceptions.ProtocolError):
         sandbox.apply(f"{WIDGETS}/x", body)
     found = sandbox.call("GET", f"{WIDGETS}/x")

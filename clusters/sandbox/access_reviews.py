@@ -60,16 +60,18 @@ class AccessReviews:
         return self._verdict(call, obj["spec"], call.user)
 
     def _access(self, call: Call, obj: Object) -> Object:
-        return self._verdict(call, obj["spec"], _subject(call, obj["spec"]))
+        spec = obj["spec"]
+        return self._verdict(call, spec, _subject(spec))
 
     def _local_access(self, call: Call, obj: Object) -> Object:
         spec = obj["spec"]
-        if (spec.get("resourceAttributes") or {}).get("namespace", "") != call.namespace:
-            raise errors.bad_request(f"spec.resourceAttributes.namespace must match namespace: {call.namespace}")
-        return self._verdict(call, spec, _subject(call, spec))
+        return self._verdict(call, spec, _subject(spec))
 
     def _verdict(self, call: Call, spec: Object, user: User) -> Object:
-        verdict = rbac.judge(self.store, user, _wish(call, spec))
+        found = review_errors(call.resource.kind, call.namespace, spec)
+        if found:
+            raise errors.invalid("", call.resource.group, "", found)
+        verdict = rbac.judge(self.store, user, _wish(spec))
         status: Object = {"allowed": verdict.allowed}
         if verdict.reason:
             status["reason"] = verdict.reason
@@ -110,27 +112,54 @@ def _part(rule: Object, names: tuple[str, ...]) -> Object:
     return {name: rule[name] for name in names if rule.get(name)}
 
 
-def _subject(call: Call, spec: Object) -> User:
-    name, groups = spec.get("user", ""), tuple(spec.get("groups") or ())
-    if not name and not groups:
-        why = FieldError("Invalid value", "spec.user", '"": at least one of user or group must be specified')
-        raise errors.invalid(call.resource.kind, call.resource.group, "", [why])
-    return User(name, groups, admin=rbac.MASTERS in groups)
+def _subject(spec: Object) -> User:
+    groups = tuple(spec.get("groups") or ())
+    return User(spec.get("user", ""), groups, admin=rbac.MASTERS in groups)
 
 
-def _wish(call: Call, spec: Object) -> Wish:
-    found: Object | None = spec.get("resourceAttributes")
-    path: Object | None = spec.get("nonResourceAttributes")
-    wrong: tuple[str, str] | None = None
+def review_errors(kind: str, namespace: str | None, spec: Object) -> list[FieldError]:
+    """What is wrong with a question; the refusal names its group and not its kind."""
+    found = spec.get("resourceAttributes")
+    path = spec.get("nonResourceAttributes")
+    shown = orjson.dumps({name.title(): path.get(name, "") for name in ("path", "verb")}).decode() if path else "null"
+    out: list[FieldError] = []
     if found is not None and path is not None:
-        wrong = "nonResourceAttributes", "cannot be specified in combination with resourceAttributes"
-    elif found is None and path is None:
-        wrong = "resourceAttributes", "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-    if wrong:
-        why = FieldError("Invalid value", f"spec.{wrong[0]}", f"null: {wrong[1]}")
-        raise errors.invalid(call.resource.kind, call.resource.group, "", [why])
+        why = f"{shown}: cannot be specified in combination with resourceAttributes"
+        out.append(FieldError("Invalid value", "spec.nonResourceAttributes", why))
+    if found is None and path is None:
+        why = "null: exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        out.append(FieldError("Invalid value", "spec.resourceAttributes", why))
+    if kind != "SelfSubjectAccessReview" and not spec.get("user") and not spec.get("groups"):
+        out.append(FieldError("Invalid value", "spec.user", '"": at least one of user or group must be specified'))
+    for name in ("fieldSelector", "labelSelector"):
+        out += _selector_errors((found or {}).get(name), f"spec.resourceAttributes.{name}")
+    if kind == "LocalSubjectAccessReview" and found is not None and found.get("namespace", "") != namespace:
+        why = f'"{found.get("namespace", "")}": must match metadata.namespace'
+        out.append(FieldError("Invalid value", "spec.resourceAttributes.namespace", why))
+    if kind == "LocalSubjectAccessReview" and path is not None:
+        out.append(
+            FieldError("Invalid value", "spec.nonResourceAttributes", f"{shown}: disallowed on this kind of request")
+        )
+    return out
+
+
+def _selector_errors(selector: Object | None, path: str) -> list[FieldError]:
+    if selector is None:
+        return []
+    raw, requirements = selector.get("rawSelector"), selector.get("requirements")
+    if raw and requirements:
+        text = f"{orjson.dumps(raw).decode()}: may not specified at the same time as requirements"
+        return [FieldError("Invalid value", f"{path}.rawSelector", text)]
+    if not raw and not requirements:
+        text = f"when {path} is specified, requirements or rawSelector is required"
+        return [FieldError("Required value", f"{path}.requirements", text)]
+    return []
+
+
+def _wish(spec: Object) -> Wish:
+    found: Object = spec.get("resourceAttributes") or {}
+    path: Object | None = spec.get("nonResourceAttributes")
     if path is not None:
         return Wish(path.get("verb", ""), path=path.get("path", "") or "/")
-    assert found is not None
     words = (found.get(key, "") for key in ("verb", "group", "resource", "subresource", "namespace", "name"))
     return Wish(*words)

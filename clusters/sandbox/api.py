@@ -6,7 +6,18 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import access, access_reviews, deletes, errors, jsontext, negotiation, patches, reads, strategies, wire
+from clusters.sandbox import (
+    access,
+    access_reviews,
+    deletes,
+    errors,
+    jsontext,
+    negotiation,
+    patches,
+    reads,
+    strategies,
+    wire,
+)
 from clusters.sandbox.call import Call, User, truth, write_options
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.deletes import DeleteOptions
@@ -74,23 +85,26 @@ class Api:
             return self.subresources.answer(request, target, call)
         if verb in {"get", "list"}:
             return self._get(request, target, call) if target.name else self._list(request, target)
-        if target.subresource and verb in {"create", "delete"} and target.resource.custom:
-            raise unsupported(request.method, call)
-        if verb == "create":
-            if target.name and not target.resource.custom:
-                raise errors.method_not_allowed()
-            return self._create(request, target, call)
-        if verb in {"update", "patch"} and not target.name:
-            raise errors.method_not_allowed()
-        if verb == "update":
-            return self._update(request, call)
-        if verb == "patch":
-            return self._patch(request, call)
-        if verb == "delete" and not target.subresource:
-            return self._delete(request, call)
         if verb == "deletecollection":
             return self._delete_collection(request, target, call)
-        raise errors.method_not_allowed()
+        self._allowed(request, target, call, verb)
+        if verb == "create":
+            return self._create(request, target, call)
+        if verb == "update":
+            return self._update(request, call)
+        return self._patch(request, call) if verb == "patch" else self._delete(request, call)
+
+    def _allowed(self, request: Request, target: Target, call: Call, verb: str) -> None:
+        """Refuses methods that a path does not have; one of a custom resource can be made by a POST to itself."""
+        if target.subresource and verb in {"create", "delete"} and target.resource.custom:
+            raise unsupported(request.method, call)
+        named = target.resource.custom if verb == "create" else True
+        if verb not in {"create", "update", "patch", "delete"} or (target.name and not named):
+            raise errors.method_not_allowed()
+        if verb in {"update", "patch"} and not target.name:
+            raise errors.method_not_allowed()
+        if verb == "delete" and target.subresource:
+            raise errors.method_not_allowed()
 
     def _render(self, request: Request, call: Call, stored: Stored, code: int = 200) -> Answer:
         return Answer(code, reads.one(call.resource, stored, request.shape), warnings=call.warnings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from functools import cache
 from typing import Any
 
@@ -94,6 +95,9 @@ def _string_data(secret: Object) -> None:
             data[key] = base64.b64encode(value.encode()).decode()
 
 
+FRACTION = re.compile(rb"[:\[,]\s*-?\d+(?:\.\d|[eE])")  # a number that Go reads as a float
+
+
 def _custom(call: Call, body: Object, *, patched: bool) -> Object:
     resource = call.resource
     kind, api_version = body.get("kind"), body.get("apiVersion")
@@ -111,6 +115,8 @@ def _custom(call: Call, body: Object, *, patched: bool) -> Object:
         name = str((body.get("metadata") or {}).get("name") or call.name)
         error = FieldError("Invalid value", "kind", f'"{kind}": must be {resource.kind}')
         raise invalid(kind, resource.group, name, [error])
+    if FRACTION.search(call.raw):
+        body = structural.whole(body)
     unknown: list[str] = []
     metadata = _metadata(call, body.get("metadata"), unknown, patched=patched)
     pruned: list[str] = []

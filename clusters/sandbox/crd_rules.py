@@ -39,22 +39,34 @@ def definition_errors(schema: Schema, path: str) -> list[FieldError]:
     found: list[FieldError] = []
     for i, rule in enumerate(schema.get(RULES) or ()):
         where = f"{path}.{RULES}[{i}]"
+        found += _spoken(rule, where)
         for key in ("rule", "messageExpression"):
             text = rule.get(key, "")
-            if key == "rule" and not text.strip():
-                found.append(FieldError("Required value", f"{where}.rule", "rule is not specified"))
-            elif text:
+            if text.strip():
                 found += _expression_errors(text, schema, f"{where}.{key}")
-        reason = rule.get("reason")
-        if reason is not None and reason not in KINDS:
-            listed = ", ".join(f'"{name}"' for name in KINDS)
-            found.append(FieldError("Unsupported value", f"{where}.reason", f'"{reason}": supported values: {listed}'))
         if rule.get("optionalOldSelf"):
             text = "optionalOldSelf is not supported by this sandbox"
             found.append(FieldError("Forbidden", f"{where}.optionalOldSelf", text))
     for step, sub in _children(schema):
         found += definition_errors(sub, path + step)
     return found
+
+
+def _spoken(rule: Object, where: str) -> Iterator[FieldError]:
+    """What a rule says besides its expression."""
+    text, message, reason = rule.get("rule", ""), rule.get("message", ""), rule.get("reason")
+    if not text.strip():
+        yield FieldError("Required value", f"{where}.rule", "rule is not specified")
+    if message and not message.strip():
+        yield FieldError("Invalid value", f"{where}.message", f"{shown(message)}: must be non-empty if specified")
+    elif "\n" in message.strip():
+        yield FieldError("Invalid value", f"{where}.message", f"{shown(message)}: must not contain line breaks")
+    elif "\n" in text.strip() and not message:
+        why = "message must be specified if rule contains line breaks"
+        yield FieldError("Required value", f"{where}.message", why)
+    if reason is not None and reason not in KINDS:
+        listed = ", ".join(f'"{name}"' for name in sorted(KINDS))
+        yield FieldError("Unsupported value", f"{where}.reason", f'"{reason}": supported values: {listed}')
 
 
 def _expression_errors(text: str, schema: Schema, where: str) -> list[FieldError]:

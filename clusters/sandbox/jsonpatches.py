@@ -37,7 +37,7 @@ def _text(operation: Step, name: str) -> str:
 
 def _found(document: Any, path: str) -> tuple[Any, str]:
     """The map or list that holds what a path names, and its key there."""
-    first, *parts = path.split("/")
+    _first, *parts = path.split("/")
     if not parts:
         raise DoesNotApplyError(path)
     *way, last = [part.replace("~1", "/").replace("~0", "~") for part in parts]

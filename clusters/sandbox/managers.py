@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from clusters.sandbox import fields as fs
 from clusters.sandbox import applied, typed
+from clusters.sandbox import fields as fs
 from clusters.sandbox.errors import ApiError, error
 from clusters.sandbox.fields import Fields
 from clusters.sandbox.schema import Node

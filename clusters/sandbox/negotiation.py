@@ -34,6 +34,9 @@ class Shape:
         return f"meta.k8s.io/{self.version}"
 
 
+WHOLE = Shape()
+
+
 def clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
     """Media types and their parameters in the order of the client's preference."""
     out = []
@@ -52,13 +55,13 @@ def clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
 def served(accept: str) -> tuple[str, Shape] | None:
     """The first media type and representation of an Accept header that there is; None when none is."""
     if not accept:
-        return JSON, Shape()
+        return JSON, WHOLE
     for media, parameters in clauses(accept):
         if media not in {JSON, "*/*", "application/*", *YAML[:1]} or parameters.get("stream", "watch") != "watch":
             continue
         spoken = media if media in YAML else JSON
         if not {"as", "g", "v"} & parameters.keys():
-            return spoken, Shape()
+            return spoken, WHOLE
         kind, version = parameters.get("as", ""), parameters.get("v", "")
         if kind in META_KINDS and version in META_VERSIONS and parameters.get("g") == "meta.k8s.io":
             return spoken, Shape(kind, version=version)

@@ -26,9 +26,18 @@ def merge_patch(target: Any, patch: Any) -> Any:
     for name, value in patch.items():
         if value is None:
             out.pop(name, None)
+        elif isinstance(value, list):
+            out[name] = [_without_nulls(item) for item in value]
         else:
             out[name] = merge_patch(out.get(name), value)
     return out
+
+
+def _without_nulls(value: Any) -> Any:
+    """The server's library drops the nulls of objects in lists, too; those of the list itself stay."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def rejected() -> ApiError:

@@ -14,6 +14,7 @@ EMBEDDED = "x-kubernetes-embedded-resource"
 RULES = "x-kubernetes-validations"
 INT_OR_STRING = "x-kubernetes-int-or-string"
 OPENAPI_SCALARS = {"string": "str", "integer": "int64", "number": "float", "boolean": "bool"}
+LONGEST = 2**63  # a larger number is no whole one
 ROOT_FIELDS = ("apiVersion", "kind", "metadata")
 
 
@@ -110,6 +111,15 @@ def _prune(schema: Schema, value: Any, unknown: list[str], path: str) -> Any:
         if isinstance(items, dict):
             return [_prune(items, item, unknown, f"{path}[{i}]") for i, item in enumerate(value)]
     return value
+
+
+def whole(value: Any) -> Any:
+    """A copy in which 1.0 is 1: Go's numbers are printed without a fraction that is none."""
+    if isinstance(value, dict):
+        return {name: whole(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < LONGEST else value
 
 
 def has_defaults(schema: Schema) -> bool:

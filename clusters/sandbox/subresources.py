@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
-from clusters.sandbox import errors, patches, pod_subresources, wire
+from clusters.sandbox import bodies, errors, patches, pod_subresources, wire
 from clusters.sandbox.call import Call, now, write_options
 from clusters.sandbox.cluster import Cluster, SubresourceCall
-from clusters.sandbox.decode import DecodeError, Decoder
 from clusters.sandbox.managers import Tracker
-from clusters.sandbox.resources import builtin_node
+from clusters.sandbox.resources import Resource, builtin_node
 from clusters.sandbox.routes import Aggregated, Target
 from clusters.sandbox.rules_cluster import finalizer_errors
-from clusters.sandbox.schema import Node
 from clusters.sandbox.tables import json_path
 from clusters.sandbox.tokens import AUDIENCE, BOUND_KINDS, Tokens
 from clusters.sandbox.wire import Answer, Request
@@ -23,14 +22,8 @@ from clusters.sandbox.writes import OTHER_NAMESPACE
 
 Object = dict[str, Any]
 TOKEN_GROUP = "authentication.k8s.io"  # noqa: S105 - the name of an API group
-TOKEN_KIND = ("TokenRequest", f"{TOKEN_GROUP}/v1")
 SHORTEST_TOKEN, LONGEST_TOKEN = 600, 2**32  # seconds
-
-
-def group_version(ref: Object) -> str:
-    """Of an object reference, as Go prints it: the core group is nothing before a slash."""
-    version = str(ref.get("apiVersion") or "")
-    return version if "/" in version else f"/{version}"
+TOKEN_REQUEST = Resource(TOKEN_GROUP, "v1", "tokenrequests", "TokenRequest", True, builtin_node("TokenRequest"))
 
 
 def unsupported(method: str, call: Call) -> errors.ApiError:
@@ -39,6 +32,20 @@ def unsupported(method: str, call: Call) -> errors.ApiError:
     named = errors.qualified(call.resource.plural, call.resource.group)
     details = {"group": call.resource.group, "kind": call.resource.plural}
     return errors.error(405, "MethodNotAllowed", f'{verb} is not supported on resources of kind "{named}"', details)
+
+
+def _bad_token(name: str, field: str, text: str) -> errors.ApiError:
+    return errors.invalid("TokenRequest", TOKEN_GROUP, name, [errors.FieldError("Invalid value", field, text)])
+
+
+def _same_account(call: Call, meta: Object) -> None:
+    """A request for a token may name the account that its URL names, and no other."""
+    if meta.get("namespace", call.namespace) != call.namespace:
+        raise errors.bad_request(OTHER_NAMESPACE)
+    name = meta.get("name")
+    if name and name != call.name:
+        why = f'"{name}": must match the service account name if specified'
+        raise _bad_token(call.name, "metadata.name", why)
 
 
 class Subresources:
@@ -95,18 +102,14 @@ class Subresources:
 
     def _token(self, request: Request, call: Call) -> Answer:
         write_options(call, request.query, "CreateOptions", request.header("user-agent"))
-        body = wire.document(request, "TokenRequest")
+        obj = bodies.decode(replace(call, resource=TOKEN_REQUEST), wire.document(request, "TokenRequest"))
+        _same_account(call, obj["metadata"])
         account = self.cluster.writer.existing(call)
-        node = builtin_node("TokenRequest")
-        obj = self._token_request(call, body, node)
-        spec = obj["spec"]
+        node, spec = TOKEN_REQUEST.node, obj["spec"]
         seconds = spec.setdefault("expirationSeconds", 3600)
         if not SHORTEST_TOKEN <= seconds <= LONGEST_TOKEN:
-            why = f"{seconds}: may not specify a duration less than 10 minutes"
-            if seconds > LONGEST_TOKEN:
-                why = f"{seconds}: may not specify a duration larger than 2^32 seconds"
-            bad = errors.FieldError("Invalid value", "spec.expirationSeconds", why)
-            raise errors.invalid("TokenRequest", TOKEN_GROUP, "", [bad])
+            limit = "less than 10 minutes" if seconds < SHORTEST_TOKEN else "larger than 2^32 seconds"
+            raise _bad_token("", "spec.expirationSeconds", f"{seconds}: may not specify a duration {limit}")
         bound = self._bound(call, spec.get("boundObjectRef"))
         owned = Tracker(node, f"{TOKEN_GROUP}/v1", "token", False, now()).created(obj, call.manager)
         spec.setdefault("boundObjectRef", None)  # printed even when absent, yet never owned
@@ -124,28 +127,8 @@ class Subresources:
             "token": self.tokens.issue(account.obj, spec["audiences"], seconds, bound),
             "expirationTimestamp": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        return Answer(201, orjson.dumps({"kind": "TokenRequest", "apiVersion": f"{TOKEN_GROUP}/v1", **obj}))
-
-    def _token_request(self, call: Call, body: Object, node: Node) -> Object:
-        """The body as Go reads it; it may name its account, and no other."""
-        try:
-            obj = Decoder().document(node, body, "TokenRequest")
-        except DecodeError as problem:
-            text = f'TokenRequest in version "v1" cannot be handled as a TokenRequest: {problem}'
-            raise errors.bad_request(text) from problem
-        said = (obj.get("kind") or "TokenRequest", obj.get("apiVersion") or f"{TOKEN_GROUP}/v1")
-        if said != TOKEN_KIND:
-            kind, short = said[0], said[1].rpartition("/")[2]
-            why = f"converting ({short}.{kind}) to (authentication.TokenRequest): unknown conversion"
-            raise errors.bad_request(f'{kind} in version "{short}" cannot be handled as a TokenRequest: {why}')
-        meta = obj.get("metadata") or {}
-        if meta.get("namespace") not in {None, "", call.namespace}:
-            raise errors.bad_request(OTHER_NAMESPACE)
-        if meta.get("name") not in {None, "", call.name}:
-            why = f'"{meta["name"]}": must match the service account name if specified'
-            bad = errors.FieldError("Invalid value", "metadata.name", why)
-            raise errors.invalid("TokenRequest", TOKEN_GROUP, call.name, [bad])
-        return obj
+        body = {"kind": "TokenRequest", "apiVersion": f"{TOKEN_GROUP}/v1", **obj}
+        return Answer(201, orjson.dumps(body), warnings=call.warnings)
 
     def _bound(self, call: Call, ref: Object | None) -> Object | None:
         """What the token is to end with: it must be there, under the uid that was named."""
@@ -153,14 +136,17 @@ class Subresources:
             return None
         kind, name, uid = ref.get("kind", ""), ref.get("name", ""), ref.get("uid", "")
         resource = BOUND_KINDS.get(kind)
-        if resource is None:
-            raise errors.bad_request(f"cannot bind token to object of type {group_version(ref)}, Kind={kind}")
+        group, _, version = ref.get("apiVersion", "").rpartition("/")
+        if resource is None or group:
+            raise errors.bad_request(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
+        if not name:
+            raise errors.bad_request("Name parameter required.")
         stored = self.cluster.store.get(resource, name if kind == "Node" else f"{call.namespace}/{name}")
         if stored is None:
             raise errors.not_found(resource, "", name)
         if uid and uid != stored.meta["uid"]:
             why = f"the UID in the bound object reference ({uid}) does not match the UID in record. "
-            raise errors.conflict(resource, "", name, why + "The object might have been deleted and then recreated")
+            raise errors.conflict(kind, "", name, why + "The object might have been deleted and then recreated")
         return {"kind": kind, "name": name, "uid": stored.meta["uid"]}
 
     def _finalize(self, request: Request, call: Call) -> Answer:

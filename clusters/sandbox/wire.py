@@ -17,7 +17,7 @@ from clusters.sandbox import jsontext, protobuf
 from clusters.sandbox.bodies import summary
 from clusters.sandbox.errors import ApiError, TextError, bad_request, error
 from clusters.sandbox.handshake import Conversation
-from clusters.sandbox.negotiation import JSON, SPOKEN, YAML, Shape, served
+from clusters.sandbox.negotiation import JSON, SPOKEN, WHOLE, YAML, Shape, served
 
 Object = dict[str, Any]
 Scope = MutableMapping[str, Any]
@@ -35,7 +35,7 @@ class Request:
     headers: dict[str, list[str]]
     body: bytes = b""
     presented: Sequence[Certificate] = ()  # the client's certificate and what it sent along; nobody has judged it
-    shape: Shape = Shape()  # what is to be answered; settled once it is known what the request is about
+    shape: Shape = WHOLE  # what is to be answered; settled once it is known what the request is about
 
     def header(self, name: str) -> str:
         values = self.headers.get(name)

@@ -72,6 +72,8 @@ DEFINITION: dict[str, Any] = {
         ],
     },
 }
+
+
 def widgets(space: str, name: str = "") -> str:
     """The path of the widgets of a namespace, or of one of them."""
     return f"/apis/{VERSION}/namespaces/{space}/widgets" + (f"/{name}" if name else "")

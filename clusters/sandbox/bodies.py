@@ -162,6 +162,8 @@ def _report(call: Call, unknown: list[str], *, patched: bool) -> None:
     """Strict refuses unknown fields, Warn names them in headers, Ignore is silent."""
     if call.validation == "Ignore" or not (unknown or call.duplicates or call.unknown):
         return
+    if not call.resource.custom:  # what a duplicate field of no meaning says is not even read
+        call.duplicates = [name for name in call.duplicates if not name.startswith(tuple(unknown))]
     prefix = "json patch " if call.media == JSON_PATCH else ""
     listed = [f'{prefix}duplicate field "{name}"' for name in call.duplicates]
     listed += [f'{prefix}unknown field "{name}"' for name in call.unknown]

@@ -79,6 +79,7 @@ class Call:
     duplicates: list[str] = field(default_factory=list)  # fields that the body names twice
     unknown: list[str] = field(default_factory=list)  # fields of the operations of a JSON patch that mean nothing
     media: str = ""  # how a patch is written; empty for other writes
+    owned_as: str = ""  # the subresource that owners of fields are noted with, where it is another view of the object
     rewrite: bool = False  # stored under a new version though nothing changes
     internal: bool = False  # a controller of the sandbox itself
     options: Object = field(default_factory=dict)  # as webhooks read them: fieldManager, fieldValidation, …

@@ -108,7 +108,7 @@ def _names(names: Object) -> Iterator[FieldError]:
 
 def _set_of(versions: list[Object]) -> Iterator[FieldError]:
     """The versions taken together, and those that were stored."""
-    printed = [_internal(version) for version in versions] or None
+    printed = [_internal(version) for version in versions]
     names = [version.get("name", "") for version in versions]
     stored = [version["name"] for version in versions if version.get("storage")]
     if len(set(names)) < len(names):
@@ -198,8 +198,8 @@ def _type_at(schema: Object, path: str) -> str:
     if path[0] not in ".[":
         raise LookupError(f"expected [ or . but got: {path}")
     for name in path[1:].split("."):
-        name, bracket, _ = name.partition("[")
-        found = (schema.get("properties") or {}).get(name)
+        word, bracket, _ = name.partition("[")
+        found = (schema.get("properties") or {}).get(word)
         if found is None or (bracket and found.get("type") != "array"):
             raise LookupError("does not refer to a valid field")
         if bracket:

@@ -16,6 +16,7 @@ from clusters.sandbox.kinds import LIBRARY
 from clusters.sandbox.store import Store, Stored
 
 Object = dict[str, Any]
+SCHEME = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
 POLICIES = ("Foreground", "Background", "Orphan")
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 ORPHANING = {"jobs.batch"}  # kinds that let go of their dependents unless told otherwise
@@ -38,7 +39,11 @@ class DeleteOptions:
 
 
 def decoded(body: Object) -> Object:
-    """The options of a body, as Go reads them."""
+    """The options of a body, as Go reads them; kinds of groups may call them their own."""
+    kind = body.get("kind") or "DeleteOptions"
+    if kind != "DeleteOptions":
+        shown = f'no kind "{kind}" is registered for version "{body.get("apiVersion", "")}" in scheme "{SCHEME}"'
+        raise errors.bad_request(shown)
     try:
         return Decoder().document(LIBRARY.struct("DeleteOptions"), body, "DeleteOptions")
     except DecodeError as problem:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import tables
+from clusters.sandbox import structural, tables
 from clusters.sandbox.call import parse_int
 from clusters.sandbox.errors import ApiError, FieldError, bad_request, error, internal, invalid
 from clusters.sandbox.negotiation import Shape, many_for_one, one_for_many
@@ -23,7 +23,7 @@ def raw_of(resource: Resource, stored: Stored) -> bytes:
     """Bytes in the version of `resource`."""
     if stored.obj.get("apiVersion") == resource.api_version:
         return stored.raw
-    return orjson.dumps({**stored.obj, "apiVersion": resource.api_version})
+    return orjson.dumps(structural.converted(resource.schema, stored.obj, resource.api_version))
 
 
 def one(resource: Resource, stored: Stored, shape: Shape) -> bytes:

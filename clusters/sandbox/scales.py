@@ -9,6 +9,7 @@ from clusters.sandbox.errors import FieldError
 
 Object = dict[str, Any]
 MOST = 2**31 - 1
+HOLDER = "map[string]interface{}"
 
 
 def spec_errors(scale: Object | None, obj: Object) -> list[FieldError]:
@@ -23,19 +24,19 @@ def status_errors(scale: Object | None, obj: Object) -> list[FieldError]:
     return found + _wrong_type(selector, obj, str, '""') if selector else found
 
 
-def _lookup(path: str, obj: Object) -> Any:
-    """The value a dotted path names; None when it is not there."""
+def _lookup(path: str, obj: Object) -> tuple[Any, bool]:
+    """The value a dotted path names, None when it is not there; and whether it is one that cannot hold the rest."""
     value: Any = obj
     for name in path.lstrip(".").split("."):
         if not isinstance(value, dict):
-            return None
+            return value, value is not None
         value = value.get(name)
-    return value
+    return value, False
 
 
 def _errors(path: str, obj: Object) -> list[FieldError]:
     wrong = _wrong_type(path, obj, int, "0")
-    value = _lookup(path, obj)
+    value, _ = _lookup(path, obj)
     if wrong or value is None:
         return wrong
     if value < 0:
@@ -46,9 +47,9 @@ def _errors(path: str, obj: Object) -> list[FieldError]:
 
 
 def _wrong_type(path: str, obj: Object, wanted: type, zero: str) -> list[FieldError]:
-    value = _lookup(path, obj)
-    if value is None or (isinstance(value, wanted) and not isinstance(value, bool)):
+    value, blocks = _lookup(path, obj)
+    if not blocks and (value is None or (isinstance(value, wanted) and not isinstance(value, bool))):
         return []
-    found, go = GO_TYPES.get(type(value), "nil"), GO_TYPES[wanted]
+    found, go = GO_TYPES.get(type(value), "nil"), HOLDER if blocks else GO_TYPES[wanted]
     text = f"{zero}: {path} accessor error: {go_print(value)} is of the type {found}, expected {go}"
     return [FieldError("Invalid value", path, text)]

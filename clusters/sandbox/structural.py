@@ -113,6 +113,12 @@ def _prune(schema: Schema, value: Any, unknown: list[str], path: str) -> Any:
     return value
 
 
+def converted(schema: Schema, obj: dict[str, Any], api_version: str) -> dict[str, Any]:
+    """An object in another version of its kind: what that version does not know is gone, its defaults are there."""
+    out = default(schema, prune(schema, obj, [])) if schema else dict(obj)
+    return {**out, "apiVersion": api_version}
+
+
 def whole(value: Any) -> Any:
     """A copy in which 1.0 is 1: Go's numbers are printed without a fraction that is none."""
     if isinstance(value, dict):

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import bodies, errors, patches, pod_subresources, wire
+from clusters.sandbox import bodies, errors, jsontext, patches, pod_subresources, wire
 from clusters.sandbox.call import Call, now, write_options
 from clusters.sandbox.cluster import Cluster, SubresourceCall
 from clusters.sandbox.managers import Tracker
@@ -23,6 +23,7 @@ from clusters.sandbox.writes import OTHER_NAMESPACE
 Object = dict[str, Any]
 TOKEN_GROUP = "authentication.k8s.io"  # noqa: S105 - the name of an API group
 SHORTEST_TOKEN, LONGEST_TOKEN = 600, 2**32  # seconds
+SCALE_SCHEME = "k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_handler.go:781"
 TOKEN_REQUEST = Resource(TOKEN_GROUP, "v1", "tokenrequests", "TokenRequest", True, builtin_node("TokenRequest"))
 
 
@@ -174,14 +175,40 @@ class Subresources:
         options = "UpdateOptions" if request.method == "PUT" else "PatchOptions"
         write_options(call, request.query, options, request.header("user-agent"))
         body = wire.parse(request.body, yaml_allowed=True)
-        replicas = (body.get("spec") or {}).get("replicas") if isinstance(body, dict) else None
-        if not isinstance(replicas, int):
-            raise errors.bad_request("a scale needs spec.replicas")
+        replicas = self._wanted_scale(request, call, body if isinstance(body, dict) else {})
         patch: Any = replicas
         for name in reversed((call.resource.scale or {})["specReplicasPath"].strip(".").split(".")):
             patch = {name: patch}
-        call.subresource = ""
+        version = ((body if isinstance(body, dict) else {}).get("metadata") or {}).get("resourceVersion")
+        if version:
+            patch["metadata"] = {"resourceVersion": version}
+        call.subresource, call.owned_as = "", "scale"
         self.cluster.writer.patch(call, patches.MERGE, patch)
+
+    def _wanted_scale(self, request: Request, call: Call, body: Object) -> int:
+        spec = body.get("spec")
+        replicas = spec.get("replicas") if isinstance(spec, dict) else None
+        whole = isinstance(replicas, int) and not isinstance(replicas, bool)
+        if request.method == "PUT":
+            if (body.get("apiVersion"), body.get("kind")) != ("autoscaling/v1", "Scale") or not (
+                whole or replicas is None
+            ):
+                raise errors.bad_request(f'no kind is registered for the type v1.Scale in scheme "{SCALE_SCHEME}"')
+            return replicas or 0
+        if isinstance(spec, dict) and "replicas" in spec:
+            if not whole and replicas is not None:
+                raise self._no_scale(call, replicas)
+            return replicas or 0
+        shown: int = orjson.loads(self._scale(call).body)["spec"].get("replicas", 0)
+        return shown
+
+    def _no_scale(self, call: Call, replicas: Any) -> errors.ApiError:
+        """A patch that leads to something that is no scale."""
+        led = {**orjson.loads(self._scale(call).body), "spec": {"replicas": replicas}}
+        word = f"number {replicas}" if isinstance(replicas, float) else jsontext.NAMES.get(type(replicas), "value")
+        why = f"json: cannot unmarshal {word} into Go struct field ScaleSpec.spec.replicas of type int32"
+        text = orjson.dumps(orjson.dumps(led).decode()).decode()
+        return errors.invalid("", "", "", [errors.FieldError("Invalid value", "patch", f"{text}: {why}")])
 
     def _scale(self, call: Call) -> Answer:
         stored = self.cluster.writer.existing(call)
@@ -206,7 +233,7 @@ class Subresources:
             "kind": "Scale",
             "apiVersion": "autoscaling/v1",
             "metadata": {name: meta[name] for name in names if name in meta},
-            "spec": {"replicas": wanted[0]},
+            "spec": {"replicas": wanted[0]} if wanted[0] else {},
             "status": status,
         }
         return Answer(200, orjson.dumps(body))

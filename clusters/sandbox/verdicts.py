@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -168,8 +169,19 @@ def _string(schema: Schema, value: str, path: str, errors: list[FieldError]) -> 
         _bad(path, value, f"should be at least {least} chars long", errors)
     if "pattern" in schema and not pattern(schema["pattern"]).search(value):
         _bad(path, value, f"should match '{schema['pattern']}'", errors)
-    if schema.get("format") == "date-time" and not DATE_TIME.match(value):
-        _bad(path, value, f"must be of type date-time: {shown(value)}", errors)
+    if schema.get("format") == "date-time" and not _is_time(value):
+        text = f"{shown(value)}: {path} in body must be of type date-time: {shown(value)}"
+        errors.append(FieldError("Invalid value", path, text, TYPE_INVALID))
+
+
+def _is_time(value: str) -> bool:
+    if not DATE_TIME.match(value):
+        return False
+    try:
+        datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
+    except ValueError:
+        return False
+    return True
 
 
 def _range(schema: Schema, value: float, path: str, errors: list[FieldError]) -> None:

@@ -99,6 +99,8 @@ def document(request: Request, kind: str) -> Object:
     value = parse(request.body, yaml_allowed="yaml" in media)
     if isinstance(value, dict):
         return value
+    if kind == "DeleteOptions" and request.body.strip() == b"null":
+        return {}
     if value is None:
         malformed = jsontext.problem(request.body) or "json: cannot unmarshal null"
         why = f"couldn't get version/kind; json parse error: {malformed}"

@@ -11,7 +11,17 @@ from typing import Any
 
 import orjson
 
-from clusters.sandbox import access, bodies, errors, escalation, kind_warnings, objectmeta, patches, strategies
+from clusters.sandbox import (
+    access,
+    bodies,
+    errors,
+    escalation,
+    kind_warnings,
+    objectmeta,
+    patches,
+    strategies,
+    structural,
+)
 from clusters.sandbox.admission import Admission
 from clusters.sandbox.applied import check_applied
 from clusters.sandbox.call import Call, now
@@ -35,7 +45,8 @@ class Writer:
 
     def tracker(self, call: Call) -> Tracker:
         resource = call.resource
-        return Tracker(resource.node, resource.api_version, call.subresource, resource.status, now())
+        part = call.subresource or call.owned_as
+        return Tracker(resource.node, resource.api_version, part, resource.status, now())
 
     def existing(self, call: Call) -> Stored:
         stored = self.store.get(call.resource.key, call.key)
@@ -114,14 +125,14 @@ class Writer:
         if call.dry_run:
             return Stored(obj, orjson.dumps(obj), 0)
         charge()
-        return self.store.put(resource.key, call.key, obj)
+        return self.store.put(resource.key, call.key, self._kept(call, obj))
 
     # update
 
     def update(self, call: Call, body: Object) -> Stored:
         new = bodies.decode(call, body)
         self._same_address(call, new)
-        old = self.existing(call)
+        old = self._seen(call)
         self._optimistic(call, old, new, patch=False)
         entries = self._updated_entries(call, old, new)
         return self._update(call, old, new, entries)
@@ -155,7 +166,8 @@ class Writer:
             raise errors.internal(f'strconv.ParseUint: parsing "{version}": invalid syntax')
         uid = meta.get("uid")
         if uid and uid != old.meta["uid"] and not patch:
-            path = f"/registry/{resource.plural}/{call.key}"
+            group = f"{resource.group}/" if resource.custom else ""
+            path = f"/registry/{group}{resource.plural}/{call.key}"
             why_uid = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.meta['uid']}"
             text = (
                 f"StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: {why_uid}"
@@ -202,7 +214,7 @@ class Writer:
         if meta.get("deletionTimestamp") and not meta.get("finalizers") and strategies.may_vanish(resource, new):
             self.store.remove(resource.key, call.key)  # watchers see the state before the last finalizer went
             return Stored(new, orjson.dumps(new), old.version)
-        return self.store.put(resource.key, call.key, new)
+        return self.store.put(resource.key, call.key, self._kept(call, new))
 
     def _merge_subresource(self, call: Call, old: Stored, new: Object) -> Object:
         """/status writes only status; the main resource leaves status alone."""
@@ -236,8 +248,8 @@ class Writer:
     # patches
 
     def patch(self, call: Call, kind: str, patch: Any) -> Stored:
-        old = self.existing(call)
-        current = self.view(call, old.obj)
+        old = self._seen(call)
+        current = old.obj
         if kind == patches.MERGE:
             changed = patches.merge_patch(current, patch)
         elif kind == patches.STRATEGIC:
@@ -254,10 +266,23 @@ class Writer:
         return self._update(call, old, new, entries)
 
     def view(self, call: Call, obj: Object) -> Object:
-        """The document in the version asked for (conversion strategy None: only apiVersion differs)."""
+        """The document in the version asked for."""
         if obj.get("apiVersion") != call.resource.api_version:
-            return {**obj, "apiVersion": call.resource.api_version}
+            return structural.converted(call.resource.schema, obj, call.resource.api_version)
         return obj
+
+    def _kept(self, call: Call, obj: Object) -> Object:
+        """The document in the version that is stored."""
+        stored = self.registry.by_key.get(call.resource.key)
+        if stored is None or stored.version == call.resource.version:
+            return obj
+        return structural.converted(stored.schema, obj, stored.api_version)
+
+    def _seen(self, call: Call) -> Stored:
+        """What there is, in the version asked for."""
+        stored = self.existing(call)
+        obj = self.view(call, stored.obj)
+        return stored if obj is stored.obj else Stored(obj, orjson.dumps(obj), stored.version)
 
     def apply(self, call: Call, body: Any) -> tuple[Stored, bool]:
         """Server-side apply; answers the object and whether it was created."""
@@ -271,7 +296,8 @@ class Writer:
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise errors.conflict(resource.plural, resource.group, call.name, why)
         check_applied(call, body)
-        live = self.view(call, stored.obj) if stored is not None else None
+        stored = self._seen(call) if stored is not None else None
+        live = stored.obj if stored is not None else None
         merged = self.tracker(call).applied(live, body, call.manager, force=call.force)
         entries = merged["metadata"].get("managedFields") or []
         call.validation = "Ignore"  # unknown fields were refused by the typed check

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+import orjson
+
 from clusters.sandbox import rbac
 from clusters.sandbox.call import Call, User
 from clusters.sandbox.client_certificates import ClientAuthority, UntrustedError
@@ -78,7 +80,9 @@ def acting_as(store: Store, user: User, headers: Headers, wish: Wish) -> User:
 def _go_user(groups: tuple[str, ...], uid: str, extra: Mapping[str, list[str]]) -> str:
     listed = ", ".join(f'"{group}"' for group in groups)
     shown_groups = f"[]string{{{listed}}}" if groups else "[]string(nil)"
-    pairs = ", ".join(f'"{key}":[]string{{{", ".join(repr(v) for v in values)}}}' for key, values in extra.items())
+    pairs = ", ".join(
+        f'"{key}":[]string{{{", ".join(orjson.dumps(v).decode() for v in values)}}}' for key, values in extra.items()
+    )
     shown_extra = f"map[string][]string{{{pairs}}}" if extra else "map[string][]string(nil)"
     return f'&user.DefaultInfo{{Name:"", UID:"{uid}", Groups:{shown_groups}, Extra:{shown_extra}}}'
 

@@ -186,6 +186,9 @@ class Api:
         wanted, go = (list, "[]handlers.jsonPatchOp") if array else (dict, "map[string]interface {}")
         if not isinstance(patch, wanted):
             raise errors.bad_request(prefix + wire.cannot(patch, go))
+        for step in patch if array else ():
+            if not isinstance(step, dict):
+                raise errors.bad_request(prefix + wire.cannot(step, "handlers.jsonPatchOp"))
         if array and len(patch) > patches.MOST_OPERATIONS:
             most = patches.MOST_OPERATIONS
             text = (

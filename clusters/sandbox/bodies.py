@@ -120,7 +120,7 @@ def _custom(call: Call, body: Object, *, patched: bool) -> Object:
     unknown: list[str] = []
     metadata = _metadata(call, body.get("metadata"), unknown, patched=patched)
     pruned: list[str] = []
-    out = structural.prune(resource.schema, body, pruned) if resource.schema else dict(body)
+    out = structural.prune(resource.schema, body, pruned, nulls=call.media == APPLY) if resource.schema else dict(body)
     unknown += sorted(pruned)
     if resource.defaults:
         out = structural.default(resource.schema, out)

@@ -49,16 +49,18 @@ class Discovery:
             if request.method != "GET":
                 raise errors.method_not_allowed()
             negotiation.routed(accept)
-        aggregated = negotiation.discovered(accept, aggregated=len(parts) == 1)
-        if len(parts) == 1:
-            if aggregated:
-                return Answer(200, orjson.dumps(self._aggregated(core=parts[0] == "api")), AGGREGATED)
-            return Answer(200, orjson.dumps(self._versions() if parts[0] == "api" else self._groups()))
+        if len(parts) > 1:
+            found = self._below(parts)  # a group that is not there is not negotiated about
+            negotiation.discovered(accept, aggregated=False)
+            return found
+        if negotiation.discovered(accept, aggregated=True):
+            return Answer(200, orjson.dumps(self._aggregated(core=parts[0] == "api")), AGGREGATED)
+        return Answer(200, orjson.dumps(self._versions() if parts[0] == "api" else self._groups()))
+
+    def _below(self, parts: list[str]) -> Answer:
         if parts[0] == "api":
             return self._resources("", parts[1])
-        if len(parts) == 2:
-            return self._group(parts[1])
-        return self._resources(parts[1], parts[2])
+        return self._group(parts[1]) if len(parts) == 2 else self._resources(parts[1], parts[2])
 
     def _is_routed(self, parts: list[str]) -> bool:
         """Lists of groups, and what definitions add, are answered whatever the method."""

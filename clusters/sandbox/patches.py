@@ -78,7 +78,9 @@ def _in_order(node: Node, value: Any, touched: Any) -> Any:
         return [_in_order(node.elem or ANY, item, None) for item in value]
     if not isinstance(value, dict):
         return value
-    if isinstance(touched, dict) or node.form != "struct":
+    if "fieldsV1" in value:
+        names = list(value)  # an entry of managedFields, which is kept as Go writes it
+    elif isinstance(touched, dict) or node.form != "struct":
         names = sorted(value)
     else:
         known = [name for name in ("kind", "apiVersion", *node.fields) if name in value]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 
 import orjson
 
@@ -71,6 +72,7 @@ class Server:
     async def _handle(self, request: Request, receive: Receive, send: Send) -> None:
         path = request.path
         user = access.identify(request, self.token, self.tokens, self.authority)
+        _timed(request.query.get("timeout", ""))
         if path.startswith("/_sandbox/"):
             await wire.write(send, self.controls.answer(request, user))
             return
@@ -189,6 +191,17 @@ class Server:
             gone.cancel()
             watch.close()
             self.watches.discard(watch)
+
+
+DURATION = re.compile(r"[-+]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)")
+
+
+def _timed(timeout: str) -> None:
+    """Refuses a timeout that is none."""
+    if timeout and not DURATION.fullmatch(timeout):
+        unit = " missing unit in" if re.fullmatch(r"[-+]?[\d.]+", timeout) else " invalid"
+        why = f"time:{unit} duration {orjson.dumps(timeout).decode()}"
+        raise errors.bad_request(f"invalid timeout specified in the request URL - {why}")
 
 
 async def _disconnected(receive: Receive, watch: Watch) -> None:

@@ -76,9 +76,18 @@ def root_node(schema: Schema | None) -> Node:
 
 
 def prune(
-    schema: Schema, value: dict[str, Any], unknown: list[str], *, root: bool = True, path: str = ""
+    schema: Schema,
+    value: dict[str, Any],
+    unknown: list[str],
+    *,
+    root: bool = True,
+    path: str = "",
+    nulls: bool = False,
 ) -> dict[str, Any]:
-    """A copy without unknown fields and forbidden nulls; unknown paths go to `unknown` in the order of the body."""
+    """A copy without unknown fields and forbidden nulls; unknown paths go to `unknown` in the order of the body.
+
+    `nulls`: forbidden nulls stay, to be refused.
+    """
     properties = schema.get("properties") or {}
     extra = schema.get("additionalProperties")
     preserve = bool(schema.get(PRESERVE))
@@ -91,9 +100,9 @@ def prune(
             out[name] = item
         elif sub is not None or isinstance(extra, dict):
             child: Schema = sub if sub is not None else extra  # type: ignore[assignment]
-            if item is None and not child.get("nullable"):
+            if item is None and not nulls and not child.get("nullable"):
                 continue  # a null where none is allowed counts as absent (k8s-replay 06)
-            out[name] = _prune(child, item, unknown, prefix + name)
+            out[name] = _prune(child, item, unknown, prefix + name, nulls=nulls)
         elif extra or preserve:
             out[name] = item
         else:
@@ -101,15 +110,15 @@ def prune(
     return out
 
 
-def _prune(schema: Schema, value: Any, unknown: list[str], path: str) -> Any:
+def _prune(schema: Schema, value: Any, unknown: list[str], path: str, *, nulls: bool) -> Any:
     if isinstance(value, dict):
         if schema.get("type") != "object" and not schema.get(EMBEDDED):
             return value
-        return prune(schema, value, unknown, root=False, path=path)
+        return prune(schema, value, unknown, root=False, path=path, nulls=nulls)
     if isinstance(value, list):
         items = schema.get("items")
         if isinstance(items, dict):
-            return [_prune(items, item, unknown, f"{path}[{i}]") for i, item in enumerate(value)]
+            return [_prune(items, item, unknown, f"{path}[{i}]", nulls=nulls) for i, item in enumerate(value)]
     return value
 
 

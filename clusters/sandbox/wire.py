@@ -163,7 +163,7 @@ def spoken(request: Request, answer: Answer) -> Answer:
     if "yaml" not in accept or answer.content_type != JSON or not answer.body:
         return answer
     found = served(accept)
-    if found is None or found[0] == JSON:
+    if found is None or found[0] == JSON or (answer.code >= 400 and found[1].kind != "object"):
         return answer
     text = yaml.dump(orjson.loads(answer.body), Dumper=_GoDumper, sort_keys=True, width=2**31, allow_unicode=True)
     return Answer(answer.code, text.encode(), found[0], answer.warnings, answer.headers)

@@ -2,11 +2,13 @@
 
 import base64
 import time
+from typing import Any
 
 import pytest
 
 from tests.contract.accounts import account, bind, role, rule, token, user, with_token
 from tests.contract.conftest import Cluster
+from tests.contract.things import refusal
 
 AUTHORIZATION, AUTHENTICATION = "/apis/authorization.k8s.io/v1", "/apis/authentication.k8s.io/v1"
 READER = rule("configmaps", "get,list")
@@ -176,3 +178,40 @@ def test_a_secret_can_carry_the_token_of_an_account(cluster: Cluster, space: str
     asked = bearer.call("POST", f"{AUTHENTICATION}/selfsubjectreviews", {})
     assert asked.body["status"]["userInfo"]["username"] == f"system:serviceaccount:{space}:bot"
     assert base64.b64decode(data["namespace"]).decode() == space
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "said"),
+    [
+        ("selfsubjectaccessreviews", {}, "spec.resourceAttributes: Invalid value: null: exactly one of"),
+        ("selfsubjectaccessreviews", {"resourceAttributes": {}, "nonResourceAttributes": {"path": "/a", "verb": "get"}},
+         'spec.nonResourceAttributes: Invalid value: {"Path":"/a","Verb":"get"}: cannot be specified in combination'),
+        ("subjectaccessreviews", {"resourceAttributes": {}}, 'spec.user: Invalid value: "": at least one of user or group'),
+        ("subjectaccessreviews", {"user": "u", "resourceAttributes": {"labelSelector": {}}},
+         "spec.resourceAttributes.labelSelector.requirements: Required value: when spec.resourceAttributes.labelSelector"),
+    ],
+)  # fmt: skip
+def test_a_question_that_makes_no_sense(cluster: Cluster, kind: str, spec: Any, said: str) -> None:
+    code, reason, message = refusal(cluster.call("POST", f"/apis/authorization.k8s.io/v1/{kind}", {"spec": spec}))
+    assert (code, reason) == (422, "Invalid")
+    assert message.startswith(f'.authorization.k8s.io "" is invalid: {said}')
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"metadata": {"name": "other"}}, (422, "must match the service account name if specified")),
+        ({"metadata": {"namespace": "other"}}, (400, "does not match the namespace sent on the request")),
+        ({"spec": {"expirationSeconds": "x"}}, (400, "cannot unmarshal string into Go struct field TokenRequestSpec.")),
+        ({"spec": {"expirationSeconds": 2**33}}, (422, "may not specify a duration larger than 2^32 seconds")),
+        ({"spec": {"boundObjectRef": {"kind": "ConfigMap", "apiVersion": "v1", "name": "c"}}},
+         (400, "cannot bind token to object of type /v1, Kind=ConfigMap")),
+        ({"spec": {"boundObjectRef": {"kind": "Secret", "apiVersion": "v1"}}}, (400, "Name parameter required.")),
+    ],
+)  # fmt: skip
+def test_a_request_for_a_token_is_judged(cluster: Cluster, space: str, body: Any, said: tuple[int, str]) -> None:
+    path = f"/api/v1/namespaces/{space}/serviceaccounts"
+    assert cluster.call("POST", path, {"metadata": {"name": "sa"}}).status == 201
+    code, _, message = refusal(cluster.call("POST", f"{path}/sa/token", {"spec": {}, **body}))
+    assert (code, said[1] in message) == (said[0], True), message
+    assert cluster.call("GET", f"{path}/sa/token").status == 405

@@ -217,3 +217,24 @@ def test_a_body_that_says_nothing_is_refused(cluster: Cluster, space: str, body:
     text = "error decoding YAML: error converting YAML to JSON: yaml: {}mapping values are not allowed in this context"
     why = "invalid object type: /, Kind=" if where is None else text.format(where)
     assert refusal(applied(cluster, maps(space, "a"), body)) == (400, "BadRequest", why)
+
+
+def test_a_name_is_that_of_the_url(cluster: Cluster, space: str) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap"}
+    text = "the name of the object (a based on URL) was undeterminable: name must be provided"
+    assert refusal(applied(cluster, maps(space, "a"), body)) == (400, "BadRequest", text)
+    other = refusal(applied(cluster, maps(space, "a"), config_map("b")))
+    assert other == (400, "BadRequest", "the name of the object (b) does not match the name on the URL (a)")
+    assert applied(cluster, maps(space, "a"), config_map("a")).status == 201
+    assert applied(cluster, maps(space, "a"), body).status == 200  # it is there, and keeps its name
+
+
+def test_a_null_is_no_list(cluster: Cluster, space: str) -> None:
+    code, reason, message = refusal(applied(cluster, widgets(space, "a"), widget("a", args=None)))
+    why = 'spec.args: Invalid value: "null": spec.args in body must be of type array: "null"'
+    assert (code, reason, message) == (422, "Invalid", f'Widget.{GROUP} "a" is invalid: {why}')
+
+
+def test_a_status_that_is_ignored_and_does_not_fit_leaves_no_owners(cluster: Cluster, space: str) -> None:
+    body = {**widget("a"), "status": {"replicas": "x"}}
+    assert "managedFields" not in made(cluster, widgets(space), body)["metadata"]

@@ -268,3 +268,63 @@ def test_a_connection_may_end_anywhere(cluster: Cluster, part: bytes) -> None:
         raw.sendall(part.replace(b"Host: x\r\n", b"Host: x\r\nAuthorization: " + token + b"\r\n"))
     names = [item["metadata"]["name"] for item in cluster.call("GET", "/api/v1/namespaces").body["items"]]
     assert "" not in names
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"subresources": {"scale": {}}}, "spec.subresources.scale.specReplicasPath: Required value"),
+        ({"subresources": {"scale": {"specReplicasPath": ".x", "statusReplicasPath": ".status.a"}}},
+         'spec.subresources.scale.specReplicasPath: Invalid value: ".x": should be a json path under .spec'),
+        ({"additionalPrinterColumns": [{"name": "A", "type": "bogus", "jsonPath": ".a"}]},
+         'spec.additionalPrinterColumns[0].type: Invalid value: "bogus": must be one of boolean,date,integer,number,string'),
+        ({"additionalPrinterColumns": [{"name": "A", "type": "string", "jsonPath": "a"}]},
+         'spec.additionalPrinterColumns[0].JSONPath: Invalid value: "a": must be a simple json path starting with .'),
+        ({"selectableFields": [{"jsonPath": ".spec.none"}]},
+         'spec.selectableFields[0].jsonPath: Invalid value: ".spec.none": is an invalid path: does not refer to a valid field'),
+        ({"name": "V1"}, 'spec.versions[0].name: Invalid value: "V1": a DNS-1035 label must consist of'),
+        ({"deprecationWarning": "x"}, "spec.versions[0].deprecationWarning: Invalid value"),
+    ],
+)  # fmt: skip
+def test_a_version_of_a_definition_is_judged(cluster: Cluster, change: Any, said: str) -> None:
+    definition = _changed(versions=[{**VERSIONS[0], "selectableFields": [], "subresources": {}, **change}])
+    code, reason, message = refusal(cluster.call("POST", f"{DEFINITIONS}?dryRun=All", definition))
+    assert (code, reason, said in message) == (422, "Invalid", True), message
+
+
+INSIDE = "spec.validation.openAPIV3Schema.properties[spec]"
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"type": "array", "items": {"type": "string"}, "uniqueItems": True}, ".uniqueItems: Forbidden"),
+        ({}, ".type: Required value: must not be empty for specified object fields"),
+        ({"type": "array"}, ".items: Required value: must be specified"),
+        ({"type": "int"}, '.type: Unsupported value: "int": supported values: "array", "boolean", "integer", "number"'),
+        ({"type": "object", "$ref": "x"}, ".$ref: Forbidden: $ref is not supported"),
+        ({"type": "object", "allOf": [{"type": "object"}]}, ".allOf[0].type: Forbidden: must be empty to be structural"),
+        ({"type": "string", "x-kubernetes-list-type": "set"},
+         '.type: Invalid value: "string": must be array if x-kubernetes-list-type is specified'),
+        ({"type": "array", "items": {"type": "string"}, "x-kubernetes-list-map-keys": ["k"]},
+         ".x-kubernetes-list-type: Required value: must be map if x-kubernetes-list-map-keys is non-empty"),
+        ({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": {"type": "string"}},
+         ".additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive"),
+        ({"type": "object", "x-kubernetes-embedded-resource": True}, ".properties: Required value: must not be empty if"),
+        ({"type": "object", "x-kubernetes-preserve-unknown-fields": False},
+         ".x-kubernetes-preserve-unknown-fields: Invalid value: false: must be true or undefined"),
+        ({"type": "string", "x-kubernetes-validations": [{"rule": "true", "message": "a\nb"}]},
+         ".x-kubernetes-validations[0].message: Invalid value: \"a\\nb\": must not contain line breaks"),
+    ],
+)  # fmt: skip
+def test_a_schema_must_be_structural(cluster: Cluster, schema: Any, said: str) -> None:
+    whole = {"openAPIV3Schema": {"type": "object", "properties": {"spec": schema}}}
+    plain = {"name": "v1", "served": True, "storage": True, "schema": whole}
+    code, reason, message = refusal(cluster.call("POST", f"{DEFINITIONS}?dryRun=All", _changed(versions=[plain])))
+    assert (code, reason, INSIDE + said in message) == (422, "Invalid", True), message
+
+
+@pytest.mark.parametrize("timeout", ["x", "5"])
+def test_a_timeout_is_a_duration(cluster: Cluster, space: str, timeout: str) -> None:
+    code, _reason, message = refusal(cluster.call("GET", f"{maps(space, 'a')}?timeout={timeout}"))
+    assert (code, message.startswith("invalid timeout specified in the request URL - time: ")) == (400, True)

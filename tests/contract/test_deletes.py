@@ -231,3 +231,10 @@ def test_a_namespace_has_words_of_its_own_for_a_precondition(cluster: Cluster) -
         why = f"{text}{word} in precondition: 1, {word} in object meta: {value}"
         assert refusal(answer) == (409, "Conflict", why)
     cluster.call("DELETE", path)
+
+
+def test_options_of_another_kind_are_none(cluster: Cluster, space: str) -> None:
+    made(cluster, maps(space), config_map("a"))
+    code, _reason, message = refusal(cluster.call("DELETE", maps(space, "a"), {"kind": "Pod", "apiVersion": "v1"}))
+    assert (code, message.startswith('no kind "Pod" is registered for version "v1" in scheme')) == (400, True)
+    assert cluster.call("DELETE", maps(space, "a"), b"null").status == 200

@@ -153,3 +153,67 @@ def test_a_step_with_an_unknown_field_is_warned_of(cluster: Cluster, both: str) 
     steps = [{"op": "add", "path": "/data/k", "value": "v", "why": "x"}]
     answer = cluster.call("PATCH", maps(both, "a"), steps, media=JSON_PATCH)
     assert (answer.status, answer.headers["Warning"]) == (200, '299 - "json patch unknown field \\"[0].why\\""')
+
+
+@pytest.mark.parametrize(
+    ("patch", "args"),
+    [
+        ([{"op": "replace", "path": "/spec/args/-1", "value": "z"}], ["x", "z"]),
+        ([{"op": "add", "path": "/spec/args/01", "value": "z"}], ["x", "z", "y"]),
+        ([{"op": "remove", "path": "/spec/args/00"}], ["y"]),
+        ([{"op": "copy", "from": "/spec/color", "path": "/spec/tier"}], ["x", "y"]),
+    ],
+)
+def test_a_list_is_counted_from_both_ends(cluster: Cluster, space: str, patch: Any, args: list[str]) -> None:
+    """A key that is copied and is not there is a null, which counts as absent."""
+    made(cluster, widgets(space), widget("a", args=["x", "y"]))
+    answer = cluster.call("PATCH", widgets(space, "a"), patch, media=JSON_PATCH)
+    assert answer.body["spec"]["args"] == args, answer.text
+
+
+def test_what_is_replaced_need_not_be_there(cluster: Cluster, both: str) -> None:
+    patch = [{"op": "replace", "path": "/data/new", "value": "n"}]
+    answer = cluster.call("PATCH", maps(both, "a"), patch, media=JSON_PATCH)
+    assert answer.body["data"] == {"new": "n", "one": "1", "two": "2"}
+    numbered = cluster.call("PATCH", maps(both, "a"), [1], media=JSON_PATCH)
+    assert refusal(numbered) == (400, "BadRequest", f"{UNDECODED} number into Go value of type handlers.jsonPatchOp")
+
+
+def test_a_patch_that_spoils_metadata_shows_what_it_led_to(cluster: Cluster, both: str) -> None:
+    patch = [{"op": "add", "path": "/metadata/labels", "value": "gold"}]
+    code, reason, message = refusal(cluster.call("PATCH", widgets(both, "a"), patch, media=JSON_PATCH))
+    assert (code, reason, message.startswith(' "" is invalid: patch: Invalid value: "{')) == (422, "Invalid", True)
+    assert message.endswith("cannot unmarshal string into Go struct field ObjectMeta.labels of type map[string]string")
+
+
+def test_a_custom_resource_keeps_its_version_and_name(cluster: Cluster, both: str) -> None:
+    lost = cluster.call("PATCH", widgets(both, "a"), {"metadata": {"resourceVersion": None}}, media=MERGE)
+    why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+    assert refusal(lost) == (422, "Invalid", f'widgets.{GROUP} "a" is invalid: {why}')
+    unnamed = cluster.call("PATCH", maps(both, "a"), {"metadata": None}, media=STRATEGIC)
+    text = "the name of the object (a based on URL) was undeterminable: name must be provided"
+    assert refusal(unnamed) == (400, "BadRequest", text)
+
+
+@pytest.mark.parametrize(
+    ("patch", "left"),
+    [
+        ({"data": {"$patch": "delete"}}, None),
+        ({"data": {"$retainKeys": ["two"], "two": "3"}}, {"two": "3"}),
+        ({"metadata": {"ownerReferences": [{"uid": "u", "$patch": "delete"}]}}, {"one": "1", "two": "2"}),
+    ],
+)
+def test_directives_of_a_strategic_patch(cluster: Cluster, both: str, patch: Any, left: Any) -> None:
+    answer = cluster.call("PATCH", maps(both, "a"), patch, media=STRATEGIC)
+    assert (answer.status, answer.body.get("data")) == (200, left), answer.text
+
+
+def test_a_directive_that_is_none_is_refused(cluster: Cluster, both: str) -> None:
+    answer = cluster.call("PATCH", maps(both, "a"), {"data": {"$patch": "bogus"}}, media=STRATEGIC)
+    assert refusal(answer) == (500, None, "unknown patch type: bogus in map: map[$patch:bogus]")
+
+
+def test_nulls_in_lists_of_a_merge_patch_are_dropped(cluster: Cluster, both: str) -> None:
+    patch = {"spec": {"free": {"list": [1, None, {"a": None, "b": 1.0}]}}}
+    answer = cluster.call("PATCH", widgets(both, "a"), patch, media=MERGE)
+    assert '"list":[1,null,{"b":1}]' in answer.text.replace(" ", "")

@@ -81,3 +81,24 @@ def test_a_scale_is_a_view_of_two_numbers(cluster: Cluster, space: str) -> None:
 def test_the_servers_own_kinds_have_a_status_too(cluster: Cluster, space: str) -> None:
     found = cluster.call("GET", f"/api/v1/namespaces/{space}/status").body
     assert (found["kind"], found["status"]["phase"]) == ("Namespace", "Active")
+
+
+def test_parts_of_a_custom_resource(cluster: Cluster, space: str) -> None:
+    made(cluster, widgets(space), widget("a", replicas=2))
+    path = widgets(space, "a")
+    assert refusal(cluster.call("GET", f"{path}/none")) == (404, "NotFound", f'widgets.{GROUP} "a" not found')
+    for method, verb in (("POST", "create"), ("DELETE", "delete")):
+        text = f'{verb} is not supported on resources of kind "widgets.{GROUP}"'
+        assert refusal(cluster.call(method, f"{path}/scale", widget("a"))) == (405, "MethodNotAllowed", text)
+    wrong = cluster.call("PATCH", f"{path}/scale", {"spec": {"replicas": "3"}}, media=MERGE)
+    assert refusal(wrong)[2].endswith(
+        "cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32"
+    )
+    assert cluster.call("PUT", f"{path}/scale", {**widget("a")}).status == 400
+
+
+def test_a_status_that_is_no_object(cluster: Cluster, space: str) -> None:
+    made(cluster, widgets(space), widget("a"))
+    answer = cluster.call("PATCH", widgets(space, "a") + "/status", {"status": 5}, media=MERGE)
+    text = ".status.replicas accessor error: 5 is of the type int64, expected map[string]interface{}"
+    assert text in refusal(answer)[2]

@@ -4,7 +4,9 @@ import pytest
 import yaml
 
 from tests.contract.conftest import Cluster
-from tests.contract.things import config_map, made, maps, widget, widgets
+from tests.contract.things import config_map, made, maps, refusal, widget, widgets
+
+SPOKEN = "only the following media types are accepted: application/json, application/yaml"
 
 PARTIAL = "PartialObjectMetadata"
 pytestmark = pytest.mark.usefixtures("kinds")
@@ -113,3 +115,31 @@ def test_a_row_carries_what_there_is(cluster: Cluster, space: str) -> None:
     answer = cluster.call("GET", maps(space) + "?includeObject=All", headers=TABLE)
     why = "includeObject: Invalid value: \"All\": must be 'Metadata', 'Object', 'None', or empty"
     assert (answer.status, answer.body["message"]) == (400, f"Unable to convert to Table as requested: {why}")
+
+
+def test_one_is_not_shown_as_many(cluster: Cluster, space: str) -> None:
+    made(cluster, maps(space), config_map("a"))
+    one = {"Accept": "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"}
+    many = {"Accept": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}
+    text = "you requested PartialObjectMetadata, but the requested object is a list"
+    listed = refusal(cluster.call("GET", maps(space), headers=one))
+    assert listed == (406, "NotAcceptable", f"{text} (*core.ConfigMapList)")
+    found = refusal(cluster.call("GET", widgets(space), headers=one))
+    assert found == (406, "NotAcceptable", f"{text} (*unstructured.UnstructuredList)")
+    single = refusal(cluster.call("GET", maps(space, "a"), headers=many))
+    assert single[2].endswith("but the requested object is not a list (*core.ConfigMap)")
+
+
+def test_the_older_table_is_served(cluster: Cluster, space: str) -> None:
+    old = {"Accept": "application/json;as=Table;v=v1beta1;g=meta.k8s.io"}
+    assert cluster.call("GET", widgets(space), headers=old).body["apiVersion"] == "meta.k8s.io/v1beta1"
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/json;as=Bogus;v=v1;g=meta.k8s.io", "application/json;v=v1"]
+)
+def test_who_accepts_nothing_is_told_before_anything_is_done(cluster: Cluster, space: str, accept: str) -> None:
+    routed = "406: Not Acceptable\n\nAvailable representations: " if accept == "text/html" else SPOKEN
+    code, reason, message = refusal(cluster.call("DELETE", maps(space, "none"), headers={"Accept": accept}))
+    assert (code, reason, message.startswith(routed)) == (406, "NotAcceptable", True)
+    assert refusal(cluster.call("DELETE", widgets(space, "none"), headers={"Accept": accept}))[2].startswith(SPOKEN)

@@ -127,7 +127,8 @@ def wish_of(verb: str, target: Target, query: Mapping[str, str]) -> Wish:
     selector = query.get("fieldSelector", "")
     if not name and verb in SELECTING and selector.startswith("metadata.name=") and "," not in selector:
         name = selector.partition("=")[2].lstrip("=")
-    return Wish(verb, resource.group, resource.plural, target.subresource, target.namespace or "", name)
+    namespace = target.name if resource.key == "namespaces" else target.namespace  # a namespace is in itself
+    return Wish(verb, resource.group, resource.plural, target.subresource, namespace or "", name)
 
 
 def require(store: Store, user: User, wish: Wish) -> None:

@@ -230,8 +230,8 @@ class Api:
             raise errors.method_not_allowed()
         if target.resource.key == "namespaces":
             raise errors.method_not_allowed()
-        wish = self._delete_options(request, call)
         items, metadata = self.lister.page(target.resource, target.namespace, request.query)
+        wish = self._delete_options(request, call)
         out = []
         calls = [self._one_of(call, target, stored) for stored in items]
         for one in calls:

@@ -275,6 +275,9 @@ NOT_COMPARED = {
 }  # kinds whose own update rules leave the former metadata alone
 
 
+UNCHANGING = ("deletionTimestamp", "deletionGracePeriodSeconds")  # only a DELETE sets them
+
+
 def update_errors(resource: Resource, old: Object, new: Object, subresource: str) -> list[FieldError]:
     """The real server judges metadata several times on updates; messages don't show it, the causes do."""
     before, after = old["metadata"], new["metadata"]
@@ -299,6 +302,13 @@ def _change_errors(before: Object, after: Object) -> list[FieldError]:
             listed = ", ".join(quoted(f) for f in fresh)
             why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
             errors.append(FieldError("Forbidden", "metadata.finalizers", why))
+    for name in UNCHANGING:
+        if name in after and after[name] != before.get(name):
+            errors.append(
+                FieldError(
+                    "Invalid value", f"metadata.{name}", f"{orjson.dumps(after[name]).decode()}: field is immutable"
+                )
+            )
     if after.get("uid") and after["uid"] != before.get("uid"):
         errors.append(_invalid("metadata.uid", after["uid"], "field is immutable"))
     return errors

@@ -44,6 +44,14 @@ def parse_version(text: str) -> int:
     return int(text)
 
 
+def _listed_version(text: str) -> int:
+    """A version that a list is asked for: bad ones are the client's fault here."""
+    try:
+        return parse_version(text)
+    except ApiError as problem:
+        raise bad_request(f"invalid resource version: {problem.body['message']}") from problem
+
+
 def list_errors(query: dict[str, str], *, watch: bool) -> None:
     """The combinations of options that the server refuses (k8s-replay 04)."""
     for name in ("timeoutSeconds", "limit"):
@@ -128,11 +136,11 @@ class Lister:
 
     def page(self, resource: Resource, namespace: str | None, query: dict[str, str]) -> tuple[list[Stored], Object]:
         """The objects of one page and the list's metadata."""
-        list_errors(query, watch=False)
-        limit = parse_int(query["limit"]) if query.get("limit") else 0
+        limit = parse_int(query["limit"]) if "limit" in query else 0
         if query.get("resourceVersion") == "0" and not query.get("continue"):
             limit = 0  # answered from the watch cache, which has no pages (k8s-transcript 03)
         matches = predicate(query.get("labelSelector", ""), query.get("fieldSelector", ""), resource)
+        list_errors(query, watch=False)
         shelf = self.store.shelf(resource.key)
         version, start = self.store.version, ""
         if query.get("continue"):
@@ -163,7 +171,7 @@ class Lister:
     ) -> tuple[int, list[Stored]]:
         asked = query.get("resourceVersion", "")
         if asked and asked != "0":
-            wanted = parse_version(asked)
+            wanted = _listed_version(asked)
             self.not_from_the_future(wanted)
             if query.get("resourceVersionMatch") == "Exact":
                 if wanted < shelf.floor:

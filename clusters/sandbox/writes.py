@@ -233,8 +233,6 @@ class Writer:
     def _keep_system_fields(self, old: Stored, meta: Object) -> None:
         for name in (
             "creationTimestamp",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
             "generation",
             "selfLink",
             "resourceVersion",
@@ -243,7 +241,9 @@ class Writer:
                 meta[name] = old.meta[name]
             else:
                 meta.pop(name, None)
-        meta.setdefault("uid", old.meta["uid"])
+        for name in ("uid", *objectmeta.UNCHANGING):  # another value stays, to be refused
+            if name in old.meta:
+                meta.setdefault(name, old.meta[name])
 
     # patches
 

@@ -237,3 +237,14 @@ def test_a_quantity_is_kept_in_its_canonical_form(cluster: Cluster, space: str, 
     path = f"/api/v1/namespaces/{space}/resourcequotas"
     quota = made(cluster, path, {"metadata": {"name": "q"}, "spec": {"hard": {"limits.memory": sent}}})
     assert quota["spec"]["hard"] == {"limits.memory": kept}
+
+
+@pytest.mark.parametrize("field", [{"deletionTimestamp": "2020-01-01T00:00:00Z"}, {"deletionGracePeriodSeconds": 5}])
+@pytest.mark.parametrize("path", [maps, widgets])
+def test_nobody_writes_that_an_object_ends(cluster: Cluster, space: str, path: Any, field: dict[str, Any]) -> None:
+    made(cluster, path(space), config_map("a") if path is maps else widget("a"))
+    answer = cluster.call("PATCH", path(space, "a"), {"metadata": field}, media=MERGE)
+    (name,) = field
+    code, reason, message = refusal(answer)
+    assert (code, reason, f"metadata.{name}: Invalid value: " in message) == (422, "Invalid", True)
+    assert message.endswith("field is immutable")

@@ -172,3 +172,25 @@ def test_a_long_list_comes_compressed(cluster: Cluster, space: str) -> None:
     assert [item["metadata"]["name"] for item in answer.body["items"] if item["data"].get("text")] == ["a", "b", "c"]
     short = cluster.call("GET", maps(space, "kube-root-ca.crt"), headers={"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in short.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (
+            "resourceVersion=x",
+            (400, 'invalid resource version: resourceVersion: Invalid value: "x": strconv.ParseUint'),
+        ),
+        ("limit=", (400, 'strconv.ParseInt: parsing "": invalid syntax')),
+        ("resourceVersionMatch=Bogus&labelSelector=a%20gt%20b", (400, "unable to parse requirement: ")),
+    ],
+)
+def test_bad_options_of_a_list(cluster: Cluster, space: str, query: str, said: tuple[int, str]) -> None:
+    code, _, message = refusal(cluster.call("GET", f"{maps(space)}?{query}"))
+    assert (code, message.startswith(said[1])) == (said[0], True), message
+
+
+def test_what_to_delete_is_judged_before_how(cluster: Cluster, space: str) -> None:
+    answer = cluster.call("DELETE", f"{maps(space)}?labelSelector=(&dryRun=x", b"{")
+    assert refusal(answer)[:2] == (400, "BadRequest")
+    assert answer.body["message"].startswith("found '(', expected: ")

@@ -143,8 +143,8 @@ def review_errors(kind: str, namespace: str | None, spec: Object) -> list[FieldE
     return out
 
 
-def _selector_errors(selector: Object | None, path: str) -> list[FieldError]:
-    if selector is None:
+def _selector_errors(selector: Any, path: str) -> list[FieldError]:
+    if not isinstance(selector, dict):
         return []
     raw, requirements = selector.get("rawSelector"), selector.get("requirements")
     if raw and requirements:

@@ -302,13 +302,11 @@ def _change_errors(before: Object, after: Object) -> list[FieldError]:
             listed = ", ".join(quoted(f) for f in fresh)
             why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
             errors.append(FieldError("Forbidden", "metadata.finalizers", why))
-    for name in UNCHANGING:
-        if name in after and after[name] != before.get(name):
-            errors.append(
-                FieldError(
-                    "Invalid value", f"metadata.{name}", f"{orjson.dumps(after[name]).decode()}: field is immutable"
-                )
-            )
+    errors += [
+        FieldError("Invalid value", f"metadata.{name}", f"{orjson.dumps(after[name]).decode()}: field is immutable")
+        for name in UNCHANGING
+        if name in after and after[name] != before.get(name)
+    ]
     if after.get("uid") and after["uid"] != before.get("uid"):
         errors.append(_invalid("metadata.uid", after["uid"], "field is immutable"))
     return errors

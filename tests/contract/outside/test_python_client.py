@@ -40,7 +40,7 @@ def test_typed_calls(api: client.ApiClient, space: str) -> None:
     applied = core.patch_namespaced_config_map(
         "d",
         space,
-        {"apiVersion": "v1", "kind": "ConfigMap", "data": {"k": "v"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "d"}, "data": {"k": "v"}},
         field_manager="ovim",
         force=True,
         _content_type=APPLY,

@@ -193,7 +193,7 @@ def _selectable(version: Object, path: str) -> Iterator[FieldError]:
         seen.add(named)
 
 
-def _type_at(schema: Object, path: str) -> str:
+def _type_at(schema: Any, path: str) -> str:
     """The type of what a path leads to; raises LookupError with the server's words."""
     if path[0] not in ".[":
         raise LookupError(f"expected [ or . but got: {path}")

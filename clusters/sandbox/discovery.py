@@ -11,9 +11,10 @@ import orjson
 from clusters.sandbox import discovery_rows, errors, negotiation
 from clusters.sandbox.cluster import Cluster
 from clusters.sandbox.errors import TextError
+from clusters.sandbox.negotiation import JSON
 from clusters.sandbox.resources import Registry, Resource
 from clusters.sandbox.routes import NOT_FOUND_TEXT
-from clusters.sandbox.wire import JSON, Answer, Request
+from clusters.sandbox.wire import Answer, Request
 
 Object = dict[str, Any]
 VERSION: Object = {

@@ -92,7 +92,7 @@ class Client:
         while True:
             query = {"labelSelector": selector, "limit": str(limit)} | ({"continue": token} if token else {})
             page = self._json("GET", f"{kind.path('')}?{urlencode(query)}", accept=METADATA)
-            items += page["items"]
+            items += page["items"] or ()  # null: no object
             token = page["metadata"].get("continue", "")
             if not token:
                 return items

@@ -83,7 +83,7 @@ def _inventory(cluster_id: UUID, namespace: str) -> tuple[set[str], set[UUID]]:
 def _is_listed(resource: Mapping[str, Any]) -> bool:
     """A kind of its own that can be listed and deleted in a namespace, and does not merely report on others."""
     whole = resource["namespaced"] and "/" not in resource["name"] and resource["kind"] not in DERIVED
-    return whole and {"list", "delete"} <= set(resource.get("verbs", ()))
+    return whole and {"list", "delete"} <= set(resource.get("verbs") or ())  # null: virt-api's
 
 
 def _listed(path: str, kind: str) -> Looks[list[Object]]:

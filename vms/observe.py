@@ -141,6 +141,9 @@ def printable(live: Live) -> str:
     return str(((live.vm or {}).get("status") or {}).get("printableStatus", ""))
 
 
+BROKEN = ("Error", "ErrExceededQuota")  # the pod that fills a volume ended badly, or a quota keeps it from starting
+
+
 def import_failure(vm: VmFacts, live: Live) -> str:
     """The cause, with the disk it is about; empty while nothing has failed.
 
@@ -155,7 +158,7 @@ def import_failure(vm: VmFacts, live: Live) -> str:
         if volume is None or status.get("phase") == "Succeeded":
             continue
         running, bound = condition(volume, "Running"), condition(volume, "Bound")
-        if running.get("status") == "False" and running.get("reason") == "Error" and running.get("message"):
+        if running.get("status") == "False" and running.get("reason") in BROKEN and running.get("message"):
             return f"{disk.name}: {running['message']}"
         if bound.get("status") == "False" and bound.get("reason") in ("ErrExceededQuota", "ErrClaimNotValid", "Error"):
             return f"{disk.name}: {bound.get('message', '')}"

@@ -50,6 +50,7 @@ class Cluster:
         self.writer = Writer(self.store, self.registry, self.admission)
         self.deleter = Deleter(self.store)
         self.subresources: dict[tuple[str, str], Subresource] = {}
+        self.discovered: dict[str, tuple[str, ...]] = {}  # aggregated group → what it says it serves
         self.served: dict[str, Subresource] = {}
         self.controls: dict[str, Control] = {}
         self.closing: list[Callable[[], None]] = []

@@ -170,7 +170,7 @@ class Discovery:
             if below:
                 row["subresources"] = below
             out.append(row)
-        return out
+        return out + _discovered_bare(self.extra.get((group, version), []))
 
     def _discovered_below(self, sub: Object, own: Object) -> Object:
         place = {name: sub.get(name, own[name]) for name in ("group", "version")}
@@ -183,7 +183,23 @@ def aggregated_rows(cluster: Cluster) -> dict[str, list[Object]]:
     out: dict[str, list[Object]] = {}
     for resource, subresource in sorted(cluster.subresources):
         plural, _, group = resource.partition(".")
-        if group and resource not in cluster.registry.by_key:
-            row: Object = {"name": f"{plural}/{subresource}", "singularName": "", "namespaced": True}
-            out.setdefault(group, []).append({**row, "kind": "", "verbs": None})
-    return out
+        if group and group not in cluster.discovered and resource not in cluster.registry.by_key:
+            out.setdefault(group, []).append(_bare(f"{plural}/{subresource}"))
+    return out | {group: [_bare(name) for name in names] for group, names in cluster.discovered.items()}
+
+
+def _bare(name: str) -> Object:
+    return {"name": name, "singularName": "", "namespaced": True, "kind": "", "verbs": None}
+
+
+def _discovered_bare(rows: list[Object]) -> list[Object]:
+    """The same rows in the answer for all groups at once: below a resource each, listed or not."""
+    out: dict[str, Object] = {}
+    for row in rows:
+        name, _, below = row["name"].partition("/")
+        empty: Object = {"responseKind": {"group": "", "version": "", "kind": ""}, "verbs": None}
+        scope = {"resource": name, "scope": "Namespaced", "singularResource": ""}
+        above = out.setdefault(name, {**scope, **empty})
+        if below:
+            above.setdefault("subresources", []).append({"subresource": below, **empty})
+    return list(out.values())

@@ -226,7 +226,7 @@ def render_list(resource: Resource, items: list[Stored], metadata: Object, shape
             "kind": "PartialObjectMetadataList",
             "apiVersion": shape.api_version,
             "metadata": metadata,
-            "items": rows,
+            "items": rows or None,
         }
         return orjson.dumps(body)
     head = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": metadata}

@@ -65,6 +65,22 @@ def test_all_at_once(cluster: Cluster) -> None:
     assert sorted(sub["subresource"] for sub in widgets["subresources"]) == ["scale", "status"]
 
 
+def test_an_aggregated_api_may_list_names_without_verbs(cluster: Cluster) -> None:
+    """Clients that read verbs meet null there, also of what is no subresource."""
+    listed = rows(cluster, "/apis/subresources.kubevirt.io/v1")
+    for name in ("expand-vm-spec", "virtualmachines/start", "virtualmachineinstances/vnc/screenshot"):
+        assert listed[name] == {"name": name, "singularName": "", "namespaced": True, "kind": "", "verbs": None}
+    answer = cluster.call("GET", "/apis", headers={"Accept": AGGREGATED}).body["items"]
+    versions = next(item["versions"] for item in answer if item["metadata"]["name"] == "subresources.kubevirt.io")
+    resources = {row["resource"]: row for row in next(v for v in versions if v["version"] == "v1")["resources"]}
+    assert set(resources) == {"expand-vm-spec", "virtualmachines", "virtualmachineinstances"}
+    assert resources["expand-vm-spec"]["verbs"] is None
+    assert "subresources" not in resources["expand-vm-spec"]
+    below = {row["subresource"]: row["verbs"] for row in resources["virtualmachines"]["subresources"]}
+    assert {"start", "stop", "restart", "evacuate/cancel"} <= set(below)
+    assert set(below.values()) == {None}
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
 def test_health_is_open_to_all(cluster: Cluster, path: str) -> None:
     answer = cluster.http.request("GET", cluster.url + path)

@@ -194,3 +194,13 @@ def test_what_to_delete_is_judged_before_how(cluster: Cluster, space: str) -> No
     answer = cluster.call("DELETE", f"{maps(space)}?labelSelector=(&dryRun=x", b"{")
     assert refusal(answer)[:2] == (400, "BadRequest")
     assert answer.body["message"].startswith("found '(', expected: ")
+
+
+def test_only_the_metadata_of_nothing_is_null(cluster: Cluster, space: str) -> None:
+    """Not an empty list, as it is of whole objects: Go's nil."""
+    path = f"/api/v1/namespaces/{space}/secrets"
+    asked = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+    assert cluster.call("GET", path, headers=asked).body["items"] is None
+    assert cluster.call("GET", path).body["items"] == []
+    table = {"Accept": "application/json;as=Table;g=meta.k8s.io;v=v1"}
+    assert cluster.call("GET", path, headers=table).body["rows"] == []

@@ -116,6 +116,17 @@ def test_a_refused_claim_is_a_failed_import_with_the_clusters_words():
     assert conditions["ImportFailed"][2] == "web-disk-0: exceeded quota: q"
 
 
+def test_an_import_that_a_quota_keeps_from_starting_is_told():
+    """The claim was admitted, the pod that fills it was not: only `Running` has the cause."""
+    told = "Error starting pod 'importer-prime-1'"
+    held = {"phase": "ImportScheduled", "conditions": [
+        {"type": "Bound", "status": "False", "reason": "Pending", "message": "target PVC Pending"},
+        {"type": "Running", "status": "False", "reason": "ErrExceededQuota", "message": told},
+    ]}  # fmt: skip
+    phase, conditions = seen(VM, live("Provisioning", disk={"metadata": {}, "status": held}))
+    assert (phase, conditions["ImportFailed"][2]) == ("Failed", f"web-disk-0: {told}")
+
+
 def test_a_volume_that_cdi_removed_left_a_filled_claim():
     found = Live(vm=machine("Running"), claims={"web-disk-0": {"metadata": {}}})
     assert seen(VM, found)[1]["DiskReady"][0] == "True"

@@ -9,12 +9,13 @@ from clusters.sandbox.cdi.pace import chosen
 from clusters.sandbox.crds import custom_resource_definitions
 from clusters.sandbox.kubevirt import roles, seed
 from clusters.sandbox.kubevirt.agents import Agents
+from clusters.sandbox.kubevirt.discovered import NAMES
 from clusters.sandbox.kubevirt.gates import Gates
 from clusters.sandbox.kubevirt.guests import Guests
 from clusters.sandbox.kubevirt.metrics_api import MetricsApi
 from clusters.sandbox.kubevirt.nodes import Nodes
 from clusters.sandbox.kubevirt.orders import Orders, VirtApi
-from clusters.sandbox.kubevirt.power import Power
+from clusters.sandbox.kubevirt.power import GROUP, Power
 from clusters.sandbox.kubevirt.prometheus import Prometheus
 from clusters.sandbox.kubevirt.vmis import Instances
 from clusters.sandbox.kubevirt.vms import Machines
@@ -51,6 +52,7 @@ def install(cluster: Cluster, webhooks: bool, *, controllers: bool | None = None
     Machines(cluster, speed, gates)
     Power(cluster, guests, api)
     Agents(cluster, api)
+    cluster.discovered[GROUP] = NAMES
     MetricsApi(cluster)
     Prometheus(cluster)
     Orders(cluster)

@@ -41,7 +41,7 @@ def test_http_with_a_checksum(here: Space, images: Images) -> None:
     images.files["disk.img"] = disk = raw_disk()
     right = "sha256:" + hashlib.sha256(disk).hexdigest()
     here.make(VOLUMES, data_volume("good", {"http": {"url": f"{images.url}/disk.img", "checksum": right}}))
-    assert succeeded(here, "good")["status"]["progress"] == "100.00%"
+    assert succeeded(here, "good")["status"]["progress"] == "100.0%"
     wrong = "sha256:" + "0" * 64
     here.make(VOLUMES, data_volume("bad", {"http": {"url": f"{images.url}/disk.img", "checksum": wrong}}))
     dv = here.until(VOLUMES, "bad", lambda found: "checksum" in condition(found, "Running").get("message", ""))

@@ -234,7 +234,7 @@ def test_an_instance_without_a_machine_runs_by_itself(here: Space) -> None:
     body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {"name": "alone"}}
     made = here.make("virtualmachineinstances", {**body, "spec": machine("alone")["spec"]["template"]["spec"]})
     assert made["spec"]["domain"]["cpu"]["model"] == "host-model"
-    assert "foregroundDeleteVirtualMachine" in made["metadata"]["finalizers"]
+    assert "kubevirt.io/foregroundDeleteVirtualMachine" in made["metadata"]["finalizers"]
     here.instance("alone")
     here.delete("virtualmachineinstances", "alone")
     here.until("virtualmachineinstances", "alone", lambda vmi: not vmi)

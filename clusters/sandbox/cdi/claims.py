@@ -15,6 +15,11 @@ SOURCES = ("http", "s3", "gcs", "registry", "imageio", "vddk", "blank", "upload"
 IMPORTS = ("http", "s3", "gcs", "registry", "imageio", "vddk", "blank")
 POPULATORS = ("VolumeImportSource", "VolumeUploadSource", "VolumeCloneSource")
 FILESYSTEM_PERCENT, ALIGNMENT = 6, 1024**2
+LABELS = {
+    "app": "containerized-data-importer",
+    "app.kubernetes.io/component": "storage",
+    "app.kubernetes.io/managed-by": "cdi-controller",
+}
 API_GROUP = "cdi.kubevirt.io"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 DEFAULT_VIRT_CLASS = "storageclass.kubevirt.io/is-default-virt-class"
@@ -78,10 +83,14 @@ def claim(volume: Object, class_name: str | None, profile: Object | None, source
     if "dataSource" not in body and "dataSourceRef" not in body:
         body["dataSourceRef"] = _populator(volume)
     kind = next((key for key in SOURCES if key in (spec.get("source") or {})), "")
-    annotations = dict(meta.get("annotations") or {}) | {"cdi.kubevirt.io/storage.contentType": "kubevirt"}
+    annotations = dict(meta.get("annotations") or {}) | {
+        "cdi.kubevirt.io/createdForDataVolume": meta["uid"],
+        "cdi.kubevirt.io/storage.contentType": "kubevirt",
+        "cdi.kubevirt.io/storage.preallocation.requested": "false",
+    }
     if kind:
         annotations["cdi.kubevirt.io/storage.import.source"] = "none" if kind == "blank" else kind
-    labels = dict(meta.get("labels") or {}) | {"app": "containerized-data-importer"}
+    labels = dict(meta.get("labels") or {}) | LABELS
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",

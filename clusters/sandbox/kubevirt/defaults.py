@@ -9,6 +9,7 @@ from clusters.sandbox.kubevirt.gates import Gates
 from clusters.sandbox.quantity import BadQuantityError, parse
 
 Object = dict[str, Any]
+PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 
 
 def vmi_spec_defaults(spec: Object, gates: Gates) -> None:
@@ -32,6 +33,9 @@ def vmi_defaults(spec: Object, gates: Gates) -> None:
     vmi_spec_defaults(spec, gates)
     architecture = spec["architecture"]
     _device_defaults(spec["domain"].setdefault("devices", {}), architecture)
+    _probes(spec)
+    acpi = spec["domain"].setdefault("features", {}).setdefault("acpi", {})
+    acpi.setdefault("enabled", True)
     cpu = spec["domain"]["cpu"]
     if not cpu.get("model"):
         cpu["model"] = "host-passthrough" if architecture == "arm64" else "host-model"
@@ -46,6 +50,12 @@ def vmi_defaults(spec: Object, gates: Gates) -> None:
     guest = quantity(memory.get("guest"))
     if gates.live_update and "maxGuest" not in memory and guest >= 1024**3 and not guest % (2 * 1024**2):
         memory["maxGuest"] = _binary(guest * gates.max_hotplug_ratio)
+
+
+def _probes(spec: Object) -> None:
+    for name in ("readinessProbe", "livenessProbe"):
+        if name in spec:
+            spec[name] = PROBE | {key: value for key, value in spec[name].items() if value}
 
 
 def _device_defaults(devices: Object, architecture: str) -> None:
@@ -136,7 +146,7 @@ def _pod_interface(spec: Object) -> None:
     devices = spec["domain"].setdefault("devices", {})
     if devices.get("autoattachPodInterface") is False or devices.get("interfaces") or spec.get("networks"):
         return
-    devices["interfaces"] = [{"name": "default", "masquerade": {}}]
+    devices["interfaces"] = [{"name": "default", "bridge": {}}]
     spec["networks"] = [{"name": "default", "pod": {}}]
 
 

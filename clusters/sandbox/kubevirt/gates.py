@@ -42,7 +42,7 @@ class Gates:
     max_hotplug_ratio: int = 4
     cpu_allocation_ratio: int = 10
     memory_overcommit: int = 100
-    eviction_strategy: str | None = None
+    eviction_strategy: str = "None"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def default_machine(self, architecture: str) -> str:

@@ -14,6 +14,7 @@ from clusters.sandbox.kubevirt.launcher_resources import (
     console_log_resources,
     disk_init_resources,
     limits,
+    overhead,
     requests,
 )
 
@@ -28,7 +29,12 @@ INHERITED = (
     "dnsConfig",
     "dnsPolicy",
 )
-EXTRA_GRACE = 15  # virt-launcher outlives its guest's own grace period
+NOT_INHERITED = (
+    "kubevirt.io/latest-observed-api-version",
+    "kubevirt.io/storage-observed-api-version",
+    "sandbox.ovim.io/started-with",
+)
+EXTRA_GRACE = 30  # virt-launcher outlives its guest's own grace period, and the kubelet gives it as much again
 
 
 def launcher_pod(vmi: Object, gates: Gates, *, quota_limits: frozenset[str] = frozenset()) -> Object:
@@ -38,6 +44,7 @@ def launcher_pod(vmi: Object, gates: Gates, *, quota_limits: frozenset[str] = fr
         "kubevirt.io": "virt-launcher",
         "kubevirt.io/created-by": meta["uid"],
         "vm.kubevirt.io/name": meta["name"][:63],
+        "vmi.kubevirt.io/id": meta["name"][:63],
     }
     return {
         "apiVersion": "v1",
@@ -46,11 +53,28 @@ def launcher_pod(vmi: Object, gates: Gates, *, quota_limits: frozenset[str] = fr
             "generateName": f"virt-launcher-{meta['name'][:230]}-",
             "namespace": meta["namespace"],
             "labels": labels,
-            "annotations": {"kubevirt.io/domain": meta["name"], "kubectl.kubernetes.io/default-container": "compute"},
+            "annotations": _annotations(vmi),
             "ownerReferences": [owner_reference(vmi)],
         },
         "spec": _pod_spec(vmi, gates, quota_limits),
     }
+
+
+def _annotations(vmi: Object) -> Object:
+    """The machine's own, and what virt-controller tells the runtime, backups and itself."""
+    meta = vmi["metadata"]
+    own = {key: value for key, value in (meta.get("annotations") or {}).items() if key not in NOT_INHERITED}
+    found = own | {
+        "kubectl.kubernetes.io/default-container": "compute",
+        "kubevirt.io/domain": meta["name"],
+        "kubevirt.io/memory-overhead-bytes": str(overhead(vmi["spec"])),
+        "kubevirt.io/migrationTransportUnix": "true",
+    }
+    named = f'"--name", "{meta["name"]}", "--namespace", "{meta["namespace"]}"'
+    for when, verb in (("pre", "freeze"), ("post", "unfreeze")):
+        found[f"{when}.hook.backup.velero.io/container"] = "compute"
+        found[f"{when}.hook.backup.velero.io/command"] = f'["/usr/bin/virt-freezer", "--{verb}", {named}]'
+    return found | {"pre.hook.backup.velero.io/timeout": "60s"}
 
 
 def _pod_spec(vmi: Object, gates: Gates, quota_limits: frozenset[str]) -> Object:

@@ -11,7 +11,7 @@ from typing import Any
 
 from clusters.sandbox.kubevirt.defaults import quantity
 from clusters.sandbox.kubevirt.gates import Gates
-from clusters.sandbox.quantity import parse
+from clusters.sandbox.quantity import form_of, parse, render
 
 Object = dict[str, Any]
 MIB = 1024**2
@@ -88,7 +88,17 @@ def overhead(spec: Object) -> int:
         (GUARANTEED_MIB, dedicated(spec) or guaranteed(spec)),
     )
     reserved = quantity(((domain.get("memory") or {}).get("reservedOverhead") or {}).get("addedOverhead"))
-    return guest_memory(spec) // PAGE_TABLE_SHARE + sum(mib for mib, holds in parts if holds) * MIB + reserved
+    return _page_tables(spec) + sum(mib for mib, holds in parts if holds) * MIB + reserved
+
+
+def _page_tables(spec: Object) -> int:
+    """Of the memory that is asked for by hand only; KubeVirt reckons it in thousands of bytes."""
+    asked = quantity(_resources(spec, "requests").get("memory"))
+    return -(-asked // 1000) * 1000 // PAGE_TABLE_SHARE
+
+
+def in_binary(size: int) -> str:
+    return render(Decimal(size), "binary")
 
 
 def _devices(spec: Object) -> Object:
@@ -119,16 +129,17 @@ def requests(spec: Object, gates: Gates) -> Object:
     """What the compute container asks for."""
     resources = spec["domain"].get("resources") or {}
     asked = _resources(spec, "requests")
-    memory = quantity(asked.get("memory")) or quantity(_resources(spec, "limits").get("memory"))
-    memory = memory or guest_memory(spec) * 100 // gates.memory_overcommit
+    told = asked.get("memory") or _resources(spec, "limits").get("memory")
+    memory = quantity(told) or guest_memory(spec) * 100 // gates.memory_overcommit
+    form = form_of(told or (spec["domain"].get("memory") or {}).get("guest") or "0")
     pages = (spec["domain"].get("memory") or {}).get("hugepages")
     found: Object = {"cpu": _cpu_request(spec, gates)}
     added = 0 if resources.get("overcommitGuestOverhead") else overhead(spec)
     if pages is not None:
-        found[f"hugepages-{pages.get('pageSize')}"] = str(guest_memory(spec) or memory)
-        found["memory"] = str(max(0, memory - guest_memory(spec)) + overhead(spec))
+        found[f"hugepages-{pages.get('pageSize')}"] = render(Decimal(guest_memory(spec) or memory), form)
+        found["memory"] = render(Decimal(max(0, memory - guest_memory(spec)) + overhead(spec)), form)
     else:
-        found["memory"] = str(memory + added)
+        found["memory"] = render(Decimal(memory + added), form)
     own = int(parse(asked.get("ephemeral-storage", "0")))
     return found | {"ephemeral-storage": _decimal(own + EPHEMERAL)} | _devices(spec)
 
@@ -144,9 +155,9 @@ def limits(spec: Object, wanted: Object, *, quota_limits: frozenset[str]) -> Obj
     if "cpu" in asked:
         result["cpu"] = asked["cpu"]
     if "memory" in asked:
-        result["memory"] = str(quantity(asked["memory"]) + overhead(spec))
+        result["memory"] = render(Decimal(quantity(asked["memory"]) + overhead(spec)), form_of(asked["memory"]))
     elif "limits.memory" in quota_limits:
-        result["memory"] = str(AUTO_LIMIT * int(parse(wanted["memory"])))
+        result["memory"] = render(AUTO_LIMIT * parse(wanted["memory"]), form_of(wanted["memory"]))
     return result
 
 

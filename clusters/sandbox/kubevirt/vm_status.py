@@ -118,16 +118,24 @@ def fill(status: Object, facts: Facts, failure: tuple[str, str] | None, *, resta
     status["printableStatus"] = printable(facts)
     if vmi is not None or status.get("runStrategy"):
         status["runStrategy"] = strategy(facts.vm)  # from the first VMI on: it tells whether the VM ever started
-    generation = facts.vm["metadata"].get("generation", 1)
-    status["observedGeneration"] = status["desiredGeneration"] = generation
+    if vmi is not None:  # by its annotation the VMI tells of which generation it is
+        generation = facts.vm["metadata"].get("generation", 1)
+        started = (vmi["metadata"].get("annotations") or {}).get("kubevirt.io/vm-generation", generation)
+        status["desiredGeneration"], status["observedGeneration"] = generation, int(started)
     status["volumeSnapshotStatuses"] = [
         {
             "name": volume["name"],
             "enabled": False,
-            "reason": "No VolumeSnapshotClass: Volume snapshots are not configured",
+            "reason": _no_snapshot(volume),
         }
         for volume in facts.vm["spec"]["template"].get("spec", {}).get("volumes") or []
     ]
+
+
+def _no_snapshot(volume: Object) -> str:
+    if any(key in volume for key in ("dataVolume", "persistentVolumeClaim")):
+        return f"No VolumeSnapshotClass: Volume snapshots are not configured [{volume['name']}]"
+    return f"Snapshot is not supported for this volumeSource type [{volume['name']}]"
 
 
 def _conditions(status: Object, vmi: Object | None) -> None:

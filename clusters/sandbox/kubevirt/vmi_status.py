@@ -7,7 +7,7 @@ from typing import Any
 
 from clusters.sandbox.cdi.objects import now, set_condition
 from clusters.sandbox.kubevirt.defaults import quantity
-from clusters.sandbox.kubevirt.launcher_resources import overhead
+from clusters.sandbox.kubevirt.launcher_resources import in_binary, overhead
 
 Object = dict[str, Any]
 GUEST = {
@@ -112,7 +112,7 @@ def sizes(status: Object, spec: Object) -> None:
     guest = memory.get("guest")
     if quantity(guest):
         status["memory"] = {"guestAtBoot": guest, "guestCurrent": guest, "guestRequested": guest}
-        status["memory"]["memoryOverhead"] = str(overhead(spec))
+        status["memory"]["memoryOverhead"] = in_binary(overhead(spec))
     status["machine"] = {"type": "pc-q35-rhel9.6.0"}
 
 

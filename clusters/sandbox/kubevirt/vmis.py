@@ -15,7 +15,7 @@ from clusters.sandbox.errors import ApiError
 from clusters.sandbox.kubevirt import vmi_status
 from clusters.sandbox.kubevirt.gates import Gates
 from clusters.sandbox.kubevirt.guests import Guests, container_states
-from clusters.sandbox.kubevirt.launcher import claims, launcher_pod
+from clusters.sandbox.kubevirt.launcher import IMAGE, claims, launcher_pod
 
 if TYPE_CHECKING:
     from clusters.sandbox.cluster import Cluster
@@ -24,10 +24,11 @@ Object = dict[str, Any]
 VMIS = "virtualmachineinstances.kubevirt.io"
 DATA_VOLUMES = "datavolumes.cdi.kubevirt.io"
 CLAIMS = "persistentvolumeclaims"
-FINALIZER = "foregroundDeleteVirtualMachine"
+FINALIZER = "kubevirt.io/foregroundDeleteVirtualMachine"
 MANAGER = "virt-controller"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 FINAL = ("Succeeded", "Failed")
+PVC_NOT_FOUND = "FailedPvcNotFound"
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff")
 
 
@@ -114,10 +115,7 @@ class Instances:
             vmi_status.sizes(status, vmi["spec"])
         problem = self._disks(vmi)
         if problem is not None:
-            reason, text = problem
-            if reason:
-                set_condition(status, "Synchronized", "False", reason, text)
-            self._not_ready(status, "GuestNotRunning", "Guest VM is not reported as running")
+            self._waiting(vmi, *problem)
             return 1.0
         limited = frozenset(
             key
@@ -144,10 +142,38 @@ class Instances:
         self._not_ready(status, "GuestNotRunning", "Guest VM is not reported as running")
         return None
 
+    def _waiting(self, vmi: Object, reason: str, text: str) -> None:
+        """A claim that was missing leaves "unschedulable" behind until there is a pod, however long its import takes."""
+        status = vmi["status"]
+        if reason:
+            if condition(vmi, "Synchronized").get("message") != text:
+                event(self.cluster, vmi, reason, text, component=MANAGER)
+            set_condition(status, "Synchronized", "False", reason, text)
+            set_condition(status, "PodScheduled", "False", "Unschedulable", text)
+        elif condition(vmi, "Synchronized").get("reason") == PVC_NOT_FOUND:
+            drop_condition(status, "Synchronized")
+        self._volumes_ready(vmi)
+        self._not_ready(status, "PodNotExists", "virt-launcher pod has not yet been scheduled")
+
+    def _volumes_ready(self, vmi: Object) -> None:
+        """What the data volumes say of themselves, together."""
+        namespace = vmi["metadata"]["namespace"]
+        known = DATA_VOLUMES in self.cluster.registry.by_key
+        names = claims(vmi["spec"]).values() if known else ()
+        volumes = [found for name in names if (found := self.cluster.get(DATA_VOLUMES, namespace, name)) is not None]
+        if not volumes:
+            return
+        said = {condition(volume, "Ready").get("status", "Unknown") for volume in volumes}
+        if said == {"True"}:
+            told = ("True", "AllDVsReady", "All of the VMI's DVs are bound and ready")
+        else:
+            told = ("False" if "False" in said else "Unknown", "NotAllDVsReady", "Not all of the VMI's DVs are ready")
+        set_condition(vmi["status"], "DataVolumesReady", *told)
+
     def _disks(self, vmi: Object) -> tuple[str, str] | None:
         """Why the disks are not ready, as (reason, message); an empty reason is plain waiting."""
         namespace = vmi["metadata"]["namespace"]
-        for volume, name in claims(vmi["spec"]).items():
+        for name in claims(vmi["spec"]).values():
             claim = self.cluster.get(CLAIMS, namespace, name)
             filler = (
                 self.cluster.get(DATA_VOLUMES, namespace, name)
@@ -155,12 +181,7 @@ class Instances:
                 else None
             )
             if claim is None:
-                if filler is not None:
-                    return "", ""
-                return (
-                    "FailedPvcNotFound",
-                    f"failed to render launch manifest: didn't find PVC associated with volume {volume}",
-                )
+                return PVC_NOT_FOUND, f"PVC {namespace}/{name} does not exist, waiting for it to appear"
             if claim.get("status", {}).get("phase") != "Bound":
                 self._consume(claim)
                 return "", ""
@@ -255,11 +276,10 @@ class Instances:
         present = {volume: claim for volume, claim in found.items() if claim is not None}
         status["interfaces"] = vmi_status.interfaces(vmi, pod["status"]["podIP"], agent=False)
         status["volumeStatus"] = vmi_status.volumes(vmi, present)
-        status["migrationTransport"], status["launcherContainerImageVersion"] = "Unix", "v1.9.0"
+        status["migrationTransport"], status["launcherContainerImageVersion"] = "Unix", IMAGE
         status["qosClass"] = pod["status"].get("qosClass", "Burstable")
         set_condition(status, "Ready", "True")
-        if present:
-            set_condition(status, "DataVolumesReady", "True", "AllDVsReady", "All of the VMI's DVs are bound and ready")
+        self._volumes_ready(vmi)
         vmi_status.migratable(status, vmi["spec"], present)
         if vmi["spec"].get("startStrategy") == "Paused":
             set_condition(status, "Paused", "True", "PausedByUser", "VMI was paused by user")

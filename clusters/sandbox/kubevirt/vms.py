@@ -10,7 +10,7 @@ from clusters.sandbox.cdi.objects import event, owned_by, owner_reference
 from clusters.sandbox.cdi.pace import Pace
 from clusters.sandbox.cdi.worker import Worker
 from clusters.sandbox.errors import ApiError
-from clusters.sandbox.kubevirt import start_failure, vm_status
+from clusters.sandbox.kubevirt import revisions, start_failure, vm_status
 from clusters.sandbox.kubevirt.defaults import vmi_defaults
 from clusters.sandbox.kubevirt.gates import Gates
 from clusters.sandbox.kubevirt.gojson import encode
@@ -71,6 +71,7 @@ class Machines:
             return self._delete(vm, vmi)
         if CONTROLLER_FINALIZER not in (vm["metadata"].get("finalizers") or []):
             vm["metadata"]["finalizers"] = [*(vm["metadata"].get("finalizers") or []), CONTROLLER_FINALIZER]
+            vm["metadata"]["annotations"] = (vm["metadata"].get("annotations") or {}) | revisions.API_VERSIONS
             vm = self.cluster.update(VMS, vm, manager=MANAGER)
         template = vm["spec"]["template"].get("spec") or {}
         for claim in claims(template).values():
@@ -161,10 +162,13 @@ class Machines:
             self.restart_reasons[vm["metadata"]["uid"]] = reason
 
     def _disks_exist(self, vm: Object) -> bool:
-        """A VMI is made once every DataVolume of the VM is filled or waits for its first consumer."""
-        namespace = vm["metadata"]["namespace"]
-        for name in claims(vm["spec"]["template"].get("spec") or {}).values():
-            volume = self.cluster.get(DATA_VOLUMES, namespace, name)
+        """A VMI is made once the DataVolumes of the VM's own templates are filled or wait for their first consumer.
+
+        Others' are waited for by the VMI.
+        """
+        meta = vm["metadata"]
+        for template in vm["spec"].get("dataVolumeTemplates") or []:
+            volume = self.cluster.get(DATA_VOLUMES, meta["namespace"], template["metadata"]["name"])
             phase = (volume or {}).get("status", {}).get("phase")
             if volume is not None and phase not in ("Succeeded", "WaitForFirstConsumer", "PendingPopulation"):
                 return False
@@ -184,13 +188,14 @@ class Machines:
             "metadata": {
                 "name": meta["name"],
                 "namespace": meta["namespace"],
-                "labels": dict(template.get("labels") or {}) | {"kubevirt.io/vm": meta["name"][:63]},
-                "annotations": dict(template.get("annotations") or {}) | {STARTED_WITH: started},
+                "labels": dict(template.get("labels") or {}),
+                "annotations": dict(template.get("annotations") or {}) | revisions.observed(vm) | {STARTED_WITH: started},
                 "finalizers": [CONTROLLER_FINALIZER, FINALIZER],
                 "ownerReferences": [owner_reference(vm)],
             },
             "spec": spec,
         }
+        body["status"] = {"virtualMachineRevisionName": revisions.keep(self.cluster, vm)}
         try:
             self.cluster.create(VMIS, body, manager=MANAGER)
         except ApiError as error:

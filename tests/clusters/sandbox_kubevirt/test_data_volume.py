@@ -16,7 +16,7 @@ def path(namespace: str, name: str = "") -> str:
 def test_an_http_image_is_imported_into_a_claim_it_owns(sandbox: Api, namespace: str, images: tuple[str, Path]) -> None:
     volume = sandbox.post(path(namespace), data_volume("root", {"http": {"url": f"{images[0]}/demo.qcow2"}}))
     done = sandbox.wait(path(namespace, "root"), lambda dv: dv.get("status", {}).get("phase") == "Succeeded")
-    assert done["status"]["progress"] == "100.00%"
+    assert done["status"]["progress"] == "100.0%"
     assert condition(done, "Bound")["message"] == "PVC root Bound"
     assert condition(done, "Ready")["status"] == "True"
     assert {key: condition(done, "Running")[key] for key in ("status", "reason", "message")} == {

@@ -42,14 +42,14 @@ def test_a_machine_starts_and_reports_what_a_real_one_reports(sandbox: Api, name
     assert condition(vmi, "LiveMigratable")["status"] == "True"
     assert vmi["metadata"]["finalizers"] == [
         "kubevirt.io/virtualMachineControllerFinalize",
-        "foregroundDeleteVirtualMachine",
+        "kubevirt.io/foregroundDeleteVirtualMachine",
     ]
     assert vmi["metadata"]["ownerReferences"][0]["uid"] == vm["metadata"]["uid"]
     pods = sandbox.get(f"/api/v1/namespaces/{namespace}/pods")["items"]
     assert [pod["metadata"]["ownerReferences"][0]["kind"] for pod in pods] == ["VirtualMachineInstance"]
-    # 2 vCPU at ratio 10; 1 GiB + 2 MiB page tables + 240 + 2*8 + 8 + 32 MiB
+    # 2 vCPU at ratio 10; 1 GiB + 240 + 2*8 + 8 + 32 MiB
     devices = {f"devices.kubevirt.io/{device}": "1" for device in ("kvm", "tun", "vhost-net")}
-    requests = {"cpu": "200m", "memory": str(1322 * 1024**2), "ephemeral-storage": "50M"}
+    requests = {"cpu": "200m", "memory": "1320Mi", "ephemeral-storage": "50M"}
     assert pods[0]["spec"]["containers"][0]["resources"] == {"limits": devices, "requests": requests | devices}
 
 

@@ -6,6 +6,7 @@ from base64 import b64encode
 import pytest
 import urllib3
 
+from clusters.sandbox.quantity import parse
 from tests.contract.conftest import Cluster
 from tests.contract.images import ACCESS_KEY, SECRET_KEY, Images, packed, raw_disk
 from tests.contract.machines import PATIENCE, Object, Space, condition, data_volume
@@ -146,11 +147,11 @@ def test_a_clone_waits_for_its_source_and_may_be_larger(here: Space, images: Ima
     images.files["disk.img"] = raw_disk()
     source = {"pvc": {"namespace": here.name, "name": "first"}}
     here.make(VOLUMES, data_volume("copy", source, size="2Gi"))
-    waiting = here.until(VOLUMES, "copy", lambda dv: condition(dv, "Running").get("message"))
-    assert waiting["status"]["phase"] != "Succeeded"
+    waiting = here.until(VOLUMES, "copy", lambda dv: condition(dv, "Bound").get("message"))
+    assert "phase" not in waiting["status"]
     here.make(VOLUMES, data_volume("first", {"http": {"url": f"{images.url}/disk.img"}}))
     succeeded(here, "copy")
-    assert here.get("persistentvolumeclaims", "copy")["status"]["capacity"]["storage"] == "2Gi"
+    assert parse(here.get("persistentvolumeclaims", "copy")["status"]["capacity"]["storage"]) == parse("2Gi")
 
 
 def test_a_clone_of_a_data_source(here: Space, images: Images) -> None:

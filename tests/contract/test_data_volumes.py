@@ -20,9 +20,9 @@ def test_the_claim_belongs_to_its_volume_and_is_bound_when_it_is_full(here: Spac
         prime = here.get(CLAIMS, f"prime-{claim['metadata']['uid']}")
         assert prime["spec"]["resources"] == claim["spec"]["resources"]
     images.silent.set()
-    dv = here.until(VOLUMES, "disk", lambda found: found["status"]["phase"] == "Succeeded")
-    assert condition(dv, "Ready")["status"] == "True"
-    assert condition(dv, "Bound")["message"] == "PVC disk Bound"
+    dv = here.until(VOLUMES, "disk", lambda found: condition(found, "Bound")["message"] == "PVC disk Bound")
+    assert dv["status"]["phase"] == "Succeeded"
+    here.until(VOLUMES, "disk", lambda found: condition(found, "Ready")["status"] == "True")
     here.until(CLAIMS, "disk", lambda found: found["status"]["phase"] == "Bound")
     here.until(CLAIMS, f"prime-{claim['metadata']['uid']}", lambda found: not found)
 
@@ -46,11 +46,37 @@ def test_a_volume_over_quota_waits_with_the_quotas_words(here: Space) -> None:
     here.make("resourcequotas", {"metadata": {"name": "plan"}, "spec": {"hard": {"requests.storage": "1Gi"}}})
     here.until("resourcequotas", "plan", lambda quota: "hard" in quota.get("status", {}))
     here.make(VOLUMES, data_volume("big", {"blank": {}}, size="5Gi"))
-    dv = here.until(VOLUMES, "big", lambda found: condition(found, "Running").get("reason") == "ErrExceededQuota")
-    assert "exceeded quota: plan" in condition(dv, "Running")["message"]
-    assert dv["status"]["phase"] == "Pending"
+    dv = here.until(VOLUMES, "big", lambda found: condition(found, "Bound").get("reason") == "ErrExceededQuota")
+    assert "exceeded quota: plan, requested: requests.storage=5368709120" in condition(dv, "Bound")["message"]
+    assert condition(dv, "Ready")["reason"] == "ErrExceededQuota"
+    assert "reason" not in condition(dv, "Running")
+    assert (dv["status"]["phase"], "progress" in dv["status"]) == ("Pending", False)
     assert here.patch("resourcequotas", "plan", {"spec": {"hard": {"requests.storage": "50Gi"}}}).status == 200
     here.until(VOLUMES, "big", lambda found: found["status"]["phase"] == "Succeeded")
+
+
+def test_an_import_without_room_for_its_pod_waits_and_says_why(here: Space) -> None:
+    """The claim is there, so Bound has no cause; the quota's own words are for the admin only."""
+    here.make("resourcequotas", {"metadata": {"name": "plan"}, "spec": {"hard": {"pods": "0"}}})
+    here.until("resourcequotas", "plan", lambda quota: "hard" in quota.get("status", {}))
+    here.make(VOLUMES, data_volume("disk", {"blank": {}}))
+    dv = here.until(VOLUMES, "disk", lambda found: condition(found, "Running").get("reason") == "ErrExceededQuota")
+    assert condition(dv, "Running")["message"].startswith("Error starting pod 'importer-prime-")
+    assert "exceeded quota" not in condition(dv, "Running")["message"]
+    assert condition(dv, "Bound")["reason"] == "Pending"
+    dv = here.until(VOLUMES, "disk", lambda found: found["status"].get("phase") == "ImportScheduled")
+    assert dv["status"]["progress"] == "N/A"
+
+
+def test_an_import_without_room_for_its_helper_claim_says_nothing(here: Space) -> None:
+    here.make("resourcequotas", {"metadata": {"name": "plan"}, "spec": {"hard": {"persistentvolumeclaims": "1"}}})
+    here.until("resourcequotas", "plan", lambda quota: "hard" in quota.get("status", {}))
+    here.make(VOLUMES, data_volume("disk", {"blank": {}}))
+    told = here.told("PersistentVolumeClaim", "disk", "ErrCreatingPVCPrime")
+    assert "exceeded quota: plan" in told["message"]
+    dv = here.until(VOLUMES, "disk", lambda found: condition(found, "Bound").get("reason") == "Pending")
+    assert condition(dv, "Bound")["message"] == "PVC disk Pending"
+    assert [condition(dv, kind).get("reason") for kind in ("Ready", "Running")] == [None, None]
 
 
 def test_a_volume_of_the_wrong_shape_is_refused(here: Space) -> None:
@@ -97,5 +123,5 @@ def test_a_filled_claim_grows_when_it_is_asked_to(here: Space) -> None:
         assert answer.status == 403
         return
     assert answer.status == 200
-    here.until(CLAIMS, "disk", lambda found: found["status"]["capacity"]["storage"] == "3Gi")
+    here.until(CLAIMS, "disk", lambda found: parse(found["status"]["capacity"]["storage"]) == parse("3Gi"))
     assert here.patch(CLAIMS, "disk", {"spec": {"resources": {"requests": {"storage": "1Gi"}}}}).status == 422

@@ -75,8 +75,9 @@ def claim(volume: Object, class_name: str | None, profile: Object | None, source
     requests = dict((wanted.get("resources") or {}).get("requests") or {})
     if source_size and "storage" not in requests:
         requests["storage"] = source_size  # a clone without a size is as large as its source
-    if "storage" in spec and body["volumeMode"] == "Filesystem" and "storage" in requests and not source_size:
-        requests["storage"] = with_overhead(requests["storage"])
+    if "storage" in spec and "storage" in requests and not source_size:
+        size = requests["storage"]  # reckoned with, so in bytes
+        requests["storage"] = with_overhead(size) if body["volumeMode"] == "Filesystem" else str(int(parse(size)))
     body["resources"] = {"requests": requests}
     if class_name is not None:
         body["storageClassName"] = class_name

@@ -33,12 +33,20 @@ def bound(status: Object, claim: Object | None, *, reason: str = "", message: st
 
 
 def refused(status: Object, message: str, why: str = "") -> None:
-    """The claim or its worker was refused; quota has a reason of its own, a clone's source too."""
+    """The claim was refused, or has no source: Bound and Ready say why, Running doesn't. Only a quota has a phase."""
     reason = QUOTA if "exceeded quota:" in message else why if why.startswith("Clone") else "Error"
-    status["phase"] = "Pending"
-    status["progress"] = "N/A"
+    if reason == QUOTA:
+        status["phase"] = "Pending"
     bound(status, None, reason=reason, message=message)
-    put(status, "Running", "False", reason, message)
+    put(status, "Running", "False")
+
+
+def held(status: Object, claim: Object, prime: str, phase: str, message: str) -> None:
+    """The pod that fills the claim was refused: Running says why."""
+    scheduled(status, phase)
+    text = f"target PVC {claim['metadata']['name']} Pending and [{prime}] : {message}"
+    put(status, "Bound", "False", "Pending", text)
+    put(status, "Running", "False", QUOTA, message)
 
 
 def running(status: Object, phase: str, share: float | None) -> None:

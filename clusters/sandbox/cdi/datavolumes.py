@@ -20,7 +20,7 @@ from clusters.sandbox.cdi.download import Failure
 from clusters.sandbox.cdi.objects import condition, event, owned_by
 from clusters.sandbox.cdi.pace import Pace
 from clusters.sandbox.cdi.sources import FETCHED, download
-from clusters.sandbox.cdi.staging import SCRATCH, Blocked, Staging
+from clusters.sandbox.cdi.staging import SCRATCH, Blocked, Staging, prime_name
 from clusters.sandbox.cdi.storage import CLAIMS, CLASSES
 from clusters.sandbox.cdi.transfers import LONGEST_WAIT, Threads, Transfer
 from clusters.sandbox.cdi.worker import Worker
@@ -213,11 +213,23 @@ class DataVolumes:
         blocked = self.staging.prepare(volume, pvc, role, scratch=needs_scratch(kind, source))
         if blocked is not None and blocked.message:
             self.refused.setdefault(volume["metadata"]["namespace"], set()).add(volume["metadata"]["name"])
-            return self._blocked(volume, blocked, again=self.pace.retry_quota)
+            return self._held(volume, pvc, before, blocked)
         if blocked is not None:
             return self._write(volume, lambda status: self._waiting(status, pvc, before), None)
         self._begin(volume, pvc, kind, source)
         return self._write(volume, lambda status: self._waiting(status, pvc, before), self.pace.import_tick)
+
+    def _held(self, volume: Object, pvc: Object, phase: str, blocked: Blocked) -> float | None:
+        """A refused pod is told by the volume; a refused prime claim only by an event of the claim it is for."""
+
+        def change(status: Object) -> None:
+            self._waiting(status, pvc, phase)
+            if blocked.worker:
+                conditions.held(status, pvc, prime_name(pvc), phase, blocked.message)
+            else:
+                status["phase"] = "Pending"
+
+        return self._write(volume, change, self.pace.retry_quota)
 
     def _waits_for_consumer(self, pvc: Object) -> bool:
         storage = self.cluster.get(CLASSES, None, pvc["spec"].get("storageClassName") or "-") or {}
@@ -314,4 +326,4 @@ def _copy(status: Object) -> Object:
 
 
 def _condition_message(volume: Object) -> str:
-    return str(condition(volume, "Running").get("message", ""))
+    return str(condition(volume, "Bound").get("message", ""))

@@ -31,12 +31,16 @@ COMPONENT = "import-populator"
 SCRATCH = "-scratch"
 
 
+ASK_THE_ADMIN = "For more information, request access to cdi-deploy logs from your sysadmin"
+
+
 @dataclass(frozen=True)
 class Blocked:
     """Why the transfer can't begin; an empty message is plain waiting."""
 
     reason: str = ""
     message: str = ""
+    worker: bool = False  # the pod was refused, not a claim
 
 
 def prime_name(pvc: Object) -> str:
@@ -94,9 +98,8 @@ class Staging:
             made = self.cluster.create(CLAIMS, body, manager=MANAGER)
         except ApiError as error:
             text = str(error)
-            reason = "ErrExceededQuota" if "exceeded quota:" in text else "ErrCreatingPVCPrime"
-            event(self.cluster, pvc, reason, text, component=COMPONENT, warning=True)
-            return Blocked(reason, text)
+            event(self.cluster, pvc, "ErrCreatingPVCPrime", text, component=COMPONENT, warning=True)
+            return Blocked("ErrCreatingPVCPrime", text)
         if owner is None:
             text = "PVC Prime created successfully"
             event(self.cluster, pvc, "CreatedPVCPrimeSuccessfully", text, component=COMPONENT)
@@ -131,9 +134,9 @@ class Staging:
             made = self.cluster.create("pods", body, manager=MANAGER)
         except ApiError as error:
             reason = "ErrExceededQuota" if "exceeded quota:" in str(error) else "ErrStartingPod"
-            text = f"Error starting pod '{name}': {error}"
+            text = f"Error starting pod '{name}': {ASK_THE_ADMIN}"
             event(self.cluster, pvc, reason, text, component=COMPONENT, warning=True)
-            return Blocked(reason, text)
+            return Blocked(reason, text, worker=True)
         made["status"] = made.get("status", {}) | {"phase": "Running", "startTime": now()}
         for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready"):
             set_condition(made["status"], kind, "True")

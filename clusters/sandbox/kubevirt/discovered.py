@@ -9,8 +9,10 @@ _RUNS = (
     ("expand-vm-spec", ""),
     (
         "virtualmachineinstances",
-        "vnc vnc/screenshot console portforward backup redefine-checkpoint pause unpause freeze "
-        "unfreeze reset softreboot",
+        (
+            "vnc vnc/screenshot console portforward backup redefine-checkpoint pause unpause freeze "
+            "unfreeze reset softreboot"
+        ),
     ),
     (
         "virtualmachines",
@@ -18,8 +20,10 @@ _RUNS = (
     ),
     (
         "virtualmachineinstances",
-        "guestosinfo userlist filesystemlist addvolume removevolume objectgraph sev/fetchcertchain "
-        "sev/querylaunchmeasurement sev/setupsession sev/injectlaunchsecret evacuate/cancel",
+        (
+            "guestosinfo userlist filesystemlist addvolume removevolume objectgraph sev/fetchcertchain "
+            "sev/querylaunchmeasurement sev/setupsession sev/injectlaunchsecret evacuate/cancel"
+        ),
     ),
 )
 NAMES = tuple(f"{plural}/{name}".rstrip("/") for plural, below in _RUNS for name in below.split() or ("",))

@@ -189,7 +189,9 @@ class Machines:
                 "name": meta["name"],
                 "namespace": meta["namespace"],
                 "labels": dict(template.get("labels") or {}),
-                "annotations": dict(template.get("annotations") or {}) | revisions.observed(vm) | {STARTED_WITH: started},
+                "annotations": dict(template.get("annotations") or {})
+                | revisions.observed(vm)
+                | {STARTED_WITH: started},
                 "finalizers": [CONTROLLER_FINALIZER, FINALIZER],
                 "ownerReferences": [owner_reference(vm)],
             },

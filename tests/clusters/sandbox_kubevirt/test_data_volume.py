@@ -35,7 +35,11 @@ def test_an_http_image_is_imported_into_a_claim_it_owns(sandbox: Api, namespace:
             "blockOwnerDeletion": True,
         }
     ]
-    assert claim["status"] == {"phase": "Bound", "accessModes": ["ReadWriteMany"], "capacity": {"storage": "10Gi"}}
+    assert claim["status"] == {
+        "phase": "Bound",
+        "accessModes": ["ReadWriteMany"],
+        "capacity": {"storage": str(10 * 1024**3)},
+    }
 
 
 def failing(sandbox: Api, namespace: str, name: str) -> str:
@@ -120,10 +124,10 @@ def test_a_quota_refusal_is_told_and_healed_when_the_quota_grows(sandbox: Api, n
     sandbox.post(quotas, {"metadata": {"name": "plan"}, "spec": {"hard": {"requests.storage": "5Gi"}}})
     sandbox.wait(f"{quotas}/plan", lambda quota: "hard" in quota.get("status", {}))
     sandbox.post(path(namespace), data_volume("big", {"blank": {}}))
-    told = sandbox.wait(path(namespace, "big"), lambda dv: condition(dv, "Running").get("reason") == "ErrExceededQuota")
+    told = sandbox.wait(path(namespace, "big"), lambda dv: condition(dv, "Bound").get("reason") == "ErrExceededQuota")
     assert told["status"]["phase"] == "Pending"
     assert condition(told, "Bound")["message"] == (
-        'persistentvolumeclaims "big" is forbidden: exceeded quota: plan, requested: requests.storage=10Gi, '
+        'persistentvolumeclaims "big" is forbidden: exceeded quota: plan, requested: requests.storage=10737418240, '
         "used: requests.storage=0, limited: requests.storage=5Gi"
     )
     sandbox.patch(f"{quotas}/plan", {"spec": {"hard": {"requests.storage": "50Gi"}}})

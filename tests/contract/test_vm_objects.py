@@ -1,5 +1,7 @@
 """Promise: what KubeVirt makes of a machine: its instance, the launcher around it, the revision it was started with."""
 
+import pytest
+
 from clusters.sandbox.quantity import parse
 from tests.contract.images import Images, raw_disk
 from tests.contract.machines import Object, Space, condition, data_volume, machine
@@ -52,7 +54,7 @@ def test_a_missing_claim_leaves_a_mark_until_there_is_a_launcher(here: Space, im
     here.make(VOLUMES, data_volume("disk", {"http": {"url": f"{images.url}/silent/disk.img"}}))
     vm = here.printed("web", "ErrorUnschedulable")
     assert condition(vm, "Synchronized") == {}
-    assert condition(vm, "DataVolumesReady")["status"] == "False"
+    assert condition(vm, "DataVolumesReady")["status"] != "True"
     images.silent.set()
     vm = here.until(VMS, "web", lambda found: _printed(found) == "Running")
     assert condition(vm, "PodScheduled") == {}
@@ -105,3 +107,38 @@ def test_the_launcher_is_marked_and_outlives_its_guest(here: Space) -> None:
     assert pod["metadata"]["annotations"]["note"] == "mine"
     assert vmi["spec"]["domain"]["features"]["acpi"] == {"enabled": True}
     assert vmi["spec"]["evictionStrategy"] == "None"
+
+
+def test_a_change_beside_the_template_is_observed_at_once(here: Space) -> None:
+    here.make(VMS, machine("web"))
+    here.instance("web")
+    assert here.patch(VMS, "web", {"spec": {"runStrategy": "RerunOnFailure"}}).status == 200
+    here.until(VMIS, "web", lambda vmi: vmi["metadata"]["annotations"]["kubevirt.io/vm-generation"] == "2")
+    here.until(VMS, "web", lambda vm: vm["status"].get("observedGeneration") == 2)
+    change = {"template": {"spec": {"terminationGracePeriodSeconds": 5}}}
+    assert here.patch(VMS, "web", {"spec": change}).status == 200
+    vm = here.until(VMS, "web", lambda found: found["status"].get("desiredGeneration") == 3)
+    assert vm["status"]["observedGeneration"] == 2
+
+
+@pytest.mark.parametrize(
+    ("domain", "told"),
+    [
+        ({"memory": {"guest": "512Mi"}}, "memory hotplug not supported, Memory hotplug is only available for VMs with"),
+        ({"memory": {"guest": "16Gi"}}, "memory hotplug not supported, Guest memory is greater than the configured"),
+        ({"cpu": {"sockets": 2}}, "CPU sockets updated in template spec to a value higher than what's available"),
+        ({"cpu": {"cores": 2}}, "a non-live-updatable field was changed in the template spec"),
+        ({"devices": {"interfaces": [{"name": "default", "masquerade": {}, "state": "down"}]}}, ""),
+    ],
+)
+def test_what_waits_for_a_restart_says_why(here: Space, domain: Object, told: str) -> None:
+    """Cores alone, as OVIM asks for them, leave no room for sockets."""
+    here.make(VMS, machine("web"))
+    vmi = here.instance("web")
+    assert "maxSockets" not in vmi["spec"]["domain"]["cpu"]
+    assert here.patch(VMS, "web", {"spec": {"template": {"spec": {"domain": domain}}}}).status == 200
+    vm = here.until(VMS, "web", lambda found: found["status"].get("desiredGeneration") == 2)
+    if told:
+        vm = here.until(VMS, "web", lambda found: condition(found, "RestartRequired"))
+        assert condition(vm, "RestartRequired")["message"].startswith(told)
+    assert bool(condition(vm, "RestartRequired")) == bool(told)

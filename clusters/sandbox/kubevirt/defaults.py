@@ -44,8 +44,8 @@ def vmi_defaults(spec: Object, gates: Gates) -> None:
         if "efi" in boot:
             boot["efi"].setdefault("secureBoot", False)
         return
-    if gates.live_update and not cpu.get("maxSockets"):
-        cpu["maxSockets"] = cpu.get("sockets", 1) * gates.max_hotplug_ratio
+    if gates.live_update and cpu.get("sockets") and not cpu.get("maxSockets"):  # cores alone leave no room
+        cpu["maxSockets"] = cpu["sockets"] * gates.max_hotplug_ratio
     memory = spec["domain"].setdefault("memory", {})
     guest = quantity(memory.get("guest"))
     if gates.live_update and "maxGuest" not in memory and guest >= 1024**3 and not guest % (2 * 1024**2):

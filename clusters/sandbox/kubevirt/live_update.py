@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from clusters.sandbox.cdi.objects import condition
 from clusters.sandbox.kubevirt.defaults import quantity
 from clusters.sandbox.kubevirt.paths import TEMPLATE_SPEC
 from clusters.sandbox.kubevirt.validate_compute import Compute, not_growable
@@ -26,7 +27,27 @@ def restart_reason(started: Object, wanted: Object) -> str:
         for spec in (before, after):
             spec.pop("volumes", None)
             spec["domain"].get("devices", {}).pop("disks", None)
+    if not _network_needs_restart(before, after):
+        for spec in (before, after):
+            spec.pop("networks", None)
+            spec["domain"].get("devices", {}).pop("interfaces", None)
     return "" if before == after else FIELD_CHANGED
+
+
+def _network_needs_restart(before: Object, after: Object) -> bool:
+    """Interfaces may be added, and links go up and down; a network may become another attachment of its kind."""
+    links = [_named(spec["domain"].get("devices", {}).get("interfaces"), "state") for spec in (before, after)]
+    networks = [_named(spec.get("networks"), "") for spec in (before, after)]
+    for spec in networks:
+        for network in spec.values():
+            (network.get("multus") or {}).pop("networkName", None)
+    if any("pod" in item for item in networks[1].values()) > any("pod" in item for item in networks[0].values()):
+        return True
+    return any(new.get(name) != item for old, new in (links, networks) for name, item in old.items())
+
+
+def _named(entries: list[Object] | None, ignored: str) -> dict[str, Object]:
+    return {entry["name"]: {key: deepcopy(entry[key]) for key in entry if key != ignored} for entry in entries or []}
 
 
 def _hot_disks_only(before: Object, after: Object) -> bool:
@@ -73,17 +94,17 @@ def _memory(vmi: Object, wanted: Object) -> str:
     guest = (wanted["domain"].get("memory") or {}).get("guest")
     if guest is None or quantity(guest) == quantity(memory.get("guest")):
         return ""
+    if condition(vmi, "LiveMigratable").get("status") != "True":
+        return "memory updated in template spec. Memory-hotplug is only available for migratable VMs"
     if "maxGuest" not in memory:
         return "memory updated in template spec. Memory-hotplug is not available for this VM configuration"
     trial = deepcopy(wanted)
     trial["domain"]["memory"]["maxGuest"] = memory["maxGuest"]
-    if quantity(guest) < quantity(status.get("guestAtBoot")):
-        return "memory updated in template spec to a value lower than what the VM started with"
-    if quantity(guest) > quantity(memory["maxGuest"]):
-        return "memory updated in template spec to a value higher than what's available"
     why = not_growable(Compute(TEMPLATE_SPEC, trial))
     if why:
         return f"memory hotplug not supported, {why}"
+    if quantity(guest) < quantity(status.get("guestAtBoot")):
+        return "memory updated in template spec to a value lower than what the VM started with"
     memory["guest"] = guest
     status |= {"guestCurrent": guest, "guestRequested": guest}
     return ""

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 REVISIONS = "controllerrevisions.apps"
 MANAGER = "virt-controller"
+GENERATION = "kubevirt.io/vm-generation"
 API_VERSIONS = {"kubevirt.io/latest-observed-api-version": "v1", "kubevirt.io/storage-observed-api-version": "v1"}
 
 
 def observed(vm: Object) -> Object:
     """Annotations of a VMI: the API's versions and the machine's generation."""
-    return API_VERSIONS | {"kubevirt.io/vm-generation": str(vm["metadata"].get("generation", 1))}
+    return API_VERSIONS | {GENERATION: str(vm["metadata"].get("generation", 1))}
 
 
 def keep(cluster: Cluster, vm: Object) -> str:
@@ -38,3 +39,16 @@ def keep(cluster: Cluster, vm: Object) -> str:
         }
         cluster.create(REVISIONS, body, manager=MANAGER)
     return name
+
+
+def follow(cluster: Cluster, vm: Object, vmi: Object) -> None:
+    """A machine changed elsewhere than in its template is as new as its instance: that takes over the generation."""
+    generation = str(vm["metadata"].get("generation", 1))
+    annotations = vmi["metadata"].setdefault("annotations", {})
+    if annotations.get(GENERATION, generation) == generation:
+        return
+    name = vmi.get("status", {}).get("virtualMachineRevisionName", "")
+    kept = cluster.get(REVISIONS, vm["metadata"]["namespace"], name)
+    if kept is not None and kept["data"]["spec"]["template"] == vm["spec"]["template"]:
+        annotations[GENERATION] = generation
+        vmi |= cluster.update("virtualmachineinstances.kubevirt.io", vmi, manager=MANAGER)

@@ -125,6 +125,7 @@ class Machines:
             if end_wanted(vm, vmi):
                 self._stop(vm, vmi)
             elif phase_of(vmi) not in FINAL:
+                revisions.follow(self.cluster, vm, vmi)
                 self._live_update(vm, vmi)
             return None, None
         if strategy(vm) == "Halted" and start_requested(vm):

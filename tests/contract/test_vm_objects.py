@@ -142,3 +142,17 @@ def test_what_waits_for_a_restart_says_why(here: Space, domain: Object, told: st
         vm = here.until(VMS, "web", lambda found: condition(found, "RestartRequired"))
         assert condition(vm, "RestartRequired")["message"].startswith(told)
     assert bool(condition(vm, "RestartRequired")) == bool(told)
+
+
+def test_probes_get_their_defaults_and_old_cards_no_vhost(here: Space) -> None:
+    vm = machine("web")
+    vm["spec"]["template"]["spec"]["livenessProbe"] = {"guestAgentPing": {}}
+    vm["spec"]["template"]["spec"]["domain"]["devices"]["interfaces"][0]["model"] = "e1000e"
+    here.make(VMS, vm)
+    vmi = here.until(VMIS, "web", bool)
+    times = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+    assert vmi["spec"]["livenessProbe"] == {"guestAgentPing": {}, **times}
+    here.until(VMIS, "web", lambda _found: here.launchers("web"))
+    containers = here.launchers("web")[0]["spec"]["containers"]
+    limits = next(item for item in containers if item["name"] == "compute")["resources"]["limits"]
+    assert set(limits) == {"devices.kubevirt.io/kvm", "devices.kubevirt.io/tun"}

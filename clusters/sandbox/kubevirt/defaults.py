@@ -55,7 +55,7 @@ def vmi_defaults(spec: Object, gates: Gates) -> None:
 def _probes(spec: Object) -> None:
     for name in ("readinessProbe", "livenessProbe"):
         if name in spec:
-            spec[name] = PROBE | {key: value for key, value in spec[name].items() if value}
+            spec[name] = PROBE | {key: value for key, value in spec[name].items() if value not in (0, None)}
 
 
 def _device_defaults(devices: Object, architecture: str) -> None:

@@ -107,6 +107,7 @@ def _devices(spec: Object) -> Object:
     found = {"devices.kubevirt.io/kvm": 1}
     if devices.get("interfaces"):
         found["devices.kubevirt.io/tun"] = 1
+    if any(interface.get("model") in (None, "", "virtio") for interface in devices.get("interfaces") or []):
         found["devices.kubevirt.io/vhost-net"] = 1
     for entry in [*(devices.get("gpus") or []), *(devices.get("hostDevices") or [])]:
         if entry.get("deviceName"):

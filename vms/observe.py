@@ -116,6 +116,20 @@ def _between(vm: VmFacts, live: Live, _failure: str) -> Verdict | None:
     return None
 
 
+def _filling(vm: VmFacts, live: Live, _failure: str) -> Verdict | None:
+    """A claim that came a moment too late leaves KubeVirt's machine "unschedulable" until its import is over.
+
+    Where a pod finds no node, or a volume is gone, the word is meant.
+    """
+    unready = _unready(vm, live)
+    homeless = any(condition(pod, "PodScheduled").get("status") == "False" for pod in live.pods)
+    if printable(live) not in ("ErrorUnschedulable", "ErrorPvcNotFound") or not unready or homeless:
+        return None
+    if any(name not in live.volumes for name, _progress in unready):
+        return None
+    return Verdict("Provisioning", False, "Provisioning", condition(live.vm, "Ready").get("message", ""))
+
+
 def _by_word(_vm: VmFacts, live: Live, _failure: str) -> Verdict:
     word = printable(live)
     phase, ready = PRINTABLE.get(word, ("Unknown", False))
@@ -125,7 +139,7 @@ def _by_word(_vm: VmFacts, live: Live, _failure: str) -> Verdict:
 
 
 Rule = Callable[[VmFacts, Live, str], Verdict | None]
-TABLE: tuple[Rule, ...] = (_held, _import_failed, _absent, _going, _refused, _between, _by_word)
+TABLE: tuple[Rule, ...] = (_held, _import_failed, _absent, _going, _refused, _between, _filling, _by_word)
 
 
 # --- parts ---------------------------------------------------------------------------------------------------------

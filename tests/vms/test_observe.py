@@ -76,6 +76,15 @@ def test_the_table(row):
     assert (got, conditions["Ready"][1]) == (phase, reason)
 
 
+@pytest.mark.parametrize("word", ["ErrorUnschedulable", "ErrorPvcNotFound"])
+def test_a_claim_that_came_late_is_no_failure_while_its_disk_is_filled(word):
+    assert seen(VM, live(word, disk=IMPORTING))[0] == "Provisioning"
+    homeless = {"metadata": {}, "status": {"conditions": [{"type": "PodScheduled", "status": "False"}]}}
+    assert seen(VM, live(word, disk=IMPORTING, pods=[homeless]))[0] == "Failed"
+    assert seen(VM, live(word, disk=DONE))[0] == "Failed"
+    assert seen(VM, Live(vm=machine(word)))[0] == "Failed"
+
+
 def test_every_phase_is_one_that_rows_can_have():
     assert {phase for phase, _ready in PRINTABLE.values()} <= set(Phase.values)
 

@@ -93,7 +93,7 @@ def _listed(path: str, kind: str) -> Looks[list[Object]]:
         page = yield partial(_get, path=f"{path}?limit=500" + (f"&continue={token}" if token else ""))
         if page is None:
             return found
-        found += [{"kind": kind, **live} for live in page["items"]]
+        found += [{"kind": kind, **live} for live in page["items"] or ()]
         token = page["metadata"].get("continue", "")
         if not token:
             return found

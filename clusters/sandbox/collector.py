@@ -38,7 +38,7 @@ class Collector:
         finalizer = PROTECTION.get(resource)
         if finalizer and change.kind != "DELETED" and finalizer not in (meta.get("finalizers") or ()):
             self.cluster.after(DELAY, lambda: self._protect(resource, key))
-        if resource == "pods" and (change.kind == "DELETED" or _has_ended(change.after)):
+        if resource == "pods" and change.kind == "DELETED":
             self._lets_go(change.after)
         if change.kind == "DELETED":
             if uid in self.cluster.store.dependents:
@@ -90,12 +90,15 @@ class Collector:
             self._release(resource, key, PROTECTION[resource])
 
     def _in_use(self, resource: str, stored: Stored) -> bool:
-        """A claim that a pod on a node mounts (no other ever will: it isn't placed), a volume that a claim holds."""
+        """A claim that a pod on a node mounts, though it has ended, a volume that a claim holds.
+
+        No other pod ever will: none is placed that mounts a claim on its way (pvc_protection_controller.go).
+        """
         meta = stored.meta
         if resource == "persistentvolumes":
             return (stored.obj.get("status") or {}).get("phase") == "Bound"
         pods = self.cluster.store.shelf("pods").items(meta.get("namespace"))
-        return any(meta["name"] in _claims(pod) for pod in pods if _is_placed(pod) and not _has_ended(pod))
+        return any(meta["name"] in _claims(pod) for pod in pods if _is_placed(pod))
 
     def _dependents(self, uid: str) -> list[tuple[str, str, Stored, Object]]:
         out = []
@@ -229,10 +232,6 @@ class Collector:
 
 def _is_placed(pod: Stored) -> bool:
     return bool(pod.obj["spec"].get("nodeName"))
-
-
-def _has_ended(pod: Stored) -> bool:
-    return (pod.obj.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
 
 
 def _claims(pod: Stored) -> list[str]:

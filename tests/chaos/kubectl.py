@@ -62,7 +62,7 @@ class Kubectl:
         roots = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in groups["groups"])]
         for root in roots:
             for resource in self.ask("GET", root)[1].get("resources", ()):
-                if "/" not in resource["name"] and "list" in resource["verbs"]:
+                if "/" not in resource["name"] and "list" in (resource["verbs"] or ()):  # null: virt-api's
                     query = f"?labelSelector={selector}" if selector else ""
                     status, page = self.ask("GET", f"{root}/{resource['name']}{query}")
                     if status in (404, 405):

@@ -1,11 +1,12 @@
 """Promise: claims and storage classes that make no sense are refused, and what is settled stays."""
 
+import time
 from typing import Any
 
 import pytest
 
 from tests.contract.conftest import MERGE, Cluster
-from tests.contract.things import made, refusal
+from tests.contract.things import eventually, made, refusal
 
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 GROUPLESS = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
@@ -90,3 +91,25 @@ def test_a_class_stays_as_it_was_made(cluster: Cluster, space: str) -> None:
     assert refusal(answer)[2] == f'StorageClass.storage.k8s.io "{space}" is invalid: [{said}]'
     assert cluster.call("PATCH", f"{CLASSES}/{space}", {"allowVolumeExpansion": True}, media=MERGE).status == 200
     cluster.call("DELETE", f"{CLASSES}/{space}")
+
+
+@pytest.mark.parametrize("phase", ["Running", "Succeeded"])
+def test_a_claim_stays_while_a_pod_on_a_node_mounts_it(cluster: Cluster, space: str, phase: str) -> None:
+    """One that has ended keeps it, too (pvc_protection_controller.go)."""
+    made(cluster, claims(space), claim("c"))
+    spec = {
+        "nodeName": "nowhere",
+        "containers": [{"name": "a", "image": "busybox"}],
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}],
+    }
+    pods = f"/api/v1/namespaces/{space}/pods"
+    made(cluster, pods, {"metadata": {"name": "p"}, "spec": spec})
+    status = cluster.call("PATCH", f"{pods}/p/status", {"status": {"phase": phase}}, media=MERGE)
+    assert status.status == 200, status.text
+    finalizers = ["kubernetes.io/pvc-protection"]
+    eventually(lambda: cluster.call("GET", claims(space, "c")).body["metadata"].get("finalizers") == finalizers)
+    assert cluster.call("DELETE", claims(space, "c")).status == 200
+    time.sleep(1)
+    assert cluster.call("GET", claims(space, "c")).body["metadata"]["finalizers"] == finalizers
+    assert cluster.call("DELETE", f"{pods}/p", {"gracePeriodSeconds": 0}).status == 200
+    eventually(lambda: cluster.call("GET", claims(space, "c")).status == 404)

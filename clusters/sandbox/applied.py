@@ -40,6 +40,9 @@ def check_applied(call: Call, body: Object) -> None:
         raise internal(f"failed to create typed patch object ({where}): {text}")
 
 
+KEYLESS = "associative list with keys has an element that omits all key fields"
+
+
 def typed_problems(node: Node, value: Object) -> list[str]:
     """Why a document cannot be read by its schema, in the words of structured merge."""
     problems: list[str] = []
@@ -96,7 +99,7 @@ def _list(node: Node, value: list[Any], path: str, problems: list[str]) -> None:
                 continue
             if node.keys and not any(key in item or key in node.key_defaults for key in node.keys):
                 listed = " ".join(f'"{key}"' for key in node.keys)
-                why = f"associative list with keys has an element that omits all key fields [{listed}]"
+                why = f"{KEYLESS} [{listed}]"
                 tail = " (and doesn't have default values for any key fields)"
                 problems.append(f"{path}: element {i}: {why}{tail}")
                 continue

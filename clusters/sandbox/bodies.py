@@ -79,7 +79,9 @@ def _builtin(call: Call, body: Object, *, patched: bool) -> Object:
         raise _undecoded(call, problem, patched=patched) from problem
     _report(call, decoder.unknown, patched=patched)
     out["kind"], out["apiVersion"] = resource.kind, resource.api_version
-    out.setdefault("metadata", {})
+    meta = out.setdefault("metadata", {})
+    if (body.get("metadata") or {}).get("managedFields") == []:
+        meta["managedFields"] = []  # none is not the same as not said: it clears them
     if resource.plural == "secrets" and not resource.group:
         _string_data(out)
     builtin_defaults.fill(resource.key, out)

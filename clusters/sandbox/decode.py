@@ -50,6 +50,12 @@ class Decoder:
         self._omit(node, out)
         return out
 
+    def nothing(self, node: Node) -> dict[str, Any]:
+        """What Go prints of an object of the kind that was never filled."""
+        out: dict[str, Any] = {}
+        self._omit(node, out)
+        return out
+
     def _omit(self, node: Node, out: dict[str, Any]) -> None:
         """Go's omitempty: zero values vanish, except behind pointers and in fields without the tag."""
         for name, child in node.fields.items():
@@ -72,7 +78,7 @@ class Decoder:
             return self._scalar(node, value, owner, path)
         if node.form == "list":
             if not isinstance(value, list):
-                raise _mismatch(value, owner, path, node.go)
+                raise _mismatch(value, owner, path, node)
             elem = node.elem
             assert elem is not None
             return [
@@ -80,7 +86,7 @@ class Decoder:
                 for i, item in enumerate(value)
             ]
         if not isinstance(value, dict):
-            raise _mismatch(value, owner, path, node.go)
+            raise _mismatch(value, owner, path, node)
         if node.form == "map":
             elem = node.elem
             assert elem is not None
@@ -100,9 +106,9 @@ class Decoder:
             return check(value)
         wanted: tuple[type, ...] = PYTHON[kind]
         if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
-            raise _mismatch(value, owner, path, node.go)
+            raise _mismatch(value, owner, path, node)
         if kind in BITS and not -(2 ** BITS[kind]) <= value < 2 ** BITS[kind]:
-            raise _mismatch(value, owner, path, node.go)
+            raise _mismatch(value, owner, path, node)
         return value
 
 
@@ -124,10 +130,10 @@ def _zero(node: Node) -> Any:
     return {} if node.form == "struct" else None
 
 
-def _mismatch(value: Any, owner: str, path: str, go: str) -> DecodeError:
-    word = _word(value, go)
+def _mismatch(value: Any, owner: str, path: str, node: Node) -> DecodeError:
+    word, go = _word(value, node.go), node.named or node.go
     where = f"Go struct field {owner}.{INDEX.sub('', path)}"
-    return DecodeError(f"json: cannot unmarshal {word} into {where} of type {go}", _restored(value, go))
+    return DecodeError(f"json: cannot unmarshal {word} into {where} of type {go}", _restored(value, node))
 
 
 def _word(value: Any, go: str) -> str:
@@ -139,8 +145,9 @@ def _word(value: Any, go: str) -> str:
 GO_KINDS = {dict: "map", list: "slice", str: "string", bool: "bool", int: "int64", float: "float64"}
 
 
-def _restored(value: Any, go: str) -> str:
+def _restored(value: Any, node: Node) -> str:
     """Go's refusal to make one type of another, without JSON between them."""
+    go = node.go
     kind = GO_KINDS.get(type(value), "nil")
     if go.startswith("map["):
         return f"cannot restore map from {kind}"
@@ -149,7 +156,7 @@ def _restored(value: Any, go: str) -> str:
     if "." in go:
         return f"cannot restore struct from: {kind}"
     if (kind, go) == ("int64", "string") or (kind == "float64" and go.startswith("int")):
-        return f"cannot convert {kind} to {go}"
+        return f"cannot convert {kind} to {node.named or go}"
     return f"unrecognized type: {go}"
 
 

@@ -134,7 +134,9 @@ class Tracker:
         return encode(self._update(bare(live), bare(new), entries, manager))
 
     def _unreadable(self, obj: Object) -> bool:
-        """Whether a status that this endpoint ignores, and nobody else judges, does not fit the schema."""
+        """Whether a status that this endpoint ignores, or an item without its key, leaves nothing to own."""
+        if self.node.go and any(applied.KEYLESS in why for why in applied.typed_problems(self.node, obj)):
+            return True
         ignored = self.has_status and not self.subresource and obj.get("status")
         return bool(ignored and applied.typed_problems(self.node, {"status": ignored}))
 

@@ -86,13 +86,11 @@ def _list_option_errors(query: dict[str, str], version: str, match: str) -> list
 
 
 def _watch_option_errors(path: str, match: str, initial: str | None) -> list[FieldError]:
-    if initial is None:
-        if match:
-            text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-            return [FieldError("Forbidden", path, text)]
-        return []
     found = []
-    if match != "NotOlderThan":
+    if initial is None and match:
+        text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        found.append(FieldError("Forbidden", path, text))
+    if initial is not None and match != "NotOlderThan":
         text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         found.append(FieldError("Forbidden", path, text))
     if match and match != "NotOlderThan":

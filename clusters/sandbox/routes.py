@@ -56,14 +56,14 @@ def _resolve(registry: Registry, group: str, version: str, rest: list[str]) -> T
         namespace, rest = rest[1], rest[2:]
     resource = registry.by_path.get((group, version, rest[0]))
     if resource is None or len(rest) > 4:
-        raise _missing(registry, group, version)
+        raise _missing(registry, group)
     if namespace is not None and not resource.namespaced:
-        raise _missing(registry, group, version)
+        raise _missing(registry, group)
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
     tail = rest[3] if len(rest) > 3 else ""
     if name and resource.namespaced and namespace is None:
-        raise _missing(registry, group, version)
+        raise _missing(registry, group)
     return Target(resource, namespace, name, subresource, tail)
 
 
@@ -71,13 +71,13 @@ def _old_watch(registry: Registry, group: str, version: str, rest: list[str]) ->
     """The deprecated /watch/ prefix: the same as ?watch=1, with a name as ?fieldSelector (k8s-replay 04)."""
     target = _resolve(registry, group, version, rest)
     if target.subresource:
-        raise _missing(registry, group, version)
+        raise _missing(registry, group)
     return Target(target.resource, target.namespace, only=target.name, watch=True)
 
 
-def _missing(registry: Registry, group: str, version: str) -> Exception:
-    """A known built-in group answers with a Status, anything else with plain text."""
-    builtin = any(r.group == group and r.version == version and not r.custom for r in registry.by_path.values())
+def _missing(registry: Registry, group: str) -> Exception:
+    """A built-in group answers with a Status, whatever the version; anything else with plain text."""
+    builtin = any(r.group == group and not r.custom for r in registry.by_path.values())
     return unknown_resource() if builtin else TextError(404, NOT_FOUND_TEXT)
 
 

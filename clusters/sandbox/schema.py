@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from clusters.sandbox.go_names import NAMED
+
 GO_SCALARS = {
     "str": "string",
     "int": "int32",
@@ -32,6 +34,7 @@ class Node:
     form: str
     scalar: str = ""
     go: str = ""
+    named: str = ""  # what Go calls the type where it is one of the others by another name
     fields: dict[str, Node] = field(default_factory=dict)
     elem: Node | None = None
     atomic: bool = False
@@ -93,7 +96,8 @@ class Library:
         self._built[name] = node  # before the fields: definitions may be recursive
         for item in line.split():
             key, _, token = item.partition(":")
-            node.fields[key] = self.parse(token)
+            child = node.fields[key] = self.parse(token)
+            child.named = NAMED.get(f"{name}.{key}", "")
         return node
 
     def parse(self, token: str) -> Node:

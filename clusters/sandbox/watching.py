@@ -12,6 +12,7 @@ import orjson
 
 from clusters.sandbox import tables
 from clusters.sandbox.call import parse_int, truth
+from clusters.sandbox.decode import Decoder
 from clusters.sandbox.errors import status
 from clusters.sandbox.negotiation import Shape
 from clusters.sandbox.reads import list_errors, parse_version, raw_of, too_large
@@ -143,6 +144,8 @@ class Watch:
         if initial_end:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
         obj = {"kind": self.resource.kind, "apiVersion": self.resource.api_version, "metadata": metadata}
+        if not self.resource.custom:
+            obj = {**Decoder().nothing(self.resource.node), **obj}
         if self.shape.kind.startswith("PartialObjectMetadata"):
             obj = tables.partial(obj, self.shape)
         self.queue.append(line("BOOKMARK", orjson.dumps(obj)))

@@ -120,9 +120,11 @@ class Writer:
                 taken.body["message"] += ", the server was not able to generate a unique name for the object"
                 taken.body["details"]["retryAfterSeconds"] = 1
             raise taken
-        if version:
+        if version and not call.dry_run:
             raise errors.internal("resourceVersion should not be set on objects to be created")
         if call.dry_run:
+            if version:
+                meta["resourceVersion"] = version  # the store, which minds, is never asked
             return Stored(obj, orjson.dumps(obj), 0)
         charge()
         return self.store.put(resource.key, call.key, self._kept(call, obj))
@@ -304,7 +306,8 @@ class Writer:
         new = bodies.decode(call, merged, patched=True)
         if stored is None:
             self._same_address(call, new)
-            new["metadata"].pop("resourceVersion", None)
+            if not call.dry_run:
+                new["metadata"].pop("resourceVersion", None)
             access.require_create(self.store, call)
             return self._create(call, new, entries), True
         self._same_address(call, new)

@@ -120,10 +120,11 @@ def test_a_default_comes_back_when_its_owner_leaves(cluster: Cluster, space: str
     assert applied(cluster, widgets(space, "a"), widget("a")).body["spec"]["tier"] == "silver"
 
 
-def test_a_cleared_record_starts_anew(cluster: Cluster, space: str) -> None:
+@pytest.mark.parametrize("nothing", [[{}], []])
+def test_a_cleared_record_starts_anew(cluster: Cluster, space: str, nothing: Any) -> None:
     path = maps(space, "a")
     applied(cluster, path, config_map("a", one="1"))
-    cleared = cluster.call("PATCH", path, {"metadata": {"managedFields": [{}]}}, media=MERGE).body
+    cleared = cluster.call("PATCH", path, {"metadata": {"managedFields": nothing}}, media=MERGE).body
     assert "managedFields" not in cleared["metadata"]
     clash = causes(applied(cluster, path, config_map("a", one="2")))
     assert clash == [('conflict with "before-first-apply" using v1', ".data.one")]
@@ -238,3 +239,11 @@ def test_a_null_is_no_list(cluster: Cluster, space: str) -> None:
 def test_a_status_that_is_ignored_and_does_not_fit_leaves_no_owners(cluster: Cluster, space: str) -> None:
     body = {**widget("a"), "status": {"replicas": "x"}}
     assert "managedFields" not in made(cluster, widgets(space), body)["metadata"]
+
+
+def test_a_list_item_without_its_key_leaves_no_owner(cluster: Cluster, space: str) -> None:
+    path = f"/api/v1/namespaces/{space}/serviceaccounts"
+    obj = made(cluster, path, {"metadata": {"name": "a"}, "secrets": [{"namespace": "x"}]})
+    assert "managedFields" not in obj["metadata"]
+    named = made(cluster, path, {"metadata": {"name": "b"}, "secrets": [{"name": "x"}]})
+    assert "managedFields" in named["metadata"]

@@ -82,6 +82,19 @@ def test_a_wrong_type_is_named(cluster: Cluster, space: str, body: Any, why: str
     assert refusal(answer) == (400, "BadRequest", f'{kind} in version "v1" cannot be handled as a ConfigMap: {why}')
 
 
+@pytest.mark.parametrize(("plural", "body", "why"), [
+    ("secrets", {"kind": "Secret", "type": 5}, "number into Go struct field Secret.type of type v1.SecretType"),
+    ("services", {"kind": "Service", "spec": {"type": []}},
+     "array into Go struct field ServiceSpec.spec.type of type v1.ServiceType"),
+    ("resourcequotas", {"kind": "ResourceQuota", "spec": {"hard": []}},
+     "array into Go struct field ResourceQuotaSpec.spec.hard of type v1.ResourceList"),
+])  # fmt: skip
+def test_a_type_is_called_by_its_own_name(cluster: Cluster, space: str, plural: str, body: Any, why: str) -> None:
+    answer = cluster.call("POST", f"/api/v1/namespaces/{space}/{plural}", {"metadata": {"name": "a"}, **body})
+    said = f'{body["kind"]} in version "v1" cannot be handled as a {body["kind"]}: json: cannot unmarshal {why}'
+    assert refusal(answer) == (400, "BadRequest", said)
+
+
 @pytest.mark.parametrize(("port", "where"), [
     ({"port": 80.5}, "number 80.5 into Go struct field ServicePort.spec.ports.port"),
     ({"port": 99999999999}, "number 99999999999 into Go struct field ServicePort.spec.ports.port"),
@@ -163,7 +176,8 @@ def test_labels_have_a_form(cluster: Cluster, space: str, key: str, value: str, 
     [
         ("/apis/nope.example.org/v1", True), ("/apis/nope.example.org/v1/things", True),
         (f"/apis/{GROUP}/v9/widgets", True), (f"/apis/{VERSION}/namespaces/default/nopes", True), ("/nowhere", True),
-        ("/api/v1/namespaces/default/nopes", False),
+        ("/api/v1/namespaces/default/nopes", False), ("/api/v9/namespaces/default/pods", False),
+        ("/apis/apps/v9/namespaces/default/deployments", False),
     ],
 )  # fmt: skip
 def test_unknown_paths(cluster: Cluster, path: str, text: bool) -> None:

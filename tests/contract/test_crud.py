@@ -193,6 +193,8 @@ def test_a_dry_run_shows_and_does_nothing(cluster: Cluster, space: str, path: An
     assert cluster.call("PUT", f"{path(space, 'real')}?dryRun=All", changed).body["metadata"]["labels"]
     assert cluster.call("DELETE", f"{path(space, 'real')}?dryRun=All").status == 200
     assert cluster.call("GET", path(space, "real")).body == real
+    versioned = cluster.call("POST", f"{path(space)}?dryRun=All", thing("dry", {"resourceVersion": "7"}))
+    assert (versioned.status, versioned.body["metadata"]["resourceVersion"]) == (201, "7")  # the store is not asked
     refused = cluster.call("POST", f"{path(space)}?dryRun=Some", thing("dry"))
     text = 'CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Some"]: supported values: "All"'
     assert refusal(refused) == (422, "Invalid", text)

@@ -69,6 +69,20 @@ def test_initial_events_end_with_a_bookmark(cluster: Cluster, space: str) -> Non
     assert (mark["kind"], version(mark) >= version(found[0]["object"])) == ("Widget", True)
 
 
+@pytest.mark.parametrize(("plural", "rest"), [
+    ("api/v1 limitranges", {"spec": {"limits": None}}), ("api/v1 services", {"spec": {}, "status": {"loadBalancer": {}}}),
+    ("api/v1 persistentvolumeclaims", {"spec": {"resources": {}}, "status": {}}), ("api/v1 secrets", {}),
+    ("apis/rbac.authorization.k8s.io/v1 roles", {"rules": None}),
+])  # fmt: skip
+def test_a_bookmark_of_a_built_in_kind_is_an_object_never_filled(
+    cluster: Cluster, space: str, plural: str, rest: Any
+) -> None:
+    base, _, name = plural.partition(" ")
+    path = f"/{base}/namespaces/{space}/{name}"
+    mark = next(e["object"] for e in events(cluster, path, **INITIAL) if e["type"] == "BOOKMARK")
+    assert {k: v for k, v in mark.items() if k not in {"kind", "apiVersion", "metadata"}} == rest
+
+
 def test_a_bookmark_comes_before_the_end(cluster: Cluster, space: str) -> None:
     since = now(cluster, space)
     marks = events(cluster, widgets(space), resourceVersion=since, allowWatchBookmarks="true", timeoutSeconds="4")
@@ -86,6 +100,9 @@ def test_a_bookmark_comes_before_the_end(cluster: Cluster, space: str) -> None:
         ("resourceVersionMatch=NotOlderThan", (422, "Invalid", ('ListOptions.meta.k8s.io "" is invalid: '
          "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents "
          "is provided"))),
+        ("resourceVersionMatch=Odd", (422, "Invalid", ('ListOptions.meta.k8s.io "" is invalid: [resourceVersionMatch: '
+         "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided, "
+         'resourceVersionMatch: Unsupported value: "Odd": supported values: "NotOlderThan"]'))),
         ("fieldSelector=spec.size%3D1", (400, "BadRequest", "field label not supported: spec.size")),
     ],
 )  # fmt: skip

@@ -149,10 +149,11 @@ class Lister:
             version = self.store.version if version < 0 else version
         else:
             version, items = self._fresh_items(shelf, namespace, query, version)
+        end = items[-1] if items else None
         if matches is not None:
             items = [item for item in items if matches(item.obj)]
         metadata: Object = {"resourceVersion": str(version)}
-        if limit and len(items) > limit:
+        if limit and len(items) >= limit and items[limit - 1] is not end:  # a full page stops, whatever follows
             left = len(items) - limit
             items = items[:limit]
             last = items[-1].meta

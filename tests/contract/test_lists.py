@@ -128,6 +128,20 @@ def test_with_a_selector_nobody_counts_the_rest(cluster: Cluster, five: str) -> 
     assert "remainingItemCount" not in page["metadata"]
 
 
+@pytest.mark.parametrize(("selector", "limit", "more"), [("app%3Dweb", 2, True), ("app%3Dweb", 3, False),
+    ("app%3Ddb", 1, True), ("tier%3Dnone", 1, False)])  # fmt: skip
+def test_a_full_page_is_not_the_last_while_anything_follows(
+    cluster: Cluster, five: str, selector: str, limit: int, more: bool
+) -> None:
+    page = cluster.call("GET", f"{widgets(five)}?limit={limit}&labelSelector={selector}").body
+    assert bool(page["metadata"].get("continue")) == more
+    if more:
+        rest = cluster.call(
+            "GET", f"{widgets(five)}?limit={limit}&labelSelector={selector}&continue={page['metadata']['continue']}"
+        )
+        assert (rest.body["items"], rest.body["metadata"].get("continue")) == ([], "")
+
+
 def test_the_cache_has_no_pages(cluster: Cluster, five: str) -> None:
     whole = cluster.call("GET", f"{widgets(five)}?limit=2&resourceVersion=0").body
     assert len(whole["items"]) == 5

@@ -49,6 +49,7 @@ class Limits:
             for item in stored.obj["spec"].get("limits") or ():
                 found += _pod_problems(item, obj) if key == "pods" else _claim_problems(item, obj)
             if found:
+                found = list(dict.fromkeys(found))  # two containers, one complaint
                 why = found[0] if len(found) == 1 else "[" + ", ".join(found) + "]"
                 raise forbidden(call.resource.plural, call.resource.group, call.name, why)
         return None

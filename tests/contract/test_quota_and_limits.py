@@ -138,3 +138,20 @@ def test_a_pod_gets_its_account(cluster: Cluster, space: str) -> None:
     strange = {**pod("q"), "spec": {**pod("q")["spec"], "serviceAccountName": "none"}}
     text = f'pods "q" is forbidden: error looking up service account {space}/none: serviceaccount "none" not found'
     assert refusal(cluster.call("POST", path, strange)) == (403, "Forbidden", text)
+
+
+def test_two_containers_with_the_same_fault_are_told_once(cluster: Cluster, space: str) -> None:
+    limit = {"type": "Container", "maxLimitRequestRatio": {"cpu": "2"}}
+    made(
+        cluster,
+        f"/api/v1/namespaces/{space}/limitranges",
+        {"metadata": {"name": "ratio"}, "spec": {"limits": [limit]}},
+    )
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": name, "image": "x"} for name in "ab"]}}
+    said = 'pods "p" is forbidden: cpu max limit to request ratio per Container is 2, but no request is specified'
+
+    def refused() -> bool:
+        answer = cluster.call("POST", f"/api/v1/namespaces/{space}/pods?dryRun=All", pod)
+        return answer.status == 403 and answer.body["message"].startswith(said)
+
+    eventually(refused)
